@@ -1,7 +1,7 @@
 """What a certificate says: typed records, the only thing the pages are drawn from.
 
-A value of None is "not recorded" and prints 【空欄】. An optional item that was not chosen prints 【省略】; its value is
-not in the record at all, so that what was not asked for cannot be printed by mistake.
+A value of None is "not recorded" and prints 【空欄】. An optional item that was not chosen prints 【省略】; its
+value is not in the record at all, so that what was not asked for cannot be printed by mistake.
 Sources: 住民基本台帳法 articles 7 and 30-45; the items' names are the field's English terms (README, glossary).
 """
 
@@ -37,7 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of all records: frozen and strict."""
 
 
-class ForeignResidentItems(Record):
+class ForeignResidentItems(Record, frozen=True, kw_only=True):
     """What a foreign resident's entry has in place of domicile and 住民となった年月日."""
 
     became_foreign_resident_on: date | None
@@ -52,7 +52,7 @@ class ForeignResidentItems(Record):
     kanji_name: str | None = None
 
 
-class ResidencePerson(Record):
+class ResidencePerson(Record, frozen=True, kw_only=True):
     """One person's entry on a residence certificate."""
 
     name: str
@@ -74,7 +74,7 @@ class ResidencePerson(Record):
     foreign: ForeignResidentItems | None = None
 
 
-class ResidenceCertificate(Record, tag="residence"):
+class ResidenceCertificate(Record, tag="residence", frozen=True, kw_only=True):
     """Residence certificate (住民票の写し), 世帯連記式: 4 people a sheet."""
 
     address: str
@@ -84,14 +84,14 @@ class ResidenceCertificate(Record, tag="residence"):
     people: tuple[ResidencePerson, ...]
 
 
-class AmountLine(Record):
+class AmountLine(Record, frozen=True, kw_only=True):
     """One labelled amount of a tax certificate, whole yen; None prints 【空欄】."""
 
     label: str
     amount_yen: int | None
 
 
-class TaxationCertificate(Record, tag="taxation"):
+class TaxationCertificate(Record, tag="taxation", frozen=True, kw_only=True):
     """Taxation or non-taxation certificate (課税証明書 / 非課税証明書) of one fiscal year.
 
     taxed decides the title. amounts_withheld: a dependant who did not declare gets the statement that no tax was
@@ -124,7 +124,7 @@ class TaxationCertificate(Record, tag="taxation"):
 Certificate = ResidenceCertificate | TaxationCertificate
 
 
-class Certifier(Record):
+class Certifier(Record, frozen=True, kw_only=True):
     """Who certifies: office, title and name, as decided by the date on the certificate."""
 
     municipality_code: str
@@ -134,7 +134,7 @@ class Certifier(Record):
     specimen: bool  # prints 「見本」 over the page: invented municipalities only
 
 
-class Issuance(Record):
+class Issuance(Record, frozen=True, kw_only=True):
     """What one issue adds to the record: number, date, certifier and the printed ways to check it."""
 
     issue_number: str

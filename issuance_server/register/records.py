@@ -1,0 +1,117 @@
+"""What a municipality's register says: plain frozen facts, kept sealed (vault.py) in `register_records`.
+
+These are the municipality's records, not the certificate's: issuance_server/documents.py decides what of them is
+printed. None = not recorded.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+import msgspec
+
+
+class RecordType(StrEnum):
+    """Kinds of sealed register records; part of their key."""
+
+    RESIDENT = "resident"
+    HOUSEHOLD = "household"
+    TAX = "tax"
+    SEAL = "seal"
+
+
+class RegisterRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all register records."""
+
+
+class ForeignResident(RegisterRecord, frozen=True, kw_only=True):
+    """外国人住民: what stands in place of domicile and 住民となった年月日 (住民基本台帳法30条の45)."""
+
+    became_foreign_resident_on: date | None
+    nationality: str
+    category: str
+    status: str | None = None
+    period: str | None = None
+    expires_on: date | None = None
+    card_number: str | None = None
+    alias: str | None = None
+    alias_history: tuple[str, ...] = ()
+    kanji_name: str | None = None
+
+
+class Resident(RegisterRecord, frozen=True, kw_only=True):
+    """One resident."""
+
+    resident_id: str
+    household_id: str
+    name: str
+    name_reading: str | None = None
+    former_surname: str | None = None
+    former_surname_reading: str | None = None
+    born_on: date
+    sex: str
+    relationship: str
+    domicile: str | None = None
+    domicile_head: str | None = None
+    became_resident_on: date | None = None
+    address_since: date | None = None
+    notified_on: date | None = None
+    moved_in_from: str | None = None
+    previous_address: str | None = None
+    remarks: str | None = None
+    individual_number: str | None = None
+    foreign: ForeignResident | None = None
+    issuance_stop: bool = False  # one bit without a reason: the server never learns why
+    moving_out_notified: bool = False
+    moved_out_on: date | None = None
+    died_on: date | None = None
+
+
+class Household(RegisterRecord, frozen=True, kw_only=True):
+    """One household at one address; member_ids in the order in which they print, head first."""
+
+    household_id: str
+    address: str
+    head_name: str
+    member_ids: tuple[str, ...]
+    issuance_stop: bool = False
+
+
+class TaxStatus(StrEnum):
+    """What the tax office knows of one person's fiscal year."""
+
+    TAXED = "taxed"
+    UNTAXED = "untaxed"
+    UNDECLARED = "undeclared"
+    DEPENDANT = "dependant"  # somebody's dependant who did not declare
+
+
+class TaxRecord(RegisterRecord, frozen=True, kw_only=True):
+    """One resident's municipal tax of one fiscal year; amounts in whole yen, keyed by the layout's words."""
+
+    resident_id: str
+    fiscal_year: int
+    status: TaxStatus
+    address_on_1_january: str
+    incomes: tuple[tuple[str, int], ...] = ()
+    totals: tuple[tuple[str, int], ...] = ()
+    deductions: tuple[tuple[str, int], ...] = ()
+    dependants: tuple[tuple[str, int], ...] = ()
+    taxable_base_yen: int = 0
+    credits: tuple[tuple[str, int], ...] = ()
+    city_income_based_yen: int = 0
+    city_per_capita_yen: int = 0
+    prefecture_income_based_yen: int = 0
+    prefecture_per_capita_yen: int = 0
+    forest_tax_yen: int | None = None  # 森林環境税, from fiscal year 2024
+    annual_yen: int = 0
+
+
+class SealRecord(RegisterRecord, frozen=True, kw_only=True):
+    """One registered seal (印鑑登録): the image is a 1-bit PNG."""
+
+    resident_id: str
+    registered_on: date
+    image_png: bytes
+    cancelled: bool = False

@@ -1,0 +1,260 @@
+"""Every request and answer between terminal and server, as strict structs.
+
+A visit is five requests: challenge, authenticate, prepare, grant, events. Unknown or missing fields are refused with
+the field's name. bytes travel as Base64 in JSON. Ids of visits, orders and payments are 128 random bits in lower-case
+hex, made by the terminal and journaled before they are first sent.
+
+The answer to prepare *is* the PDF (application/pdf); its `PreparedOrder` stands Base64url-encoded in the header named
+by PREPARED_HEADER, so that nothing has to be fetched a second time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+PATH_CHALLENGE = "/v1/challenge"
+PATH_AUTHENTICATE = "/v1/authenticate"
+PATH_ORDERS = "/v1/orders"  # POST prepares; GET PATH_ORDERS/<order_id> repeats the prepared PDF
+PATH_EVENTS = "/v1/events"
+PATH_OPENAPI = "/v1/openapi.json"
+PREPARED_HEADER = "Madoguchi-Prepared"
+
+Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+MunicipalityCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$")]
+Yen = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
+Sha256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Short = Annotated[str, msgspec.Meta(max_length=100)]
+
+
+def grant_path(order_id: str) -> str:
+    """Path of the grant request of one order."""
+    return f"{PATH_ORDERS}/{order_id}/grant"
+
+
+def order_path(order_id: str) -> str:
+    """Path that repeats one order's prepared PDF."""
+    return f"{PATH_ORDERS}/{order_id}"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all messages: frozen, by keyword, unknown fields refused."""
+
+
+class Scope(StrEnum):
+    """Whose entries a residence certificate shows."""
+
+    SELF = "self"
+    MEMBERS = "members"
+    HOUSEHOLD = "household"
+
+
+# 1. challenge
+
+
+class ChallengeRequest(Message, frozen=True, kw_only=True):
+    """Ask for a challenge for one visit."""
+
+    visit_id: Id
+
+
+class ChallengeAnswer(Message, frozen=True, kw_only=True):
+    """An opaque challenge token, good once and until expires_at_utc (60 s)."""
+
+    challenge: bytes
+    expires_at_utc: datetime
+
+
+# 2. authenticate
+
+
+class AuthenticateRequest(Message, frozen=True, kw_only=True):
+    """The card's certificate and its signature over `protocol.challenge.to_be_signed`."""
+
+    visit_id: Id
+    challenge: Annotated[bytes, msgspec.Meta(max_length=200)]
+    certificate: Annotated[bytes, msgspec.Meta(max_length=8192)]
+    signature: Annotated[bytes, msgspec.Meta(max_length=1024)]
+
+
+class ItemOffer(Message, frozen=True, kw_only=True):
+    """One optional item of a document and whether it is on when nothing is chosen."""
+
+    item: str
+    default: bool
+
+
+class MemberOffer(Message, frozen=True, kw_only=True):
+    """One person who may be printed: a reference that means something in this session alone, and a masked name."""
+
+    ref: str
+    masked_name: str
+    is_requester: bool
+
+
+class Offer(Message, frozen=True, kw_only=True):
+    """One document that a municipality offers this person, or why not."""
+
+    municipality_code: str
+    municipality_name: str
+    kind: str
+    title: str
+    fee_yen: int
+    refusal: str | None  # an ErrorCode; None = can be had now
+    available_again: str | None  # for NOT_OFFERED_NOW: when, ISO 8601 with JST offset
+    scopes: tuple[Scope, ...]
+    items: tuple[ItemOffer, ...]
+    fiscal_years: tuple[int, ...]
+    members: tuple[MemberOffer, ...]
+
+
+class AuthenticateAnswer(Message, frozen=True, kw_only=True):
+    """The session of this visit: who is there (masked) and what can be had."""
+
+    session_id: str
+    expires_at_utc: datetime
+    masked_name: str
+    offers: tuple[Offer, ...]
+
+
+# 3. prepare
+
+
+class PrepareRequest(Message, frozen=True, kw_only=True):
+    """One order: one copy of one document. binding: see protocol/binding.py."""
+
+    session_id: Short
+    order_id: Id
+    municipality_code: MunicipalityCode
+    kind: Short
+    scope: Scope
+    members: Annotated[tuple[Short, ...], msgspec.Meta(max_length=30)]
+    items: Annotated[tuple[Short, ...], msgspec.Meta(max_length=30)]
+    fiscal_year: Annotated[int, msgspec.Meta(ge=1990, le=2200)] | None
+    binding: Sha256
+
+
+class PreparedOrder(Message, frozen=True, kw_only=True):
+    """What was prepared; the PDF itself is the answer's body."""
+
+    order_id: str
+    municipality_code: str
+    municipality_name: str
+    kind: str
+    title: str
+    masked_names: tuple[str, ...]
+    items: tuple[str, ...]
+    fiscal_year: int | None
+    issue_number: str
+    pages: int
+    fee_yen: int
+    pdf_sha256: bytes
+    expires_at_utc: datetime
+
+
+# 4. grant
+
+
+class PaymentMethod(StrEnum):
+    """How the fee is paid."""
+
+    CASH = "cash"
+
+
+class GrantRequest(Message, frozen=True, kw_only=True):
+    """Ask for the single-use grant to print one order, with the money that is reserved for the whole payment."""
+
+    session_id: Short
+    payment_id: Id
+    method: PaymentMethod
+    reserved_yen: Yen  # held by the device for the payment, all orders of the visit together
+    allocated_yen: Yen  # of it, for this order: must equal the order's fee
+
+
+class GrantAnswer(Message, frozen=True, kw_only=True):
+    """The grant's bytes (protocol/grant.py) and the server's Ed25519 signature over them."""
+
+    grant: bytes
+    signature: bytes
+
+
+# 5. events
+
+
+class EventKind(StrEnum):
+    """Physical facts that the terminal owns."""
+
+    PRINTED = "PRINTED"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    GRANT_ABANDONED = "GRANT_ABANDONED"  # a grant that will never be used
+    ORDER_VOIDED = "ORDER_VOIDED"  # a prepared order that the visit gave up
+    NOT_ME = "NOT_ME"  # "this is not me": nothing is issued, an alert is raised
+    CAPTURED = "CAPTURED"  # this order's fee became the municipality's
+    CAPTURE_FAILED = "CAPTURE_FAILED"  # printed, but the fee could not be taken: posted as uncollected
+    PAYMENT_CLOSED = "PAYMENT_CLOSED"  # the device's own counts for one payment
+    RETURN_DUE = "RETURN_DUE"  # money that could not be given back on the spot
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """One numbered fact. Amounts in whole yen; EVENT_FIELDS says which fields stand with which kind."""
+
+    sequence: Annotated[int, msgspec.Meta(ge=1)]
+    at_utc: datetime
+    kind: EventKind
+    order_id: Id | None = None
+    payment_id: Id | None = None
+    visit_id: Id | None = None
+    sheets_out: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    amount_yen: Yen | None = None
+    inserted_yen: Yen | None = None
+    cashbox_yen: Yen | None = None
+    change_yen: Yen | None = None
+    returned_yen: Yen | None = None
+
+
+_ORDER = frozenset({"order_id"})
+EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
+    EventKind.PRINTED: _ORDER | {"sheets_out"},
+    EventKind.PARTIAL: _ORDER | {"sheets_out"},
+    EventKind.FAILED: _ORDER,
+    EventKind.UNKNOWN: _ORDER,
+    EventKind.GRANT_ABANDONED: _ORDER,
+    EventKind.ORDER_VOIDED: _ORDER,
+    EventKind.NOT_ME: frozenset({"visit_id"}),
+    EventKind.CAPTURED: _ORDER | {"payment_id", "amount_yen"},
+    EventKind.CAPTURE_FAILED: _ORDER | {"payment_id", "amount_yen"},
+    EventKind.PAYMENT_CLOSED: frozenset({"payment_id", "inserted_yen", "cashbox_yen", "change_yen", "returned_yen"}),
+    EventKind.RETURN_DUE: frozenset({"payment_id", "amount_yen"}),
+}
+
+
+class SignedEvent(Message, frozen=True, kw_only=True):
+    """The event's exact JSON bytes and the terminal's Ed25519 signature over them (protocol/signing.py)."""
+
+    body: Annotated[bytes, msgspec.Meta(max_length=2048)]
+    signature: Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+
+
+class EventsRequest(Message, frozen=True, kw_only=True):
+    """Numbered events in order, without gaps; what is known already is accepted again and changes nothing."""
+
+    events: Annotated[tuple[SignedEvent, ...], msgspec.Meta(min_length=1, max_length=100)]
+
+
+class EventsAnswer(Message, frozen=True, kw_only=True):
+    """Everything up to this sequence number is stored."""
+
+    accepted_through: int
+
+
+class ErrorAnswer(Message, frozen=True, kw_only=True):
+    """A refusal. detail names field and rule; it is empty where it could say something about a person."""
+
+    code: str
+    detail: str
+    retryable: bool

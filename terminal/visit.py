@@ -1,0 +1,482 @@
+"""The words of a visit: its states, its one frozen value, what can happen to it and what it asks to be done.
+
+`flow.py` maps (state, event) to (state, effects) with these; `runner.py` carries effects out and feeds events back;
+the pages draw a `Visit` and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from protocol.messages import Offer, PreparedOrder, Scope
+
+
+class State(StrEnum):
+    """Where a visit stands; one screen a state."""
+
+    OUT_OF_SERVICE = "OUT_OF_SERVICE"
+    IDLE = "IDLE"
+    READING = "READING"
+    PIN = "PIN"
+    AUTHENTICATING = "AUTHENTICATING"  # challenge, signature and session; the card stays on the reader
+    TAKE_CARD = "TAKE_CARD"
+    CHOOSING = "CHOOSING"
+    PREPARING = "PREPARING"
+    CONFIRMING = "CONFIRMING"
+    COLLECTING = "COLLECTING"
+    RESERVED = "RESERVED"
+    GRANTING = "GRANTING"
+    PRINTING = "PRINTING"
+    ASK_SHEETS = "ASK_SHEETS"  # UNKNOWN with someone present: 「n枚そろっていますか」
+    CAPTURING = "CAPTURING"
+    RETURNING = "RETURNING"
+    TAKE_PAPER = "TAKE_PAPER"
+    REFUSED = "REFUSED"  # a screen that says what happened, whether money was taken and what to do next
+    CLOSED = "CLOSED"
+
+
+class CopyOutcome(StrEnum):
+    """What became of one order's paper."""
+
+    WAITING = "waiting"
+    PRINTED = "printed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DECLARED = "declared"  # UNKNOWN, and the person present said that all sheets are there
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the resident asks for."""
+
+    municipality_code: str
+    kind: str
+    scope: Scope
+    members: tuple[str, ...]
+    items: tuple[str, ...]
+    fiscal_year: int | None
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One copy: the prepared order and what became of its paper. The PDF's bytes stay in the runner's memory."""
+
+    order_id: str
+    prepared: PreparedOrder | None = None
+    outcome: CopyOutcome = CopyOutcome.WAITING
+    sheets_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """One payment as the device tells it; whole yen."""
+
+    payment_id: str
+    due_yen: int
+    inserted_yen: int = 0
+    captured_yen: int = 0
+    change_yen: int = 0
+    returned_yen: int = 0
+    owed_yen: int = 0  # could not be given back on the spot
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a visit ended without paper: an ErrorCode or a terminal's own code (terminal/screens/words.py has both)."""
+
+    code: str
+    tries_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Everything that the flow knows. Nothing of a person in it but masked names; no PIN, ever."""
+
+    state: State
+    visit_id: str = ""
+    certificate_sha256: bytes = b""
+    tries_left: int | None = None
+    pin_length: int = 0
+    last_try_confirmed: bool = False
+    masked_name: str = ""
+    offers: tuple[Offer, ...] = ()
+    choice: Choice | None = None
+    orders: tuple[Order, ...] = ()
+    current: int = 0  # index into orders of the one that is being printed
+    sheets_done: int = 0
+    money: Money | None = None
+    refusal: Refusal | None = None
+    case: bool = False  # something is in doubt and waits in the operator's list
+    reasons: tuple[str, ...] = field(default=())  # why out of service
+
+
+# What can happen. Touches are what a finger may do; the rest comes from the devices and the server.
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Base of what the resident does on the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinDigit(Touch):
+    """A digit was pressed; the runner hands it to the card worker, the flow learns only the length."""
+
+    digit: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PinCorrect(Touch):
+    """Take the last digit back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinOk(Touch):
+    """The PIN is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmLastTry(Touch):
+    """「残り1回です。続けますか」 answered with yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choose(Touch):
+    """A document was chosen."""
+
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeChoice(Touch):
+    """Back from CONFIRMING to CHOOSING; what was prepared is voided."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotMe(Touch):
+    """「この方はあなたですか」 answered with no: nothing is issued, an alert is raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pay(Touch):
+    """ "Yes, that is me, and I pay"."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetsAnswered(Touch):
+    """Answer to 「n枚そろっていますか」."""
+
+    all_there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTaken(Touch):
+    """The resident took paper and change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Touch):
+    """Stop; money goes back where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The state's time ran out."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardInserted:
+    """A card lies on the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardRemoved:
+    """The reader is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardReadDone:
+    """Token information and certificate were read."""
+
+    certificate_sha256: bytes
+    tries_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PinLengthChanged:
+    """The card worker says how many digits stand."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The server knows the person."""
+
+    masked_name: str
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PinRefused:
+    """The card did not take the PIN; tries_left 0 = locked."""
+
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All orders of the choice are prepared and their bindings hold."""
+
+    orders: tuple[PreparedOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyInserted:
+    """The device counts this much for the payment so far."""
+
+    total_yen: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyHeld:
+    """The device takes no more and holds this sum."""
+
+    total_yen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A grant for the current order is there and its signature holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetsProgress:
+    """The printer's own count of the current order."""
+
+    sheets_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrintDecided:
+    """The verdict on the current order."""
+
+    outcome: CopyOutcome
+    sheets_out: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyCaptured:
+    """Tray to cashbox and change are done; what the device counted."""
+
+    captured_yen: int
+    change_yen: int
+    returned_yen: int
+    owed_yen: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyReturned:
+    """Everything that was inserted went back, or owed_yen of it could not."""
+
+    returned_yen: int
+    owed_yen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An effect could not be carried out; code as in Refusal."""
+
+    code: str
+    tries_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesReady:
+    """Reader, printer, coin unit and server are all there."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesLost:
+    """One of them is not; reasons are words for staff, nothing personal."""
+
+    reasons: tuple[str, ...]
+
+
+Event = (
+    PinDigit
+    | PinCorrect
+    | PinOk
+    | ConfirmLastTry
+    | Choose
+    | ChangeChoice
+    | NotMe
+    | Pay
+    | SheetsAnswered
+    | PaperTaken
+    | Cancel
+    | TimedOut
+    | CardInserted
+    | CardRemoved
+    | CardReadDone
+    | PinLengthChanged
+    | Authenticated
+    | PinRefused
+    | Prepared
+    | MoneyInserted
+    | MoneyHeld
+    | Granted
+    | SheetsProgress
+    | PrintDecided
+    | MoneyCaptured
+    | MoneyReturned
+    | Failed
+    | DevicesReady
+    | DevicesLost
+)
+
+
+# What the flow asks to be done. `irreversible` ones are journaled before and after by the runner.
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCard:
+    """Read token information and authentication certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinKey:
+    """Hand a digit to the card worker."""
+
+    digit: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PinBack:
+    """Take the last digit back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinWipe:
+    """Forget the digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Challenge, VERIFY and signature on the card, session at the server."""
+
+    last_try_confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOrders:
+    """Have the choice prepared, a number of orders of one copy each; check digest, printed seal and binding."""
+
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class VoidOrders:
+    """Tell the server that these orders will not be printed."""
+
+    order_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportNotMe:
+    """Tell the server that the person is not who it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectMoney:
+    """Open the coin unit for this sum."""
+
+    payment_id: str
+    due_yen: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldMoney:
+    """Inhibit, drain, and state what is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestGrant:
+    """Ask for the grant of one order."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonGrant:
+    """A grant that was asked for will never be used."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """Submit held, journal, release, ask the printer, purge. Irreversible."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPaper:
+    """Tell the server what became of one order's paper."""
+
+    order_id: str
+    outcome: CopyOutcome
+    sheets_out: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureMoney:
+    """Take capture_yen for the printed orders (order id, fee), give the rest back as change. Irreversible."""
+
+    payment_id: str
+    capture_yen: int
+    lines: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnMoney:
+    """Give everything back. Irreversible."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetVisit:
+    """Wipe PIN, visit secret, PDF bytes and session; purge the spool and see that nothing is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDevices:
+    """Look at reader, printer, coin unit and server; answer DevicesReady or DevicesLost."""
+
+
+Effect = (
+    ReadCard
+    | PinKey
+    | PinBack
+    | PinWipe
+    | Authenticate
+    | PrepareOrders
+    | VoidOrders
+    | ReportNotMe
+    | CollectMoney
+    | HoldMoney
+    | RequestGrant
+    | AbandonGrant
+    | Print
+    | ReportPaper
+    | CaptureMoney
+    | ReturnMoney
+    | ForgetVisit
+    | CheckDevices
+)
