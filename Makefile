@@ -1,0 +1,48 @@
+# Madoguchi: every command of the house. Each installs what it needs first, and nothing twice.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+RESIDENTS ?= 2000
+SEED ?= 1
+VISITS ?= 200
+VISIT ?=
+
+.PHONY: help setup setup-test demo demo-once town test check s1 judge-card lock
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
+
+setup: ## install what the demo needs
+	@deploy/setup.sh demo
+
+setup-test: ## install what the tests need
+	@deploy/setup.sh test
+
+demo: setup ## bring up a whole town; open the address it prints
+	@$(PY) madoguchi.py town demo --residents $(RESIDENTS) --seed $(SEED)
+
+demo-once: setup ## one visit from card to paper, then stop everything; VISIT=visit.json tells which
+	@$(PY) madoguchi.py town once --residents $(RESIDENTS) --seed $(SEED) $(if $(VISIT),--visit $(VISIT))
+
+town: setup ## bring the town up, print where everything is, stay until interrupted
+	@$(PY) madoguchi.py town up --residents $(RESIDENTS) --seed $(SEED)
+
+s1: setup-test ## VISITS visits on four terminals at once: every paper is its own card's
+	@$(PY) madoguchi.py town s1 --residents $(RESIDENTS) --seed $(SEED) --visits $(VISITS)
+
+test: setup-test ## every test, on real parts
+	@$(PY) -m pytest -n 2 --dist loadgroup
+
+check: setup-test ## format, lint, types, import rules, fast tests: under a minute
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(PY) -m pytest -m "not parts" -n 2
+
+judge-card: setup-test ## OpenSC and openssl judge the virtual card
+	@$(PY) -m tests.judges.card
+
+lock: setup-test ## pin the requirements anew, with hashes and without addresses
+	@for part in build runtime dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --upgrade requirements/$$part.in -o requirements/$$part.txt || exit 1; done
