@@ -36,6 +36,37 @@ class State(StrEnum):
     CLOSED = "CLOSED"
 
 
+class TerminalCode(StrEnum):
+    """The terminal's own reasons to end a visit, beside the server's ErrorCode; words.py has words for each."""
+
+    CARD_UNREADABLE = "CARD_UNREADABLE"
+    NOT_MY_NUMBER_CARD = "NOT_MY_NUMBER_CARD"
+    JUKI_CARD = "JUKI_CARD"
+    PHONE_NOT_SUPPORTED = "PHONE_NOT_SUPPORTED"
+    CARD_REMOVED = "CARD_REMOVED"  # too early; back to the start without a word of blame
+    CARD_LEFT = "CARD_LEFT"
+    PIN_LOCKED = "PIN_LOCKED"
+    PIN_UNCERTAIN = "PIN_UNCERTAIN"  # a try may have been used
+    READER_GONE = "READER_GONE"
+    NETWORK_DOWN = "NETWORK_DOWN"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+    NOT_ME = "NOT_ME"
+    PAPER_MISMATCH = "PAPER_MISMATCH"  # what was prepared is not this person's paper: nothing is printed
+    GRANT_INVALID = "GRANT_INVALID"
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    PRINTER_NOT_READY = "PRINTER_NOT_READY"
+    PRINT_FAILED = "PRINT_FAILED"
+    PRINT_PARTIAL = "PRINT_PARTIAL"  # 「出てきた紙は使えません」
+    PRINT_UNKNOWN = "PRINT_UNKNOWN"
+    PAPER_LEFT = "PAPER_LEFT"
+    UNFINISHED_ACT = "UNFINISHED_ACT"  # an intent without a result at start
+    MONEY_UNCERTAIN = "MONEY_UNCERTAIN"
+    RESIDUE = "RESIDUE"  # something of a visit is left on the disk
+    JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
 class CopyOutcome(StrEnum):
     """What became of one order's paper."""
 
@@ -73,15 +104,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One payment as the device tells it; whole yen."""
+    """One payment as the device tells it; whole yen.
+
+    Once it is over: captured + change + returned + owed + uncertain = inserted.
+    """
 
     payment_id: str
     due_yen: int
+    exact_only: bool = False  # the unit has no change: the screen asks for the exact sum
     inserted_yen: int = 0
     captured_yen: int = 0
     change_yen: int = 0
     returned_yen: int = 0
-    owed_yen: int = 0  # could not be given back on the spot
+    owed_yen: int = 0  # could not be given back on the spot: a liability
+    uncertain_yen: int = 0  # a fee whose capture the unit did not confirm: uncollected, and a case
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +134,9 @@ class Visit:
 
     state: State
     visit_id: str = ""
+    payment_id: str = ""
+    card_on_reader: bool = False
+    next_card: bool = False  # a card was laid on after this visit's own was taken: the next visit's
     certificate_sha256: bytes = b""
     tries_left: int | None = None
     pin_length: int = 0
@@ -136,7 +175,7 @@ class PinCorrect(Touch):
 
 @dataclass(frozen=True, slots=True)
 class PinOk(Touch):
-    """The PIN is complete."""
+    """The PIN is complete; before that it changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +241,7 @@ class CardRemoved:
 class CardReadDone:
     """Token information and certificate were read."""
 
+    visit_id: str
     certificate_sha256: bytes
     tries_left: int | None
 
@@ -232,7 +272,15 @@ class PinRefused:
 class Prepared:
     """All orders of the choice are prepared and their bindings hold."""
 
+    payment_id: str
     orders: tuple[PreparedOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionOpened:
+    """The device takes money now; exact_only where it could not give change."""
+
+    exact_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +375,7 @@ Event = (
     | Authenticated
     | PinRefused
     | Prepared
+    | CollectionOpened
     | MoneyInserted
     | MoneyHeld
     | Granted
@@ -451,6 +500,15 @@ class ReturnMoney:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenCase:
+    """Something is in doubt: write it down for staff, with ids and a code, nothing personal."""
+
+    code: str
+    order_id: str | None = None
+    payment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetVisit:
     """Wipe PIN, visit secret, PDF bytes and session; purge the spool and see that nothing is left."""
 
@@ -477,6 +535,7 @@ Effect = (
     | ReportPaper
     | CaptureMoney
     | ReturnMoney
+    | OpenCase
     | ForgetVisit
     | CheckDevices
 )
