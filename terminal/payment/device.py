@@ -92,8 +92,8 @@ class PaymentConflict(PaymentDeviceError):
     """The unit is busy with another payment, or this one is over or was asked for with another amount."""
 
 
-class AmountNotHeld(PaymentDeviceError):
-    """More was to be captured than the tray holds."""
+class BadAmount(PaymentDeviceError):
+    """A sum that the unit cannot deal in: not above 0, no multiple of 10 yen, or more than the tray holds."""
 
 
 class MoneyOutcomeUnknown(PaymentDeviceError):
@@ -114,8 +114,8 @@ class CoinUnit(Protocol):
         """Open the unit for a payment; `MoneyCounted` follows each coin. The same start again changes nothing.
 
         A denomination is open only while the hoppers could return all that was inserted plus it, and nothing is open
-        once due_yen lies in the tray. With exact_only a denomination is open only while it does not exceed what is left.
-        Errors: ChangeUnavailable unless exact_only, PaymentConflict, DeviceGone.
+        once due_yen lies in the tray. With exact_only it is open only while it does not exceed what is left to pay.
+        Errors: ChangeUnavailable unless exact_only, BadAmount, PaymentConflict, DeviceGone.
         """
         ...
 
@@ -129,7 +129,7 @@ class CoinUnit(Protocol):
     def capture(self, payment_id: str, capture_yen: int) -> Counted:
         """Tray to cashbox, then the rest from the hoppers; the same capture again answers what was done.
 
-        Errors: AmountNotHeld, PaymentConflict, DeviceGone; MoneyOutcomeUnknown once the order was sent.
+        Errors: BadAmount, PaymentConflict, DeviceGone; MoneyOutcomeUnknown once the order was sent.
         """
         ...
 
