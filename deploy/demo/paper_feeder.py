@@ -1,0 +1,51 @@
+"""What the demo's printer runs for each document: the document comes out as a file, and its pages are counted.
+
+Run by ippeveprinter as `paper_feeder.py OUTPUT DOCUMENT`, with the job's attributes in the environment. What it writes
+as ATTR to its error output becomes the job's attributes: a witness of its own, counted from what came out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pypdfium2
+
+NUMBER_MAX = 999_999
+
+
+def come_out(document: Path, output: Path, job_name: str) -> Path:
+    """Put the document into the folder of papers under the next number, in one step, and return where it is."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", job_name) or "unnamed"
+    unfinished = output / f".unfinished-{os.getpid()}"
+    shutil.copyfile(document, unfinished)
+    numbers = [int(paper.name[:6]) for paper in output.glob("[0-9][0-9][0-9][0-9][0-9][0-9]-*.pdf")]
+    try:
+        for number in range(max(numbers, default=0) + 1, NUMBER_MAX + 1):
+            paper = output / f"{number:06}-{name}.pdf"
+            if not any(output.glob(f"{number:06}-*")):
+                os.link(unfinished, paper)  # fails where a rename would replace a paper
+                return paper
+    finally:
+        unfinished.unlink()
+    raise RuntimeError("the folder of papers is full")
+
+
+def main() -> int:
+    """Let the document come out; a document that is no PDF is aborted before anything does."""
+    output, document = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        with pypdfium2.PdfDocument(document) as pdf:
+            pages = len(pdf)
+    except pypdfium2.PdfiumError:
+        return 1
+    come_out(document, output, os.environ.get("IPP_JOB_NAME", ""))
+    sys.stderr.write(f"ATTR: job-impressions={pages} job-impressions-completed={pages}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

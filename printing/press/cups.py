@@ -1,0 +1,268 @@
+"""CUPS as transport: a document goes from memory into a held job, is released, and leaves nothing behind.
+
+CUPS's "completed" and its page counts decide nothing here; what came out is asked of the printer (printer.py).
+pycups is handled with care, since its faults are crashes and not exceptions: bytes only, the exact length, one
+connection a call and never shared, and all of it inside a worker process that may be killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cups
+import pypdfium2
+
+from printing.press.errors import (
+    CupsError,
+    CupsForbiddenError,
+    CupsUnavailableError,
+    DigestMismatchError,
+    DuplicateJobError,
+    JobNotPossibleError,
+    NoSuchJobError,
+    NoSuchQueueError,
+    PageCountError,
+    PageSizeError,
+    PdfUnreadableError,
+    PurgeTimeoutError,
+    QueueRejectingError,
+    QueueStoppedError,
+)
+from printing.press.verdict import ENDED, JobState
+
+REQUESTING_USER = "madoguchi"  # the printer lets only the same user cancel a job
+MEDIA = "iso_a4_210x297mm"
+SIDES = ("one-sided", "two-sided-long-edge", "two-sided-short-edge")
+A4_PT = (210 / 25.4 * 72, 297 / 25.4 * 72)
+A4_TOLERANCE_PT = 0.01  # PDF writers round to two to four decimals
+ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # opaque: it shows in process lists and logs
+HTTP_CONTINUE = 100
+PRINTER_STATE_STOPPED = 5
+POLL_S = 0.05
+
+# IPP status -> error. Source: measured against CUPS 2.4.2.
+_ERRORS: Mapping[int, type[CupsError]] = {
+    1025: CupsForbiddenError,
+    1028: JobNotPossibleError,
+    1030: NoSuchJobError,
+    1280: NoSuchQueueError,
+    1282: CupsUnavailableError,
+    1286: QueueRejectingError,
+    4096: CupsForbiddenError,
+}
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """What CUPS says of the queue."""
+
+    stopped: bool
+    accepting: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CupsJob:
+    """One job in CUPS's list."""
+
+    job_id: int
+    name: str
+    state: JobState
+
+
+def check_pdf(pdf: bytes, pages: int) -> None:
+    """Refuse a document that is not what was promised; nothing on the way to the paper checks it.
+
+    Errors: PdfUnreadableError, PageCountError, PageSizeError.
+    """
+    try:
+        document = pypdfium2.PdfDocument(pdf)
+    except pypdfium2.PdfiumError as error:
+        raise PdfUnreadableError("not a PDF that a parser opens") from error
+    with document:
+        if len(document) != pages:
+            raise PageCountError(f"expected {pages} pages, found {len(document)}")
+        for number in range(pages):
+            try:
+                page = document[number]
+            except pypdfium2.PdfiumError as error:
+                raise PdfUnreadableError(f"page {number + 1} does not open") from error
+            _require_a4(number + 1, page.get_mediabox(), page.get_cropbox(), page.get_rotation())
+
+
+def _require_a4(number: int, mediabox: tuple[float, ...], cropbox: tuple[float, ...], rotation: int) -> None:
+    wanted = (0.0, 0.0, *A4_PT)
+    for name, box in (("MediaBox", mediabox), ("CropBox", cropbox)):
+        if any(abs(have - want) > A4_TOLERANCE_PT for have, want in zip(box, wanted, strict=True)):
+            raise PageSizeError(f"page {number}: {name} is {[round(v, 2) for v in box]}, not A4")
+    if rotation:
+        raise PageSizeError(f"page {number}: rotated by {rotation} degrees")
+
+
+class Cups:
+    """One queue of one CUPS server, over its domain socket."""
+
+    def __init__(self, socket: Path, queue: str) -> None:
+        self._socket = str(socket)
+        self._queue = queue
+
+    def submit_held(self, order_id: str, pdf: bytes, pages: int, sha256: bytes, sides: str) -> int:
+        """Send a document into a held job and return CUPS's job id; nothing prints before `release`.
+
+        Shape:  order_id is opaque (ORDER_ID); sides is one of SIDES; sha256 is the 32 bytes that the grant names.
+        Errors: DigestMismatchError, PdfRefusedError, DuplicateJobError, CupsError; then no job is left behind.
+        """
+        _require_order_id(order_id)
+        if sides not in SIDES:
+            raise ValueError(f"sides must be one of {SIDES}, not {sides!r}")
+        if type(pdf) is not bytes:  # a bytearray or memoryview crashes pycups
+            raise TypeError(f"pdf must be bytes, not {type(pdf).__name__}")
+        check_pdf(pdf, pages)
+        if self.find(order_id):
+            raise DuplicateJobError(f"a job of order {order_id} exists")
+        self._require_queue(self.queue_state())
+        # The last look at the very bytes that are sent: nothing stands between this line and the sending.
+        if hashlib.sha256(pdf).digest() != sha256:
+            raise DigestMismatchError(f"order {order_id}: the bytes are not those of the grant")
+        with self._connection() as connection:
+            job_id = int(connection.createJob(self._queue, order_id, _options(sides)))
+            try:
+                self._send(connection, job_id, order_id, pdf)
+            except (CupsError, cups.IPPError, cups.HTTPError, RuntimeError):
+                with suppress(CupsError):
+                    self.purge(job_id)
+                raise
+        return job_id
+
+    def release(self, job_id: int) -> None:
+        """Let a held job print now.
+
+        Errors: QueueStoppedError before anything is released; NoSuchJobError, JobNotPossibleError, CupsError.
+        """
+        self._require_queue(self.queue_state())
+        with self._connection() as connection:
+            connection.setJobHoldUntil(job_id, "no-hold")
+
+    def find(self, order_id: str) -> tuple[CupsJob, ...]:
+        """Return the jobs of that order, by name: ids start again after a wipe, names do not."""
+        return tuple(job for job in self.jobs() if job.name == order_id)
+
+    def jobs(self, which: str = "all") -> tuple[CupsJob, ...]:
+        """Return this queue's jobs; which is all, completed or not-completed."""
+        wanted = ["job-id", "job-name", "job-state", "job-printer-uri"]
+        with self._connection() as connection:
+            found = connection.getJobs(which_jobs=which, requested_attributes=wanted)
+        return tuple(
+            CupsJob(int(job_id), str(job.get("job-name", "")), JobState(job["job-state"]))
+            for job_id, job in found.items()
+            if str(job["job-printer-uri"]).rsplit("/", 1)[-1] == self._queue
+        )
+
+    def cancel(self, job_id: int, timeout_s: float = 5.0) -> None:
+        """Cancel a job and wait until CUPS has ended it; an ended job is left as it is.
+
+        Errors: PurgeTimeoutError if it has not ended in time; NoSuchJobError, CupsError.
+        """
+        with suppress(JobNotPossibleError), self._connection() as connection:
+            connection.cancelJob(job_id)
+        deadline = time.monotonic() + timeout_s
+        while self.job_state(job_id) not in ENDED:
+            if time.monotonic() > deadline:
+                raise PurgeTimeoutError(f"job {job_id} did not end in {timeout_s} s")
+            time.sleep(POLL_S)
+
+    def purge(self, job_id: int, timeout_s: float = 5.0) -> None:
+        """Remove a job and its document from the spool; a job that is gone already is fine.
+
+        Cancels first and waits: purging an active job lets the printer go on with it.
+        Errors: PurgeTimeoutError, CupsError.
+        """
+        with suppress(NoSuchJobError):
+            self.cancel(job_id, timeout_s)
+            with self._connection() as connection:
+                connection.cancelJob(job_id, purge_job=True)
+
+    def purge_all(self) -> None:
+        """Remove every job of the queue, then enable it: enabled first, it would print what is left over."""
+        for job in self.jobs():
+            self.purge(job.job_id)
+        state = self.queue_state()
+        with self._connection() as connection:
+            if state.stopped:
+                connection.enablePrinter(self._queue)
+            if not state.accepting:
+                connection.acceptJobs(self._queue)
+
+    def job_state(self, job_id: int) -> JobState:
+        """Return what CUPS says of a job: for housekeeping, never for a charge."""
+        with self._connection() as connection:
+            found = connection.getJobAttributes(job_id, requested_attributes=["job-state"])
+        return JobState(found["job-state"])
+
+    def queue_state(self) -> QueueState:
+        """Return whether the queue prints and accepts. Errors: CupsError."""
+        wanted = ["printer-state", "printer-state-reasons", "printer-is-accepting-jobs"]
+        with self._connection() as connection:
+            found = connection.getPrinterAttributes(self._queue, requested_attributes=wanted)
+        return QueueState(
+            stopped=found["printer-state"] == PRINTER_STATE_STOPPED,
+            accepting=bool(found["printer-is-accepting-jobs"]),
+            reasons=as_tuple(found.get("printer-state-reasons")),
+        )
+
+    def _send(self, connection: Any, job_id: int, order_id: str, pdf: bytes) -> None:  # pycups has no types
+        status = connection.startDocument(self._queue, job_id, order_id, "application/pdf", 1)
+        if status != HTTP_CONTINUE:
+            raise CupsUnavailableError(f"CUPS did not take the document's head: HTTP {status}")
+        status = connection.writeRequestData(pdf, len(pdf))  # a greater length would send our memory
+        if status != HTTP_CONTINUE:
+            raise CupsUnavailableError(f"CUPS did not take the document: HTTP {status}")
+        connection.finishDocument(self._queue)
+
+    def _require_queue(self, state: QueueState) -> None:
+        if state.stopped:
+            raise QueueStoppedError(f"queue {self._queue} is stopped")
+        if not state.accepting:
+            raise QueueRejectingError(f"queue {self._queue} does not accept jobs")
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:  # pycups has no types
+        """Open a connection for one call (sub-millisecond) and give pycups's errors our names."""
+        cups.setUser(REQUESTING_USER)
+        try:
+            yield cups.Connection(self._socket)
+        except cups.IPPError as error:
+            status, words = error.args
+            raise _ERRORS.get(status, CupsError)(f"CUPS: {words}", int(status)) from error
+        except (cups.HTTPError, RuntimeError) as error:
+            raise CupsUnavailableError(f"no answer from CUPS: {error}") from error
+
+
+def as_tuple(value: object) -> tuple[str, ...]:
+    """Return pycups's scalar-or-list-by-count as a tuple of strings."""
+    if value is None:
+        return ()
+    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else (str(value),)
+
+
+def _require_order_id(order_id: str) -> None:
+    if not ORDER_ID.fullmatch(order_id):
+        raise ValueError("order_id must be 1 to 64 of A-Z a-z 0-9 _ -")
+
+
+def _options(sides: str) -> dict[str, str]:
+    return {
+        "job-hold-until": "indefinite",
+        "media": MEDIA,
+        "print-scaling": "none",
+        "sides": sides,
+        "print-color-mode": "color",
+        "job-sheets": "none",
+    }

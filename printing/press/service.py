@@ -1,0 +1,306 @@
+"""The press as one object that lives in the printing worker's process: check, submit, release, verdict, purge.
+
+Every value in and out is frozen and picklable. Methods run one at a time; the worker's harness kills a hung one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from printing.press.cups import MEDIA, REQUESTING_USER, SIDES, Cups
+from printing.press.errors import (
+    CupsError,
+    NoSuchJobError,
+    PrinterError,
+    PurgeTimeoutError,
+)
+from printing.press.printer import Printer, PrinterJob, PrinterStatus
+from printing.press.verdict import ENDED, Capabilities, Outcome, Verdict, Witnesses, decide
+
+POLL_S = 0.25
+STALL_TIMEOUT_S = 60.0  # no progress for so long = unknown
+BASE_TIMEOUT_S = 180.0
+SHEET_TIMEOUT_S = 20.0
+SETTLE_S = 1.0  # how long an end without all its sheets must stand: a printer's counts follow its state
+CANCEL_TIMEOUT_S = 30.0
+PATH_REASONS = ("media-jam", "door-open", "cover-open", "interlock-open", "output-area-full", "output-tray-missing")
+HARMLESS_SEVERITIES = ("-report", "-warning")
+
+
+@dataclass(frozen=True)
+class PrinterState:
+    """Whether a visit may begin; reasons are IPP's keywords and our own, for the staff and the log."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HeldJob:
+    """One order's job in CUPS; order_id is its name everywhere, since CUPS's ids start again after a wipe."""
+
+    cups_job_id: int
+    order_id: str
+    sheets: int
+    # None = taken from a record that does not have it; a printer whose witnesses count impressions then gives unknown.
+    impressions: int | None = None
+
+
+@dataclass(frozen=True)
+class Counters:
+    """The printer's own meter; None = this printer has none."""
+
+    lifetime_impressions: int | None
+
+
+@dataclass(frozen=True)
+class SheetProgress:
+    """Emitted while a job prints, each time a sheet more is out."""
+
+    order_id: str
+    sheets_done: int
+    sheets: int
+
+
+class PressService:
+    """The press of one terminal: one CUPS queue and the printer behind it.
+
+    Shape:  spool_folders are where CUPS keeps documents, looked at by `residue`; emit takes a SheetProgress.
+    Errors of all methods: CupsError, PrinterError and their kinds (printing/press/errors.py).
+    """
+
+    def __init__(  # noqa: PLR0917 -- the workers' harness gives plain positional arguments, emit last
+        self,
+        cups_socket: Path,
+        queue: str,
+        printer_uri: str,
+        capabilities: Capabilities,
+        spool_folders: tuple[Path, ...],
+        emit: Callable[[SheetProgress], None],
+    ) -> None:
+        self._cups = Cups(cups_socket, queue)
+        self._printer = Printer(printer_uri, REQUESTING_USER)
+        self._capabilities = capabilities
+        self._spool_folders = spool_folders
+        self._emit = emit
+
+    def check(self, sides: str) -> PrinterState:
+        """Return whether paper would come out now; to be asked before any money is taken. Raises nothing."""
+        reasons = (*self._printer_reasons(sides), *self._queue_reasons())
+        return PrinterState(ready=not reasons, reasons=reasons)
+
+    def submit(self, order_id: str, pdf: bytes, pages: int, sha256: bytes, sides: str) -> HeldJob:
+        """Send a document into a held job; nothing prints before `release`.
+
+        Errors: DigestMismatchError, PdfUnreadableError, PageCountError, PageSizeError, DuplicateJobError.
+        """
+        job_id = self._cups.submit_held(order_id, pdf, pages, sha256, sides)
+        sheets = pages if sides == SIDES[0] else -(-pages // 2)
+        return HeldJob(job_id, order_id, sheets, pages)
+
+    def counters(self) -> Counters:
+        """Return the printer's meter, if it is declared to have one."""
+        if not self._capabilities.lifetime_counter:
+            return Counters(None)
+        return Counters(self._printer.status().lifetime_impressions)
+
+    def release(self, job: HeldJob) -> None:
+        """Let a held job print. Errors: QueueStoppedError, NoSuchJobError, JobNotPossibleError."""
+        self._require_own(job)
+        self._cups.release(job.cups_job_id)
+
+    def verdict(
+        self,
+        job: HeldJob,
+        before: Counters,
+        timeout_s: float | None = None,
+        stall_timeout_s: float = STALL_TIMEOUT_S,
+    ) -> Verdict:
+        """Ask the printer until it has said what came out, or a bound is reached; then the verdict is unknown.
+
+        Units:  timeout_s in all (None: 180 s and 20 s a sheet); stall_timeout_s without any change.
+        """
+        watch = _Watch(self._printer, self._capabilities, job, before)
+        bound_s = BASE_TIMEOUT_S + SHEET_TIMEOUT_S * job.sheets if timeout_s is None else timeout_s
+        deadline = time.monotonic() + bound_s
+        changed_at = time.monotonic()
+        sheets_done = 0
+        while True:
+            changed = watch.look()
+            now = time.monotonic()
+            changed_at = now if changed else changed_at
+            if watch.sheets_done() > sheets_done:
+                sheets_done = watch.sheets_done()
+                self._emit(SheetProgress(job.order_id, sheets_done, job.sheets))
+            verdict = watch.verdict()
+            if verdict.outcome == Outcome.PRINTED:
+                return verdict
+            if watch.ended() and now - changed_at >= min(SETTLE_S, stall_timeout_s):
+                return verdict
+            if now - changed_at >= stall_timeout_s:
+                return _given_up(verdict, f"no progress for {stall_timeout_s:g} s")
+            if now >= deadline:
+                return _given_up(verdict, f"not decided in {bound_s:g} s")
+            time.sleep(POLL_S)
+
+    def cancel(self, job: HeldJob, timeout_s: float = CANCEL_TIMEOUT_S) -> None:
+        """Stop a job in CUPS and at the printer, and return when neither works on it any more.
+
+        CUPS first, so that it sends nothing after the printer was asked; its word that the job is over counts for
+        nothing, so the printer is asked in any case.
+        Errors: PurgeTimeoutError if the printer still has the job when the time is over.
+        """
+        for found in self._cups.find(job.order_id):
+            self._cups.cancel(found.job_id)
+        deadline = time.monotonic() + timeout_s
+        while unfinished := [j for j in self._printer.find(job.order_id) if j.state not in ENDED]:
+            for at_printer in unfinished:
+                self._cancel_at_printer(at_printer)
+            if time.monotonic() >= deadline:
+                raise PurgeTimeoutError(f"order {job.order_id}: the printer goes on after {timeout_s:g} s")
+            time.sleep(POLL_S)
+
+    def purge(self, job: HeldJob) -> None:
+        """Remove every job of that order, and its document, from CUPS."""
+        for found in self._cups.find(job.order_id):
+            self._cups.purge(found.job_id)
+
+    def purge_all(self) -> None:
+        """Remove every job from the queue and enable it: at start, before anything is offered."""
+        self._cups.purge_all()
+
+    def residue(self) -> tuple[str, ...]:
+        """Return the names of the files that are left in the spool; none may be, after a purge."""
+        return tuple(
+            str(path.relative_to(folder))
+            for folder in self._spool_folders
+            for path in sorted(folder.rglob("*"))
+            if not path.is_dir()
+        )
+
+    def _require_own(self, job: HeldJob) -> None:
+        if job.cups_job_id not in {found.job_id for found in self._cups.find(job.order_id)}:
+            raise NoSuchJobError(f"CUPS has no job {job.cups_job_id} of order {job.order_id}")
+
+    def _cancel_at_printer(self, at_printer: PrinterJob) -> None:
+        try:
+            self._printer.cancel(at_printer.job_id)
+        except PrinterError as error:
+            if error.ipp_status is None:  # not a refusal (the job may have just ended) but no answer
+                raise
+
+    def _printer_reasons(self, sides: str) -> tuple[str, ...]:
+        try:
+            status = self._printer.status()
+            unfinished = self._printer.jobs("not-completed")
+        except PrinterError as error:
+            return ("printer-unreachable", error.detail)
+        return (*_blocking(status, sides), *(("printer-has-unfinished-jobs",) if unfinished else ()))
+
+    def _queue_reasons(self) -> tuple[str, ...]:
+        try:
+            queue = self._cups.queue_state()
+            unfinished = self._cups.jobs("not-completed")
+        except CupsError as error:
+            return ("cups-unavailable", error.detail)
+        said = (
+            ("queue-stopped", queue.stopped),
+            ("queue-rejecting", not queue.accepting),
+            ("queue-has-unfinished-jobs", bool(unfinished)),
+        )
+        return tuple(reason for reason, holds in said if holds)
+
+
+class _Watch:
+    """One job at the printer, looked at again and again; remembers what a single look cannot tell."""
+
+    def __init__(self, printer: Printer, capabilities: Capabilities, job: HeldJob, before: Counters) -> None:
+        self._printer = printer
+        self._capabilities = capabilities
+        self._job = job
+        self._witnesses = Witnesses(job_state=None, lifetime_before=before.lifetime_impressions)
+        self._seen = False
+        self._up_time_s: int | None = None
+        self._error: PrinterError | None = None
+
+    def look(self) -> bool:
+        """Ask the printer once; return whether anything changed. A lost answer is no change."""
+        try:
+            status, found = self._printer.status(), self._printer.find(self._job.order_id)
+        except PrinterError as error:
+            self._error = error
+            return False
+        self._error = None
+        restarted = self._restarted(status.up_time_s)
+        forgot = self._seen and not found
+        self._seen = self._seen or bool(found)
+        previous = self._witnesses
+        job = found[0] if len(found) == 1 else None
+        self._witnesses = Witnesses(
+            job_state=job.state if job else None,
+            job_state_reasons=job.reasons if job else (),
+            jobs_found=len(found),
+            impressions_completed=job.impressions_completed if job else None,
+            sheets_completed=job.sheets_completed if job else None,
+            lifetime_before=previous.lifetime_before,
+            lifetime_after=status.lifetime_impressions,
+            path_clear=_path_clear(status),
+            history_lost=previous.history_lost or restarted or forgot,
+        )
+        return self._witnesses != previous
+
+    def _restarted(self, up_time_s: int | None) -> bool:
+        before, self._up_time_s = self._up_time_s, up_time_s
+        return before is not None and up_time_s is not None and up_time_s < before
+
+    def ended(self) -> bool:
+        """Return whether the printer will say nothing more about this job."""
+        witnesses = self._witnesses
+        return self._error is None and (
+            witnesses.job_state in ENDED or witnesses.history_lost or witnesses.jobs_found > 1
+        )
+
+    def verdict(self) -> Verdict:
+        """Return what the truth table makes of the last look."""
+        if self._error is not None:
+            return Verdict(Outcome.UNKNOWN, None, f"the printer does not answer: {self._error.detail}")
+        return decide(
+            self._witnesses,
+            self._capabilities,
+            expected_sheets=self._job.sheets,
+            expected_impressions=self._job.impressions,
+        )
+
+    def sheets_done(self) -> int:
+        """Return how many whole sheets are known to be out."""
+        witnesses, job = self._witnesses, self._job
+        if self._capabilities.sheets and witnesses.sheets_completed is not None:
+            return min(witnesses.sheets_completed, job.sheets)
+        if self._capabilities.impressions and witnesses.impressions_completed and job.impressions:
+            sides_a_sheet = 2 if job.impressions > job.sheets else 1
+            out = witnesses.impressions_completed
+            return job.sheets if out >= job.impressions else min(out // sides_a_sheet, job.sheets)
+        return 0
+
+
+def _given_up(verdict: Verdict, bound: str) -> Verdict:
+    return replace(verdict, outcome=Outcome.UNKNOWN, sheets_out=None, why=f"{bound}: {verdict.why}")
+
+
+def _path_clear(status: PrinterStatus) -> bool:
+    return not any(reason.startswith(PATH_REASONS) for reason in status.reasons)
+
+
+def _blocking(status: PrinterStatus, sides: str) -> tuple[str, ...]:
+    said = (
+        ("printer-stopped", status.stopped),
+        ("printer-not-accepting", not status.accepting),
+        ("media-not-ready", MEDIA not in status.media_ready),
+        ("sides-not-supported", sides not in status.sides_supported),  # it would silently become one-sided
+    )
+    # A reason without a severity counts as an error (RFC 8011, 5.4.12).
+    own = tuple(reason for reason in status.reasons if not reason.endswith(HARMLESS_SEVERITIES))
+    return (*own, *(reason for reason, holds in said if holds))

@@ -1,0 +1,207 @@
+"""What came out of the printer: the witnesses, and the truth table that turns them into a verdict.
+
+Pure. The verdict decides a charge, so it says `printed` and `failed` only for certain; UNKNOWN is an outcome like the
+others and is never reprinted by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class JobState(IntEnum):
+    """IPP job-state (RFC 8011, 5.3.7)."""
+
+    PENDING = 3
+    PENDING_HELD = 4
+    PROCESSING = 5
+    PROCESSING_STOPPED = 6
+    CANCELED = 7
+    ABORTED = 8
+    COMPLETED = 9
+
+
+ENDED = frozenset({JobState.CANCELED, JobState.ABORTED, JobState.COMPLETED})
+
+# A job that says "completed" together with one of these has not, or not yet, or not all come out.
+CONTRADICTING_REASONS = frozenset(
+    {
+        "aborted-by-system",
+        "document-format-error",
+        "errors-detected",
+        "job-canceled-at-device",
+        "job-canceled-by-operator",
+        "job-canceled-by-user",
+        "job-completed-with-errors",
+        "job-queued",
+        "printer-stopped",
+        "printer-stopped-partly",
+        "processing-to-stop-point",
+        "queued-in-device",
+    }
+)
+
+
+class PaperOutlet(StrEnum):
+    """Where paper comes out: a presenter can take it back, an open tray cannot."""
+
+    PRESENTER = "presenter"
+    OPEN_TRAY = "open_tray"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """Which witnesses a printer model has, as configuration declares it.
+
+    An undeclared witness is not required; a declared one that is missing makes the verdict unknown.
+    """
+
+    impressions: bool  # job-impressions-completed
+    sheets: bool  # job-media-sheets-completed
+    lifetime_counter: bool  # printer-impressions-completed, before and after
+    path_sensor: bool  # whether the paper path is clear can be known
+    outlet: PaperOutlet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Witnesses:
+    """What is known at one moment about one job; None = not known."""
+
+    job_state: JobState | None
+    job_state_reasons: tuple[str, ...] = ()
+    jobs_found: int = 1  # jobs of this name that the printer lists
+    impressions_completed: int | None = None
+    sheets_completed: int | None = None
+    lifetime_before: int | None = None
+    lifetime_after: int | None = None
+    path_clear: bool | None = None
+    history_lost: bool = False  # the printer restarted or forgot a job that it had
+
+
+class Outcome(StrEnum):
+    """What came out of the printer."""
+
+    PRINTED = "printed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out; sheets_out is None unless it is known for certain."""
+
+    outcome: Outcome
+    sheets_out: int | None
+    why: str
+
+
+@dataclass(frozen=True)
+class _Count:
+    """One declared count beside what it should be at the end."""
+
+    name: str
+    done: int
+    expected: int
+    sheets_done: int
+
+
+def decide(
+    witnesses: Witnesses,
+    capabilities: Capabilities,
+    *,
+    expected_sheets: int,
+    expected_impressions: int | None,
+) -> Verdict:
+    """Return the verdict for one job.
+
+    Shape:  printed = completed and every declared count equals the expected one; failed = aborted or canceled, every
+            declared count zero, path clear, and at least one count declared (none is no evidence that nothing came
+            out); partial = ended, the declared counts lie between and agree on the sheets; unknown = all else.
+    Units:  sheets are pieces of paper, impressions are printed sides.
+    Errors: ValueError if the expected numbers cannot belong to one job.
+    """
+    _require_possible(expected_sheets, expected_impressions)
+    doubt = _doubt(witnesses, capabilities, expected_impressions)
+    if doubt:
+        return Verdict(Outcome.UNKNOWN, None, doubt)
+    counts = _declared_counts(witnesses, capabilities, expected_sheets, expected_impressions)
+    off_scale = [c for c in counts if not 0 <= c.done <= c.expected]
+    if off_scale:
+        return Verdict(Outcome.UNKNOWN, None, f"impossible count: {_words(off_scale)}")
+    state = witnesses.job_state
+    said = f"job {_state_word(state)}; {_words(counts)}"
+    if state == JobState.COMPLETED and all(c.done == c.expected for c in counts):
+        return Verdict(Outcome.PRINTED, expected_sheets, said)
+    path_clear = witnesses.path_clear or not capabilities.path_sensor
+    if state != JobState.COMPLETED and counts and all(c.done == 0 for c in counts) and path_clear:
+        return Verdict(Outcome.FAILED, 0, said)
+    if counts and all(0 < c.done < c.expected for c in counts) and len({c.sheets_done for c in counts}) == 1:
+        return Verdict(Outcome.PARTIAL, counts[0].sheets_done, said)
+    not_clear = "" if path_clear else "; the paper path is not clear"
+    return Verdict(Outcome.UNKNOWN, None, f"the witnesses do not agree: {said}{not_clear}")
+
+
+def _require_possible(expected_sheets: int, expected_impressions: int | None) -> None:
+    if expected_sheets < 1:
+        raise ValueError(f"expected_sheets must be at least 1, not {expected_sheets}")
+    if expected_impressions is None:
+        return
+    if not expected_sheets <= expected_impressions <= 2 * expected_sheets:
+        raise ValueError(f"{expected_impressions} impressions do not fit on {expected_sheets} sheets")
+
+
+def _doubt(witnesses: Witnesses, capabilities: Capabilities, expected_impressions: int | None) -> str | None:
+    """Return why these witnesses cannot decide anything, or None."""
+    counts_impressions = capabilities.impressions or capabilities.lifetime_counter
+    doubts = (
+        (witnesses.history_lost, "the printer lost its history"),
+        (witnesses.jobs_found > 1, f"the printer lists {witnesses.jobs_found} jobs of this order"),
+        (witnesses.job_state is None or witnesses.jobs_found < 1, "the printer does not know the job"),
+        (witnesses.job_state not in ENDED, f"job {_state_word(witnesses.job_state)}"),
+        (
+            witnesses.job_state == JobState.COMPLETED
+            and not CONTRADICTING_REASONS.isdisjoint(witnesses.job_state_reasons),
+            f"completed, but {', '.join(witnesses.job_state_reasons)}",
+        ),
+        (
+            capabilities.impressions and witnesses.impressions_completed is None,
+            "declared, but missing: impressions",
+        ),
+        (capabilities.sheets and witnesses.sheets_completed is None, "declared, but missing: sheets"),
+        (
+            capabilities.lifetime_counter and (witnesses.lifetime_before is None or witnesses.lifetime_after is None),
+            "declared, but missing: lifetime counter",
+        ),
+        (capabilities.path_sensor and witnesses.path_clear is None, "declared, but missing: path sensor"),
+        (counts_impressions and expected_impressions is None, "the number of impressions to expect is not known"),
+    )
+    return next((words for holds, words in doubts if holds), None)
+
+
+def _declared_counts(
+    witnesses: Witnesses, capabilities: Capabilities, expected_sheets: int, expected_impressions: int | None
+) -> list[_Count]:
+    impressions = expected_impressions or 0  # None was a doubt already if a declared witness needs it
+    sides_a_sheet = 2 if impressions > expected_sheets else 1
+    counts = []
+    if capabilities.impressions and witnesses.impressions_completed is not None:
+        done = witnesses.impressions_completed
+        counts.append(_Count("impressions", done, impressions, -(-done // sides_a_sheet)))
+    if capabilities.sheets and witnesses.sheets_completed is not None:
+        done = witnesses.sheets_completed
+        counts.append(_Count("sheets", done, expected_sheets, done))
+    before, after = witnesses.lifetime_before, witnesses.lifetime_after
+    if capabilities.lifetime_counter and before is not None and after is not None:
+        done = after - before
+        counts.append(_Count("lifetime counter", done, impressions, -(-done // sides_a_sheet)))
+    return counts
+
+
+def _words(counts: list[_Count]) -> str:
+    return ", ".join(f"{c.name} {c.done} of {c.expected}" for c in counts) or "no count declared"
+
+
+def _state_word(state: JobState | None) -> str:
+    return "unseen" if state is None else state.name.lower().replace("_", "-")
