@@ -1,0 +1,322 @@
+"""The tables. `municipality_code` leads every key of what belongs to a municipality.
+
+Rows of the append-only tables are never changed, only corrected by new rows; triggers hold it on SQLite. Personal
+data stands only in sealed blobs (vault.py). deploy/migrations creates all this; a test holds both equal.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
+from sqlalchemy.types import TypeDecorator
+
+SCHEMA_VERSION = "0001"
+
+#: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
+NO_MUNICIPALITY = "000000"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, aware on both sides; SQLite alone would give it back without its zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive moment: nobody knows which zone it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        in_utc = value.astimezone(UTC)
+        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the decorator's signature)
+        """Give the zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_CODE = String(6)
+_ID = String(32)
+
+
+def _municipality() -> Column[str]:
+    return Column("municipality_code", _CODE, primary_key=True)
+
+
+# What a municipality decided and recorded
+
+settings = Table(
+    "settings",
+    metadata,
+    _municipality(),
+    Column("valid_from", Date, primary_key=True),
+    Column("body", LargeBinary, nullable=False),  # MunicipalitySettings as JSON
+)
+
+register_records = Table(
+    "register_records",
+    metadata,
+    _municipality(),
+    Column("record_type", String(16), primary_key=True),
+    Column("record_id", String(64), primary_key=True),
+    # What is read together has one group: a household and its members, or one resident's tax and seal records.
+    Column("group_id", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Index(None, "municipality_code", "group_id"),
+)
+
+register_feed = Table(
+    "register_feed",
+    metadata,
+    _municipality(),
+    Column("received_at_utc", UtcDateTime, nullable=False),  # how old the register is
+)
+
+certificate_links = Table(
+    "certificate_links",
+    metadata,
+    _municipality(),
+    Column("link_digest", LargeBinary(32), primary_key=True),
+    Column("resident_id", String(64), primary_key=True),
+    Column("active", Boolean, nullable=False),
+)
+# One active resident per certificate, whoever writes the row.
+Index(
+    "uq_certificate_links_active",
+    certificate_links.c.municipality_code,
+    certificate_links.c.link_digest,
+    unique=True,
+    sqlite_where=certificate_links.c.active,
+    postgresql_where=certificate_links.c.active,
+)
+
+municipality_stops = Table(
+    "municipality_stops",
+    metadata,
+    _municipality(),
+    Column("stop_id", String(64), primary_key=True),
+    Column("reason", String(32), nullable=False),
+    Column("order_id", _ID),
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("closed_at_utc", UtcDateTime),
+    Column("finding", Text),  # only a finding closes it
+)
+
+# Who is asking
+
+terminals = Table(
+    "terminals",
+    metadata,
+    Column("terminal_id", String(64), primary_key=True),
+    Column("operator", String(100), nullable=False),
+    Column("public_key", LargeBinary(32), nullable=False),
+    Column("key_thumbprint", LargeBinary(32), nullable=False, unique=True),
+    Column("stopped", Boolean, nullable=False),
+    Column("enrolled_at_utc", UtcDateTime, nullable=False),
+    Column("accepted_through", BigInteger, nullable=False, server_default="0"),  # last event's sequence number
+)
+
+challenges_used = Table(
+    "challenges_used",
+    metadata,
+    Column("challenge_digest", LargeBinary(32), primary_key=True),
+    Column("expires_at_utc", UtcDateTime, nullable=False, index=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_hash", LargeBinary(32), primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("key_thumbprint", LargeBinary(32), nullable=False),
+    Column("municipality_code", _CODE, nullable=False),
+    Column("link_digest", LargeBinary(32), nullable=False),
+    Column("visit_id", _ID, nullable=False),
+    Column("expires_at_utc", UtcDateTime, nullable=False, index=True),
+    Column("preparations", Integer, nullable=False, server_default="0"),
+)
+
+# What is issued
+
+issue_number_counters = Table(
+    "issue_number_counters",
+    metadata,
+    _municipality(),
+    Column("number_year", Integer, primary_key=True),
+    Column("last_number", Integer, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    _municipality(),
+    Column("order_id", _ID, primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("session_hash", LargeBinary(32), nullable=False),
+    Column("visit_id", _ID, nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("fingerprint", LargeBinary(32), nullable=False),  # of the request: the same body, the same answer
+    Column("kind", String(32), nullable=False),
+    Column("number_year", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("status_id", LargeBinary(16), nullable=False, unique=True),  # random; the seal carries it
+    Column("fee_yen", Integer, nullable=False),
+    Column("commission_yen", Integer, nullable=False),
+    Column("snapshot", LargeBinary, nullable=False),  # sealed: all that the paper says
+    Column("records_digest", LargeBinary(32), nullable=False),  # of the register records' versions
+    Column("intended_at_utc", UtcDateTime, nullable=False),
+    Column("lease_until_utc", UtcDateTime, nullable=False),
+    Column("expires_at_utc", UtcDateTime, nullable=False),
+    Column("seal_text", Text),
+    Column("pdf_sha256", LargeBinary(32)),
+    Column("pages", Integer),
+    Column("grant_fingerprint", LargeBinary(32)),
+    Column("grant_bytes", LargeBinary),
+    Column("grant_signature", LargeBinary),
+    Column("payment_id", _ID),
+    Column("sheets_out", Integer),
+    UniqueConstraint("order_id"),
+    UniqueConstraint("municipality_code", "number_year", "number"),
+)
+# The few orders that time may void, found without reading the many that it may not.
+_UNGRANTED = orders.c.state.in_(("INTENDED", "PREPARED"))
+Index(
+    "ix_orders_ungranted",
+    orders.c.terminal_id,
+    orders.c.expires_at_utc,
+    sqlite_where=_UNGRANTED,
+    postgresql_where=_UNGRANTED,
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    _municipality(),
+    Column("order_id", _ID, primary_key=True),
+    Column("to_state", String(16), primary_key=True),  # no state is entered twice
+    Column("from_state", String(16)),
+    Column("event", String(32), nullable=False),
+    Column("at_utc", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
+)
+
+terminal_events = Table(
+    "terminal_events",
+    metadata,
+    Column("terminal_id", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("order_id", _ID, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at_utc", UtcDateTime, nullable=False),
+)
+
+# Money
+
+payments = Table(
+    "payments",
+    metadata,
+    _municipality(),
+    Column("payment_id", _ID, primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("visit_id", _ID),
+    Column("method", String(16), nullable=False),
+    Column("reserved_yen", Integer, nullable=False),
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("closed_at_utc", UtcDateTime),  # the device's own counts arrived
+    UniqueConstraint("payment_id"),
+)
+
+payment_lines = Table(
+    "payment_lines",
+    metadata,
+    _municipality(),
+    Column("payment_id", _ID, primary_key=True),
+    Column("order_id", _ID, primary_key=True),
+    Column("allocated_yen", Integer, nullable=False),
+    UniqueConstraint("municipality_code", "order_id"),
+    ForeignKeyConstraint(["municipality_code", "payment_id"], ["payments.municipality_code", "payments.payment_id"]),
+    ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    _municipality(),
+    # Kind and subject: what happened once is posted once.
+    Column("posting_id", String(64), primary_key=True),
+    Column("account", String(32), primary_key=True),
+    Column("amount_yen", Integer, nullable=False),  # debit positive, credit negative
+    Column("payment_id", _ID, nullable=False),
+    Column("order_id", _ID),
+    Column("terminal_id", String(64), nullable=False),
+    Column("posted_at_utc", UtcDateTime, nullable=False),
+    Index(None, "municipality_code", "payment_id"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    _municipality(),
+    # Reason and subject: the same doubt is one case.
+    Column("case_id", String(80), primary_key=True),
+    Column("reason", String(32), nullable=False),
+    Column("order_id", _ID),
+    Column("payment_id", _ID),
+    Column("visit_id", _ID),
+    Column("terminal_id", String(64), nullable=False),
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("closed_at_utc", UtcDateTime),
+    Column("finding", Text),
+)
+
+APPEND_ONLY = (order_events, terminal_events, payment_lines, postings)
+
+
+def append_only_triggers(table_name: str) -> list[str]:
+    """SQL of the two SQLite triggers that keep a table's rows as they were written."""
+    return [
+        f"CREATE TRIGGER {table_name}_no_{verb.lower()} BEFORE {verb} ON {table_name} "
+        f"BEGIN SELECT RAISE(ABORT, '{table_name} is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ]
+
+
+@event.listens_for(metadata, "after_create")
+def _guard_append_only(_target: MetaData, connection: Connection, **_options: object) -> None:
+    if connection.dialect.name == "sqlite":
+        for table in APPEND_ONLY:
+            for sql in append_only_triggers(table.name):
+                connection.exec_driver_sql(sql)

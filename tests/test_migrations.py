@@ -1,0 +1,54 @@
+"""The migrations make exactly the tables that the server declares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from deploy.migrations import upgrade
+from issuance_server.database import open_engine, read, write
+from issuance_server.schema import metadata
+
+
+def triggers(engine: Engine) -> dict[str, str]:
+    with read(engine) as connection:
+        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        return {row.name: row.sql for row in rows}
+
+
+def test_migrations_equal_the_declared_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'migrated.db'}"
+    upgrade(url)
+    migrated = open_engine(url)
+    with read(migrated) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    declared = open_engine(f"sqlite:///{tmp_path / 'declared.db'}")
+    with write(declared) as connection:
+        metadata.create_all(connection)
+    assert triggers(migrated) == triggers(declared)
+    assert len(triggers(migrated)) == 8
+    migrated.dispose()
+    declared.dispose()
+
+
+def test_the_comparison_notices_a_missing_column(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'altered.db'}"
+    upgrade(url)
+    engine = open_engine(url)
+    with write(engine) as connection:
+        connection.execute(text("ALTER TABLE orders DROP COLUMN sheets_out"))
+    with read(engine) as connection:
+        found = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert [(difference[0], difference[2], difference[3].name) for difference in found] == [
+        ("add_column", "orders", "sheets_out")
+    ]
+    engine.dispose()
+
+
+def test_a_second_upgrade_does_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'twice.db'}"
+    upgrade(url)
+    upgrade(url)

@@ -1,0 +1,115 @@
+"""What the tables themselves hold, whoever writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_mock_engine, insert, select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.schema import ExecutableDDLElement
+
+from issuance_server.database import open_engine, read, write
+from issuance_server.schema import (
+    certificate_links,
+    challenges_used,
+    issue_number_counters,
+    metadata,
+    postings,
+    register_feed,
+)
+
+NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{tmp_path / 'schema.db'}")
+    with write(engine) as connection:
+        metadata.create_all(connection)
+    yield engine
+    engine.dispose()
+
+
+def test_a_moment_keeps_its_zone(engine: Engine) -> None:
+    noon_in_tokyo = datetime(2026, 4, 1, 12, 0, tzinfo=timezone(timedelta(hours=9)))
+    with write(engine) as connection:
+        connection.execute(insert(register_feed), {"municipality_code": "999993", "received_at_utc": noon_in_tokyo})
+    with read(engine) as connection:
+        stored = connection.execute(select(register_feed.c.received_at_utc)).scalar_one()
+    assert stored == noon_in_tokyo
+    assert stored.tzinfo is UTC
+
+
+def test_a_moment_without_a_zone_is_refused(engine: Engine) -> None:
+    row = {"municipality_code": "999993", "received_at_utc": NOW.replace(tzinfo=None)}
+    with pytest.raises(StatementError, match="needs a time zone"), write(engine) as connection:
+        connection.execute(insert(register_feed), row)
+
+
+def test_a_challenge_is_used_once(engine: Engine) -> None:
+    row = {"challenge_digest": bytes(32), "expires_at_utc": NOW}
+    with write(engine) as connection:
+        connection.execute(insert(challenges_used), row)
+    with pytest.raises(IntegrityError), write(engine) as connection:
+        connection.execute(insert(challenges_used), row)
+
+
+@pytest.mark.parametrize(
+    ("first_active", "second_active", "accepted"), [(True, True, False), (False, True, True), (True, False, True)]
+)
+def test_one_active_resident_a_certificate(
+    engine: Engine, first_active: bool, second_active: bool, accepted: bool
+) -> None:
+    key = {"municipality_code": "999993", "link_digest": bytes(32)}
+    with write(engine) as connection:
+        connection.execute(insert(certificate_links), key | {"resident_id": "r1", "active": first_active})
+    second = key | {"resident_id": "r2", "active": second_active}
+    if accepted:
+        with write(engine) as connection:
+            connection.execute(insert(certificate_links), second)
+    else:
+        with pytest.raises(IntegrityError), write(engine) as connection:
+            connection.execute(insert(certificate_links), second)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE postings SET amount_yen = 0", "DELETE FROM postings"])
+def test_append_only_rows_stay_as_they_were_written(engine: Engine, statement: str) -> None:
+    row = {
+        "municipality_code": "999993",
+        "posting_id": "capture:1",
+        "account": "escrow",
+        "amount_yen": 300,
+        "payment_id": "0" * 32,
+        "terminal_id": "t1",
+        "posted_at_utc": NOW,
+    }
+    with write(engine) as connection:
+        connection.execute(insert(postings), row)
+    with pytest.raises(IntegrityError, match="append-only"), write(engine) as connection:
+        connection.execute(text(statement))
+    with read(engine) as connection:
+        assert connection.execute(select(postings.c.amount_yen)).scalar_one() == 300
+
+
+def test_other_tables_may_change(engine: Engine) -> None:
+    with write(engine) as connection:
+        connection.execute(
+            insert(issue_number_counters), {"municipality_code": "999993", "number_year": 2026, "last_number": 1}
+        )
+        assert connection.execute(text("UPDATE issue_number_counters SET last_number = 2")).rowcount == 1
+
+
+def test_postgresql_can_make_the_same_tables() -> None:
+    statements: list[str] = []
+
+    def compiled(statement: ExecutableDDLElement, *_: object) -> None:
+        statements.append(str(statement.compile(dialect=postgresql.dialect())))
+
+    mock = create_mock_engine("postgresql+psycopg://", compiled)
+    metadata.create_all(mock, checkfirst=False)
+    assert sum(statement.lstrip().startswith("CREATE TABLE") for statement in statements) == len(metadata.tables)
+    assert any("WHERE active" in statement for statement in statements)
