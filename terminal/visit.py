@@ -63,6 +63,7 @@ class TerminalCode(StrEnum):
     UNFINISHED_ACT = "UNFINISHED_ACT"  # an intent without a result at start
     MONEY_UNCERTAIN = "MONEY_UNCERTAIN"
     RESIDUE = "RESIDUE"  # something of a visit is left on the disk
+    OUT_OF_SERVICE = "OUT_OF_SERVICE"  # a device was lost before any money was taken
     JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
@@ -98,6 +99,7 @@ class Order:
 
     order_id: str
     prepared: PreparedOrder | None = None
+    sheets: int = 0  # how many should come out
     outcome: CopyOutcome = CopyOutcome.WAITING
     sheets_out: int | None = None
 
@@ -274,6 +276,7 @@ class Prepared:
 
     payment_id: str
     orders: tuple[PreparedOrder, ...]
+    sheets_each: int
 
 
 @dataclass(frozen=True, slots=True)

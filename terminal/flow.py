@@ -1,0 +1,211 @@
+"""The resident's visit as a pure table: (state, event) -> (next visit, effects).
+
+Every pair of state and event is either in HANDLERS, or in IGNORED with the reason why nothing happens, or it is
+impossible and raises. No clock, no ids and no devices: ids arrive in events, time as `TimedOut`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from terminal import flow_steps as steps
+from terminal import visit as v
+from terminal.flow_steps import Step, UnexpectedEvent
+from terminal.visit import Event, State, Visit
+
+Handler = Callable[[Visit, Any], Step]
+
+#: How long a state may last, in seconds, until `TimedOut`. Source: UX.md of the design; 60 s + 45 s of warning.
+TIMEOUT_S: dict[State, float] = {
+    State.OUT_OF_SERVICE: 5,  # looks at the devices again
+    State.IDLE: 30,  # likewise: paper path, unfinished jobs, money held, clock
+    State.READING: 8,
+    State.PIN: 105,
+    State.AUTHENTICATING: 60,
+    State.TAKE_CARD: 60,
+    State.CHOOSING: 105,
+    State.PREPARING: 60,
+    State.CONFIRMING: 105,
+    State.COLLECTING: 180,
+    State.RESERVED: 30,
+    State.GRANTING: 30,
+    State.PRINTING: 900,  # the press gives up long before: 180 s and 20 s a sheet
+    State.ASK_SHEETS: 90,
+    State.CAPTURING: 60,
+    State.RETURNING: 60,
+    State.TAKE_PAPER: 90,
+    State.REFUSED: 30,
+    State.CLOSED: 60,
+}
+
+
+def step(visit: Visit, event: Event) -> Step:
+    """Return the visit after the event, and what is to be done.
+
+    Errors: UnexpectedEvent if the pair of state and event is impossible.
+    """
+    pair = (visit.state, type(event))
+    handler = HANDLERS.get(pair)
+    if handler is not None:
+        return handler(visit, event)
+    if pair in IGNORED:
+        return visit, ()
+    raise UnexpectedEvent(visit.state, type(event).__name__)
+
+
+HANDLERS: dict[tuple[State, type], Handler] = {
+    (State.OUT_OF_SERVICE, v.DevicesReady): steps.ready,
+    (State.OUT_OF_SERVICE, v.DevicesLost): steps.out_of_service,
+    (State.OUT_OF_SERVICE, v.TimedOut): steps.check,
+    (State.IDLE, v.CardInserted): steps.read_card,
+    (State.IDLE, v.DevicesLost): steps.out_of_service,
+    (State.IDLE, v.TimedOut): steps.check,
+    (State.READING, v.CardReadDone): steps.card_read,
+    (State.READING, v.CardInserted): steps.card_swapped,
+    (State.READING, v.CardRemoved): steps.card_gone_early,
+    (State.READING, v.DevicesLost): steps.device_lost,
+    (State.READING, v.TimedOut): steps.unreadable_in_time,
+    (State.READING, v.Failed): steps.card_failed,
+    (State.PIN, v.PinDigit): steps.pin_digit,
+    (State.PIN, v.PinCorrect): steps.pin_correct,
+    (State.PIN, v.PinLengthChanged): steps.pin_length,
+    (State.PIN, v.ConfirmLastTry): steps.confirm_last_try,
+    (State.PIN, v.PinOk): steps.pin_ok,
+    (State.PIN, v.CardInserted): steps.card_swapped,
+    (State.PIN, v.CardRemoved): steps.card_gone_early,
+    (State.PIN, v.DevicesLost): steps.device_lost,
+    (State.PIN, v.Cancel): steps.cancel,
+    (State.PIN, v.TimedOut): steps.timed_out,
+    (State.PIN, v.Failed): steps.card_failed,
+    (State.AUTHENTICATING, v.Authenticated): steps.authenticated,
+    (State.AUTHENTICATING, v.PinRefused): steps.pin_refused,
+    (State.AUTHENTICATING, v.CardInserted): steps.card_swapped,
+    (State.AUTHENTICATING, v.CardRemoved): steps.card_gone_early,
+    (State.AUTHENTICATING, v.DevicesLost): steps.device_lost,
+    (State.AUTHENTICATING, v.TimedOut): steps.timed_out,
+    (State.AUTHENTICATING, v.Failed): steps.card_failed,
+    (State.TAKE_CARD, v.CardRemoved): steps.card_taken,
+    (State.TAKE_CARD, v.DevicesLost): steps.device_lost,
+    (State.TAKE_CARD, v.Cancel): steps.cancel,
+    (State.TAKE_CARD, v.TimedOut): steps.card_left,
+    (State.TAKE_CARD, v.Failed): steps.failed,
+    (State.CHOOSING, v.Choose): steps.choose,
+    (State.CHOOSING, v.NotMe): steps.not_me,
+    (State.CHOOSING, v.Cancel): steps.cancel,
+    (State.CHOOSING, v.TimedOut): steps.timed_out,
+    (State.CHOOSING, v.Failed): steps.failed,
+    (State.PREPARING, v.Prepared): steps.prepared,
+    (State.PREPARING, v.TimedOut): steps.timed_out,
+    (State.PREPARING, v.Failed): steps.failed,
+    (State.CONFIRMING, v.Pay): steps.pay,
+    (State.CONFIRMING, v.ChangeChoice): steps.change_choice,
+    (State.CONFIRMING, v.NotMe): steps.not_me,
+    (State.CONFIRMING, v.Cancel): steps.cancel,
+    (State.CONFIRMING, v.TimedOut): steps.timed_out,
+    (State.CONFIRMING, v.Failed): steps.failed,
+    (State.COLLECTING, v.CollectionOpened): steps.collection_opened,
+    (State.COLLECTING, v.MoneyInserted): steps.money_inserted,
+    (State.COLLECTING, v.Cancel): steps.cancel_payment,
+    (State.COLLECTING, v.TimedOut): steps.payment_timed_out,
+    (State.COLLECTING, v.Failed): steps.collection_failed,
+    (State.RESERVED, v.CollectionOpened): steps.collection_opened,
+    (State.RESERVED, v.MoneyInserted): steps.counted,
+    (State.RESERVED, v.MoneyHeld): steps.money_held,
+    (State.RESERVED, v.TimedOut): steps.hold_timed_out,
+    (State.RESERVED, v.Failed): steps.money_failed,
+    (State.GRANTING, v.Granted): steps.granted,
+    (State.GRANTING, v.TimedOut): steps.grant_timed_out,
+    (State.GRANTING, v.Failed): steps.grant_failed,
+    (State.PRINTING, v.SheetsProgress): steps.sheets,
+    (State.PRINTING, v.PrintDecided): steps.print_decided,
+    (State.PRINTING, v.TimedOut): steps.print_timed_out,
+    (State.PRINTING, v.Failed): steps.not_printed,
+    (State.ASK_SHEETS, v.SheetsAnswered): steps.sheets_answered,
+    (State.ASK_SHEETS, v.TimedOut): steps.no_answer,
+    (State.CAPTURING, v.MoneyCaptured): steps.captured,
+    (State.CAPTURING, v.TimedOut): steps.capture_in_doubt,
+    (State.CAPTURING, v.Failed): steps.capture_in_doubt,
+    (State.RETURNING, v.MoneyInserted): steps.counted,
+    (State.RETURNING, v.MoneyReturned): steps.returned,
+    (State.RETURNING, v.TimedOut): steps.return_in_doubt,
+    (State.RETURNING, v.Failed): steps.return_in_doubt,
+    (State.TAKE_PAPER, v.PaperTaken): steps.end,
+    (State.TAKE_PAPER, v.TimedOut): steps.paper_left,
+    (State.REFUSED, v.Prepared): steps.prepared_too_late,
+    (State.REFUSED, v.PaperTaken): steps.end,
+    (State.REFUSED, v.Cancel): steps.end,
+    (State.REFUSED, v.TimedOut): steps.end,
+    (State.CLOSED, v.DevicesReady): steps.ready,
+    (State.CLOSED, v.DevicesLost): steps.out_of_service,
+    (State.CLOSED, v.TimedOut): steps.check,
+    (State.CLOSED, v.Failed): steps.not_forgotten,
+}
+
+_NEEDS_NO_CARD = (
+    State.OUT_OF_SERVICE,
+    State.CHOOSING,
+    State.PREPARING,
+    State.CONFIRMING,
+    State.COLLECTING,
+    State.RESERVED,
+    State.GRANTING,
+    State.PRINTING,
+    State.ASK_SHEETS,
+    State.CAPTURING,
+    State.RETURNING,
+    State.TAKE_PAPER,
+    State.REFUSED,
+    State.CLOSED,
+)
+HANDLERS |= {(state, v.CardInserted): steps.note_card for state in _NEEDS_NO_CARD}
+HANDLERS |= {(state, v.CardRemoved): steps.note_no_card for state in (State.IDLE, *_NEEDS_NO_CARD)}
+
+#: Pairs in which nothing happens, with the reason.
+IGNORED: dict[tuple[State, type], str] = {}
+
+
+def _ignore(states: Iterable[State], events: Iterable[type], reason: str) -> None:
+    IGNORED.update({(s, e): reason for s in states for e in events if (s, e) not in HANDLERS})
+
+
+_ignore(State, v.Touch.__subclasses__(), "a finger was quicker than the page, or the page older than the state")
+_ignore((State.TAKE_CARD,), (v.CardInserted,), "a phone on the reader comes and goes; only removal counts here")
+_ignore(
+    set(State) - {State.OUT_OF_SERVICE, State.CLOSED},
+    (v.DevicesReady,),
+    "a look at the devices that was begun before the card came, or that found what it should",
+)
+_ignore(_NEEDS_NO_CARD, (v.DevicesLost,), "each effect's own result decides; the devices are looked at when it is over")
+_ignore(
+    (State.AUTHENTICATING, State.TAKE_CARD, State.REFUSED),
+    (v.PinLengthChanged,),
+    "the answer to a key that was pressed together with OK",
+)
+_ignore(
+    (State.REFUSED,),
+    (v.CardReadDone, v.Authenticated, v.PinRefused, v.CollectionOpened),
+    "the time-out, the removal or the other failure was quicker; whoever asked has been told",
+)
+_ignore((State.CHOOSING, State.CONFIRMING), (v.PinLengthChanged,), "the PIN is over")
+_ignore((State.RETURNING,), (v.CollectionOpened, v.MoneyHeld), "cancelled or timed out meanwhile: the money goes back")
+_ignore(
+    (State.CAPTURING, State.RETURNING, State.REFUSED, State.TAKE_PAPER),
+    (v.Granted,),
+    "a late grant is discarded; GRANT_ABANDONED is journaled",
+)
+_ignore(
+    (State.ASK_SHEETS, State.CAPTURING, State.RETURNING, State.TAKE_PAPER, State.REFUSED),
+    (v.PrintDecided, v.SheetsProgress),
+    "the verdict came after the bound: the order stays unknown, staff look at the printer",
+)
+_ignore(
+    (State.TAKE_PAPER, State.REFUSED),
+    (v.MoneyCaptured, v.MoneyReturned, v.MoneyHeld),
+    "the device answered after the bound: the case is open, its own counters tell",
+)
+_ignore(
+    (State.ASK_SHEETS, State.TAKE_PAPER, State.REFUSED),
+    (v.Failed,),
+    "what failed belongs to an effect that a time-out has ended already",
+)

@@ -1,0 +1,451 @@
+"""What each event does to a visit: the leaves of `flow.py`'s table, pure, one small function each.
+
+Every function takes the visit and one event of its pair in the table, and returns the next visit and what is to be
+done. Money is settled in one place (`settle`), an end without money in another (`stop`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from terminal import visit as v
+from terminal.visit import CopyOutcome, Effect, Money, Order, Refusal, State, TerminalCode, Visit
+
+Step = tuple[Visit, tuple[Effect, ...]]
+
+PIN_LENGTH = 4
+PAID = frozenset({CopyOutcome.PRINTED, CopyOutcome.DECLARED})
+#: These say that somebody's paper may not be what it should be: nothing more is issued here until a finding is made.
+INTEGRITY = frozenset({TerminalCode.PAPER_MISMATCH, TerminalCode.GRANT_INVALID})
+
+
+class UnexpectedEvent(Exception):
+    """This event cannot happen in this state: a fault of the program or of a device, never of the resident."""
+
+    def __init__(self, state: State, event_name: str) -> None:
+        super().__init__(f"{event_name} in {state}")
+        self.state = state
+        self.event_name = event_name
+
+
+# Ends
+
+
+def _closed(visit: Visit) -> Step:
+    """Forget everything but where the cards lie, then look at the devices before the next visit."""
+    forgotten = Visit(State.CLOSED, card_on_reader=visit.card_on_reader, next_card=visit.next_card)
+    return forgotten, (v.PinWipe(), v.ForgetVisit(), v.CheckDevices())
+
+
+def _refused(visit: Visit, refusal: Refusal, effects: tuple[Effect, ...]) -> Step:
+    """Say what happened; what is known of the person leaves the screen at once."""
+    said = replace(
+        visit, state=State.REFUSED, refusal=refusal, masked_name="", offers=(), choice=None, pin_length=0, sheets_done=0
+    )
+    return said, effects
+
+
+def _void_waiting(visit: Visit) -> tuple[tuple[Order, ...], tuple[Effect, ...]]:
+    waiting = tuple(o.order_id for o in visit.orders if o.outcome is CopyOutcome.WAITING)
+    orders = tuple(replace(o, outcome=CopyOutcome.VOID) if o.order_id in waiting else o for o in visit.orders)
+    return orders, (v.VoidOrders(waiting),) if waiting else ()
+
+
+def stop(visit: Visit, code: str, tries_left: int | None = None) -> Step:
+    """End a visit that holds no money."""
+    orders, voids = _void_waiting(visit)
+    case = code in INTEGRITY
+    effects: tuple[Effect, ...] = (v.PinWipe(), *voids, *((v.OpenCase(code),) if case else ()))
+    return _refused(replace(visit, orders=orders, case=visit.case or case), Refusal(code, tries_left), effects)
+
+
+def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> Step:
+    """No more papers: capture for the ones that came out, return the rest."""
+    orders, voids = _void_waiting(visit)
+    money = visit.money
+    assert money is not None
+    visit = replace(visit, orders=orders, refusal=Refusal(code) if code else None, sheets_done=0)
+    lines = _paid_lines(visit)
+    if lines:
+        capture = v.CaptureMoney(money.payment_id, sum(fee for _, fee in lines), lines)
+        return replace(visit, state=State.CAPTURING), (*effects, *voids, capture)
+    if money.due_yen > 0:
+        return replace(visit, state=State.RETURNING), (*effects, *voids, v.ReturnMoney(money.payment_id))
+    return _refused(visit, Refusal(code or TerminalCode.INTERNAL), (*effects, *voids))
+
+
+def _paid_lines(visit: Visit) -> tuple[tuple[str, int], ...]:
+    return tuple((o.order_id, o.prepared.fee_yen) for o in visit.orders if o.outcome in PAID and o.prepared)
+
+
+# Before and between visits
+
+
+def check(visit: Visit, _: object) -> Step:
+    return visit, (v.CheckDevices(),)
+
+
+def ready(visit: Visit, _: object) -> Step:
+    if visit.next_card:
+        return Visit(State.READING, card_on_reader=True), (v.ReadCard(),)
+    return Visit(State.IDLE, card_on_reader=visit.card_on_reader), ()
+
+
+def out_of_service(visit: Visit, event: v.DevicesLost) -> Step:
+    lost = Visit(
+        State.OUT_OF_SERVICE, card_on_reader=visit.card_on_reader, next_card=visit.next_card, reasons=event.reasons
+    )
+    return lost, ()
+
+
+def not_forgotten(visit: Visit, event: v.Failed) -> Step:
+    return out_of_service(visit, v.DevicesLost((event.code,)))
+
+
+def note_card(visit: Visit, _: object) -> Step:
+    """A card is laid on while this visit needs none: it is the next visit's."""
+    return replace(visit, card_on_reader=True, next_card=True), ()
+
+
+def note_no_card(visit: Visit, _: object) -> Step:
+    return replace(visit, card_on_reader=False, next_card=False), ()
+
+
+# Card and PIN
+
+
+def read_card(_visit: Visit, _: object) -> Step:
+    return Visit(State.READING, card_on_reader=True), (v.ReadCard(),)
+
+
+def card_read(visit: Visit, event: v.CardReadDone) -> Step:
+    visit = replace(visit, visit_id=event.visit_id, certificate_sha256=event.certificate_sha256)
+    if event.tries_left == 0:
+        return stop(visit, TerminalCode.PIN_LOCKED, 0)
+    return replace(visit, state=State.PIN, tries_left=event.tries_left), ()
+
+
+def unreadable_in_time(visit: Visit, _: object) -> Step:
+    return stop(visit, TerminalCode.CARD_UNREADABLE)
+
+
+def card_gone_early(visit: Visit, _: object) -> Step:
+    return _closed(replace(visit, card_on_reader=False, next_card=False))
+
+
+def card_swapped(visit: Visit, _: object) -> Step:
+    """A card came and none was seen to go: whose PIN stands there is not known."""
+    return _closed(replace(visit, card_on_reader=True, next_card=True))
+
+
+def card_failed(visit: Visit, event: v.Failed) -> Step:
+    if event.code == TerminalCode.CARD_REMOVED:
+        return card_gone_early(visit, event)
+    return stop(visit, event.code, event.tries_left)
+
+
+def pin_digit(visit: Visit, event: v.PinDigit) -> Step:
+    return visit, (v.PinKey(event.digit),)
+
+
+def pin_correct(visit: Visit, _: object) -> Step:
+    return visit, (v.PinBack(),)
+
+
+def pin_length(visit: Visit, event: v.PinLengthChanged) -> Step:
+    return replace(visit, pin_length=event.length), ()
+
+
+def confirm_last_try(visit: Visit, _: object) -> Step:
+    return replace(visit, last_try_confirmed=visit.tries_left == 1), ()
+
+
+def pin_ok(visit: Visit, _: object) -> Step:
+    if visit.pin_length != PIN_LENGTH or (visit.tries_left == 1 and not visit.last_try_confirmed):
+        return visit, ()
+    return replace(visit, state=State.AUTHENTICATING), (v.Authenticate(visit.last_try_confirmed),)
+
+
+def pin_refused(visit: Visit, event: v.PinRefused) -> Step:
+    if event.tries_left == 0:
+        return stop(visit, TerminalCode.PIN_LOCKED, 0)
+    again = replace(visit, state=State.PIN, tries_left=event.tries_left, pin_length=0, last_try_confirmed=False)
+    return again, (v.PinWipe(),)
+
+
+def authenticated(visit: Visit, event: v.Authenticated) -> Step:
+    known = replace(visit, masked_name=event.masked_name, offers=event.offers, pin_length=0, last_try_confirmed=False)
+    return replace(known, state=State.TAKE_CARD), (v.PinWipe(),)
+
+
+def card_taken(visit: Visit, _: object) -> Step:
+    return replace(visit, state=State.CHOOSING, card_on_reader=False), ()
+
+
+def card_left(visit: Visit, _: object) -> Step:
+    return stop(visit, TerminalCode.CARD_LEFT)
+
+
+def device_lost(visit: Visit, _: object) -> Step:
+    return stop(visit, TerminalCode.OUT_OF_SERVICE)
+
+
+# Choosing and confirming
+
+
+def choose(visit: Visit, event: v.Choose) -> Step:
+    return replace(visit, state=State.PREPARING, choice=event.choice), (v.PrepareOrders(event.choice),)
+
+
+def prepared(visit: Visit, event: v.Prepared) -> Step:
+    orders = tuple(Order(p.order_id, p, event.sheets_each) for p in event.orders)
+    confirming = replace(visit, state=State.CONFIRMING, orders=orders, current=0, payment_id=event.payment_id)
+    return confirming, ()
+
+
+def prepared_too_late(visit: Visit, event: v.Prepared) -> Step:
+    return visit, (v.VoidOrders(tuple(p.order_id for p in event.orders)),)
+
+
+def change_choice(visit: Visit, _: object) -> Step:
+    _, voids = _void_waiting(visit)
+    return replace(visit, state=State.CHOOSING, choice=None, orders=(), payment_id=""), voids
+
+
+def not_me(visit: Visit, _: object) -> Step:
+    stopped, effects = stop(visit, TerminalCode.NOT_ME)
+    return stopped, (v.ReportNotMe(), *effects)
+
+
+def pay(visit: Visit, _: object) -> Step:
+    due_yen = sum(o.prepared.fee_yen for o in visit.orders if o.prepared)
+    visit = replace(visit, money=Money(visit.payment_id, due_yen))
+    if due_yen == 0:
+        return _request_grant(visit, 0)
+    return replace(visit, state=State.COLLECTING), (v.CollectMoney(visit.payment_id, due_yen),)
+
+
+# Money in
+
+
+def collection_opened(visit: Visit, event: v.CollectionOpened) -> Step:
+    return replace(visit, money=replace(_money(visit), exact_only=event.exact_only)), ()
+
+
+def money_inserted(visit: Visit, event: v.MoneyInserted) -> Step:
+    visit = counted(visit, event)[0]
+    money = _money(visit)
+    if money.inserted_yen >= money.due_yen:
+        return replace(visit, state=State.RESERVED), (v.HoldMoney(),)
+    return visit, ()
+
+
+def counted(visit: Visit, event: v.MoneyInserted) -> Step:
+    """A count never falls: events of the device and answers of its calls may overtake one another."""
+    money = _money(visit)
+    return replace(visit, money=replace(money, inserted_yen=max(money.inserted_yen, event.total_yen))), ()
+
+
+def money_held(visit: Visit, event: v.MoneyHeld) -> Step:
+    money = _money(visit)
+    visit = replace(visit, money=replace(money, inserted_yen=event.total_yen))
+    if event.total_yen < money.due_yen:
+        return settle(visit, TerminalCode.PAYMENT_FAILED)
+    return _request_grant(visit, 0)
+
+
+def collection_failed(visit: Visit, event: v.Failed) -> Step:
+    if _money(visit).inserted_yen == 0:
+        return stop(visit, event.code)
+    return settle(visit, event.code)
+
+
+def money_failed(visit: Visit, event: v.Failed) -> Step:
+    return settle(visit, event.code)
+
+
+def hold_timed_out(visit: Visit, _: object) -> Step:
+    return settle(visit, TerminalCode.PAYMENT_FAILED)
+
+
+def _money(visit: Visit) -> Money:
+    assert visit.money is not None
+    return visit.money
+
+
+# One order at a time: grant, print, verdict
+
+
+def _request_grant(visit: Visit, index: int) -> Step:
+    visit = replace(visit, state=State.GRANTING, current=index, sheets_done=0)
+    return visit, (v.RequestGrant(visit.orders[index].order_id),)
+
+
+def granted(visit: Visit, _: object) -> Step:
+    return replace(visit, state=State.PRINTING), (v.Print(_current(visit).order_id),)
+
+
+def grant_failed(visit: Visit, event: v.Failed) -> Step:
+    return _without_grant(visit, event.code)
+
+
+def grant_timed_out(visit: Visit, _: object) -> Step:
+    return _without_grant(visit, TerminalCode.NETWORK_DOWN)
+
+
+def _without_grant(visit: Visit, code: str) -> Step:
+    """The grant will never be used, whether or not the server has made one."""
+    order_id = _current(visit).order_id
+    case = code in INTEGRITY
+    effects: tuple[Effect, ...] = (v.AbandonGrant(order_id), *((v.OpenCase(code, order_id),) if case else ()))
+    return settle(replace(_outcome(visit, CopyOutcome.VOID, None), case=visit.case or case), code, effects)
+
+
+def sheets(visit: Visit, event: v.SheetsProgress) -> Step:
+    return replace(visit, sheets_done=max(visit.sheets_done, event.sheets_done)), ()
+
+
+def print_decided(visit: Visit, event: v.PrintDecided) -> Step:
+    order_id = _current(visit).order_id
+    visit = _outcome(visit, event.outcome, event.sheets_out)
+    report = v.ReportPaper(order_id, event.outcome, event.sheets_out)
+    match event.outcome:
+        case CopyOutcome.PRINTED if visit.current + 1 < len(visit.orders):
+            granting, effects = _request_grant(visit, visit.current + 1)
+            return granting, (report, *effects)
+        case CopyOutcome.PRINTED:
+            return settle(visit, None, (report,))
+        case CopyOutcome.FAILED:
+            return settle(visit, TerminalCode.PRINT_FAILED, (report,))
+        case CopyOutcome.PARTIAL:
+            code = TerminalCode.PRINT_PARTIAL
+            return settle(replace(visit, case=True), code, (report, v.OpenCase(code, order_id)))
+        case CopyOutcome.UNKNOWN:
+            return replace(visit, state=State.ASK_SHEETS), (report,)
+        case _:
+            raise UnexpectedEvent(visit.state, f"PrintDecided({event.outcome})")
+
+
+def print_timed_out(visit: Visit, _: object) -> Step:
+    return print_decided(visit, v.PrintDecided(CopyOutcome.UNKNOWN, None))
+
+
+def not_printed(visit: Visit, event: v.Failed) -> Step:
+    """The runner stopped before the release: for certain nothing came out."""
+    order_id = _current(visit).order_id
+    case = event.code in INTEGRITY
+    opened: tuple[Effect, ...] = (v.OpenCase(event.code, order_id),) if case else ()
+    visit = replace(_outcome(visit, CopyOutcome.FAILED, 0), case=visit.case or case)
+    return settle(visit, event.code, (v.ReportPaper(order_id, CopyOutcome.FAILED, 0), *opened))
+
+
+def sheets_answered(visit: Visit, event: v.SheetsAnswered) -> Step:
+    """A printer in doubt prints no further copy, whatever the answer."""
+    order = _current(visit)
+    if not event.all_there:
+        return no_answer(visit, event)
+    visit = _outcome(visit, CopyOutcome.DECLARED, order.sheets)
+    more = visit.current + 1 < len(visit.orders)
+    report = v.ReportPaper(order.order_id, CopyOutcome.DECLARED, order.sheets)
+    return settle(visit, TerminalCode.PRINT_UNKNOWN if more else None, (report,))
+
+
+def no_answer(visit: Visit, _: object) -> Step:
+    order_id = _current(visit).order_id
+    code = TerminalCode.PRINT_UNKNOWN
+    return settle(replace(visit, case=True), code, (v.VoidOrders((order_id,)), v.OpenCase(code, order_id)))
+
+
+def _current(visit: Visit) -> Order:
+    return visit.orders[visit.current]
+
+
+def _outcome(visit: Visit, outcome: CopyOutcome, sheets_out: int | None) -> Visit:
+    decided = replace(_current(visit), outcome=outcome, sheets_out=sheets_out)
+    orders = tuple(decided if i == visit.current else o for i, o in enumerate(visit.orders))
+    return replace(visit, orders=orders)
+
+
+# Money out
+
+
+def captured(visit: Visit, event: v.MoneyCaptured) -> Step:
+    counted = replace(
+        _money(visit),
+        captured_yen=event.captured_yen,
+        change_yen=event.change_yen,
+        returned_yen=event.returned_yen,
+        owed_yen=event.owed_yen,
+    )
+    return _closed_account(replace(visit, state=State.TAKE_PAPER), counted)
+
+
+def capture_in_doubt(visit: Visit, _: object) -> Step:
+    """Never moved again on doubt: the fee is uncertain, what is above it a liability. The paper stays valid."""
+    money = _money(visit)
+    fee_yen = min(sum(fee for _, fee in _paid_lines(visit)), money.inserted_yen)
+    doubtful = replace(money, uncertain_yen=fee_yen, owed_yen=money.inserted_yen - fee_yen)
+    case = v.OpenCase(TerminalCode.MONEY_UNCERTAIN, None, money.payment_id)
+    return replace(visit, state=State.TAKE_PAPER, money=doubtful, case=True), (case,)
+
+
+def returned(visit: Visit, event: v.MoneyReturned) -> Step:
+    counted = replace(_money(visit), returned_yen=event.returned_yen, owed_yen=event.owed_yen)
+    visit, effects = _closed_account(visit, counted)
+    return _refused(visit, _reason(visit), effects)
+
+
+def return_in_doubt(visit: Visit, _: object) -> Step:
+    money = _money(visit)
+    visit = replace(visit, money=replace(money, owed_yen=money.inserted_yen), case=True)
+    return _refused(visit, _reason(visit), (v.OpenCase(TerminalCode.MONEY_UNCERTAIN, None, money.payment_id),))
+
+
+def _closed_account(visit: Visit, money: Money) -> Step:
+    """Hold the device to its own sum: a coin more is counted in, a coin less is owed, and either way it is a case."""
+    out_yen = money.captured_yen + money.change_yen + money.returned_yen + money.owed_yen
+    missing_yen = money.inserted_yen - out_yen
+    if missing_yen == 0:
+        return replace(visit, money=money), ()
+    if missing_yen > 0:
+        money = replace(money, owed_yen=money.owed_yen + missing_yen)
+    else:
+        money = replace(money, inserted_yen=out_yen)
+    case = v.OpenCase(TerminalCode.MONEY_UNCERTAIN, None, money.payment_id)
+    return replace(visit, money=money, case=True), (case,)
+
+
+def _reason(visit: Visit) -> Refusal:
+    return visit.refusal or Refusal(TerminalCode.INTERNAL)
+
+
+# Stops by hand, by time and by failure
+
+
+def cancel(visit: Visit, _: object) -> Step:
+    return stop(visit, TerminalCode.CANCELLED)
+
+
+def timed_out(visit: Visit, _: object) -> Step:
+    return stop(visit, TerminalCode.TIMED_OUT)
+
+
+def failed(visit: Visit, event: v.Failed) -> Step:
+    return stop(visit, event.code, event.tries_left)
+
+
+def cancel_payment(visit: Visit, _: object) -> Step:
+    return settle(visit, TerminalCode.CANCELLED)
+
+
+def payment_timed_out(visit: Visit, _: object) -> Step:
+    return settle(visit, TerminalCode.TIMED_OUT)
+
+
+def end(visit: Visit, _: object) -> Step:
+    return _closed(visit)
+
+
+def paper_left(visit: Visit, _: object) -> Step:
+    closed, effects = _closed(visit)
+    return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, visit.orders[-1].order_id), *effects)
