@@ -1,0 +1,325 @@
+"""The terminal's memory on disk: one append-only, hash-chained table of what was begun and what became of it.
+
+A row stands before and after every irreversible act; events for the server stand here until they are accepted; cases
+stand here until staff close them. Nothing personal: ids, amounts, counters, codes.
+
+sqlite-utils 4 can lose rows: after `execute("INSERT ... RETURNING")` on a connection of its own a transaction stays
+open, later inserts become savepoints in it, and a kill loses them all. So the connection is made here, in autocommit,
+without plugins, writes go through one method that looks at `in_transaction` afterwards, and one thread owns it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from sqlite_utils import Database
+
+# An unknown table would be created silently on the first insert: each name stands here, once, and nowhere else.
+_JOURNAL: Final = "journal"
+_POSITION: Final = "position"
+_COLUMNS: Final = {
+    "row": int,
+    "at_utc": str,
+    "kind": str,
+    "of_row": int,  # result: its intent; close: its case
+    "sequence": int,  # event: its number for the server
+    "body": bytes,
+    "previous_hash": bytes,
+    "hash": bytes,
+}
+_GENESIS: Final = hashlib.sha256(b"madoguchi-journal-v1").digest()
+_BUSY_TIMEOUT_S: Final = 5.0
+
+
+class RowKind(StrEnum):
+    """What a row tells."""
+
+    BOOT = "boot"
+    IDS = "ids"  # ids that were made here, before they are first sent
+    INTENT = "intent"
+    RESULT = "result"
+    EVENT = "event"
+    CASE = "case"
+    CLOSE = "close"
+
+
+class Act(StrEnum):
+    """What cannot be undone."""
+
+    COLLECT = "collect"
+    PRINT = "print"
+    CAPTURE = "capture"
+    RETURN = "return"
+
+
+class JournalUnavailable(Exception):
+    """The journal takes no row (full, gone, damaged): no intent row, no act."""
+
+
+class JournalBroken(Exception):
+    """The chain of hashes does not hold; `row` is the first that does not follow from the one before."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(f"row {row} does not follow from the one before it")
+        self.row = row
+
+
+class Ids(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ids made by this terminal."""
+
+    visit_id: str
+    payment_id: str | None = None
+    order_ids: tuple[str, ...] = ()
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """About to be done; counters are the device's own, so that recovery can ask what happened in between."""
+
+    act: Act
+    visit_id: str
+    order_id: str | None = None
+    payment_id: str | None = None
+    amount_yen: int | None = None
+    counters: dict[str, int | None] = msgspec.field(default_factory=dict)
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of an intent."""
+
+    outcome: str
+    counters: dict[str, int | None] = msgspec.field(default_factory=dict)
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something is in doubt; the terminal serves nobody until staff close it."""
+
+    code: str
+    visit_id: str | None = None
+    order_id: str | None = None
+    payment_id: str | None = None
+    detail: str = ""
+
+
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
+    """The terminal's process began."""
+
+    unfinished: int
+
+
+class Close(msgspec.Struct, frozen=True, kw_only=True):
+    """Staff found out what a case was; note is a word of theirs about sheets and money, never a person's data."""
+
+    note: str
+
+
+Body = Ids | Intent | Result | Case | Boot | Close
+_BODY_TYPES: Final[dict[RowKind, type[Body]]] = {
+    RowKind.IDS: Ids,
+    RowKind.INTENT: Intent,
+    RowKind.RESULT: Result,
+    RowKind.CASE: Case,
+    RowKind.BOOT: Boot,
+    RowKind.CLOSE: Close,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the journal; body is its struct, or for an event the exact bytes that were signed."""
+
+    row: int
+    at_utc: str
+    kind: RowKind
+    of_row: int | None
+    sequence: int | None
+    body: Body | bytes
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One event that the server has not accepted yet: the encoded SignedEvent."""
+
+    sequence: int
+    signed: bytes
+
+
+class Journal:
+    """The journal of one terminal. Every method belongs to the thread that made it.
+
+    Errors of all methods that write: JournalUnavailable. Of the constructor also: JournalBroken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._owner = threading.get_ident()
+        try:
+            self._db = open_database(path)
+            self._rows = self._db.table(_JOURNAL)
+            self._mark = self._db.table(_POSITION)
+            self._create()
+            self._hash = self._verify()
+        except sqlite3.Error as error:
+            raise JournalUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def boot(self) -> tuple[Row, ...]:
+        """Write that the terminal began, and return the intents without a result: what they mean is not known."""
+        unfinished = tuple(self.unfinished())
+        self._append(RowKind.BOOT, Boot(unfinished=len(unfinished)))
+        return unfinished
+
+    def ids(self, ids: Ids) -> None:
+        """Write ids before they are first sent."""
+        self._append(RowKind.IDS, ids)
+
+    def intent(self, intent: Intent) -> int:
+        """Write what is about to be done; return the row for its result."""
+        return self._append(RowKind.INTENT, intent)
+
+    def result(self, intent_row: int, result: Result) -> None:
+        """Write what came of it."""
+        self._append(RowKind.RESULT, result, of_row=intent_row)
+
+    def next_sequence(self) -> int:
+        """Return the number of the next event for the server."""
+        return int(self._scalar(f"select coalesce(max(sequence), 0) from {_JOURNAL}")) + 1  # noqa: S608 - our constant
+
+    def event(self, sequence: int, signed: bytes) -> None:
+        """Queue one signed event for the server. sequence is `next_sequence()`."""
+        self._append(RowKind.EVENT, signed, sequence=sequence)
+
+    def outgoing(self, limit: int) -> tuple[Outgoing, ...]:
+        """Return the oldest events that the server has not accepted, in order."""
+        rows = self._rows.rows_where(
+            "kind = 'event' and sequence > :accepted",
+            {"accepted": self.accepted_through()},
+            order_by="sequence",
+            limit=limit,
+        )
+        return tuple(Outgoing(row["sequence"], row["body"]) for row in rows)
+
+    def accepted_through(self) -> int:
+        """Return the last event number that the server has accepted."""
+        return int(self._scalar(f"select accepted_through from {_POSITION}"))  # noqa: S608 - our constant
+
+    def accept_through(self, sequence: int) -> None:
+        """Remember that the server has everything up to this number; it never falls."""
+        if sequence >= self.next_sequence():
+            raise ValueError(f"the server accepts event {sequence}, which was never written")
+        if sequence > self.accepted_through():
+            self._write(lambda: self._mark.update(1, {"accepted_through": sequence}))
+
+    def case(self, case: Case) -> int:
+        """Open a case; return its row."""
+        return self._append(RowKind.CASE, case)
+
+    def close_case(self, case_row: int, note: str) -> None:
+        """Close a case with what was found. Errors: ValueError if no such case is open."""
+        if case_row not in {row.row for row in self.open_cases()}:
+            raise ValueError(f"no case is open under {case_row}")
+        self._append(RowKind.CLOSE, Close(note=note), of_row=case_row)
+
+    def open_cases(self) -> tuple[Row, ...]:
+        """Return the cases that staff have not closed."""
+        return self._without(RowKind.CASE, RowKind.CLOSE)
+
+    def unfinished(self) -> tuple[Row, ...]:
+        """Return the intents that have no result."""
+        return self._without(RowKind.INTENT, RowKind.RESULT)
+
+    def rows(self) -> Iterator[Row]:
+        """Return every row in order."""
+        return (_row(row) for row in self._rows.rows_where(order_by="row"))
+
+    def _without(self, kind: RowKind, answer: RowKind) -> tuple[Row, ...]:
+        rows = self._rows.rows_where(
+            f"kind = :kind and row not in (select of_row from {_JOURNAL} where kind = :answer)",  # noqa: S608 - ours
+            {"kind": kind, "answer": answer},
+            order_by="row",
+        )
+        return tuple(_row(row) for row in rows)
+
+    def _append(
+        self, kind: RowKind, body: Body | bytes, *, of_row: int | None = None, sequence: int | None = None
+    ) -> int:
+        encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        at_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
+        values: dict[str, Any] = {
+            "at_utc": at_utc,
+            "kind": kind.value,
+            "of_row": of_row,
+            "sequence": sequence,
+            "body": encoded,
+            "previous_hash": self._hash,
+        }
+        values["hash"] = _chained(values)
+        number = self._write(lambda: self._rows.insert(values).last_pk)
+        self._hash = values["hash"]
+        assert isinstance(number, int)
+        return number
+
+    def _write(self, write: Callable[[], Any]) -> Any:
+        """Carry out one write and see that it is committed: an open transaction would be lost with the process."""
+        assert threading.get_ident() == self._owner, "the journal belongs to the thread that opened it"
+        try:
+            written = write()
+        except sqlite3.Error as error:
+            raise JournalUnavailable(str(error)) from error
+        if self._db.conn.in_transaction:
+            raise JournalUnavailable("a transaction stayed open: the row is not safe")
+        return written
+
+    def _create(self) -> None:
+        if not self._rows.exists():
+            self._rows.create(
+                _COLUMNS, pk="row", not_null={"at_utc", "kind", "body", "previous_hash", "hash"}, strict=True
+            )
+            self._rows.create_index(["sequence"], unique=True)
+            self._rows.create_index(["kind", "of_row"])
+        if not self._mark.exists():
+            self._mark.create({"id": int, "accepted_through": int}, pk="id", not_null={"accepted_through"}, strict=True)
+        if self._mark.count == 0:
+            self._mark.insert({"id": 1, "accepted_through": 0})
+
+    def _verify(self) -> bytes:
+        """Return the last hash. Errors: JournalBroken."""
+        last = _GENESIS
+        for row in self._rows.rows_where(order_by="row"):
+            if row["previous_hash"] != last or row["hash"] != _chained(row):
+                raise JournalBroken(row["row"])
+            last = row["hash"]
+        return last
+
+    def _scalar(self, sql: str) -> Any:
+        return self._db.execute(sql).fetchone()[0]
+
+
+def open_database(path: Path) -> Database:
+    """Return the file in autocommit, with every commit on the disk before it returns."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    return Database(connection, execute_plugins=False, strict=True)
+
+
+def _chained(row: Mapping[str, Any]) -> bytes:
+    told = msgspec.json.encode([row[name] for name in ("at_utc", "kind", "of_row", "sequence")])
+    return hashlib.sha256(row["previous_hash"] + len(told).to_bytes(4, "big") + told + row["body"]).digest()
+
+
+def _row(row: dict[str, Any]) -> Row:
+    kind = RowKind(row["kind"])
+    body_type = _BODY_TYPES.get(kind)
+    body = row["body"] if body_type is None else msgspec.json.decode(row["body"], type=body_type)
+    return Row(row["row"], row["at_utc"], kind, row["of_row"], row["sequence"], body)
