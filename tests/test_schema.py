@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_mock_engine, insert, select, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Engine, create_mock_engine, insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.schema import ExecutableDDLElement
 
@@ -106,8 +105,10 @@ def test_other_tables_may_change(engine: Engine) -> None:
 def test_postgresql_can_make_the_same_tables() -> None:
     statements: list[str] = []
 
+    dialect = make_url("postgresql+psycopg://").get_dialect()()
+
     def compiled(statement: ExecutableDDLElement, *_: object) -> None:
-        statements.append(str(statement.compile(dialect=postgresql.dialect())))
+        statements.append(str(statement.compile(dialect=dialect)))
 
     mock = create_mock_engine("postgresql+psycopg://", compiled)
     metadata.create_all(mock, checkfirst=False)

@@ -199,17 +199,17 @@ class RegisterStore:
 
     def _row(self, municipality_code: str, record: RegisterRecord) -> dict[str, object]:
         record_type, record_id, group_id = _place(record)
-        context = _context(municipality_code, record_type, record_id)
+        aad = _aad(municipality_code, record_type, record_id)
         return {
             "municipality_code": municipality_code,
             "record_type": record_type.value,
             "record_id": record_id,
             "group_id": group_id,
-            "blob": self._vault.seal(msgspec.json.encode(record), context),
+            "blob": self._vault.seal(aad, msgspec.json.encode(record)),
         }
 
     def _open(self, municipality_code: str, record_type: str, record_id: str, blob: bytes) -> RegisterRecord:
-        plain = self._vault.open(blob, _context(municipality_code, RecordType(record_type), record_id))
+        plain = self._vault.open(_aad(municipality_code, RecordType(record_type), record_id), blob)
         return msgspec.json.decode(plain, type=_TYPES[RecordType(record_type)])
 
 
@@ -244,7 +244,7 @@ def _resident_group(resident_id: str) -> str:
     return f"resident:{resident_id}"
 
 
-def _context(municipality_code: str, record_type: RecordType, record_id: str) -> bytes:
+def _aad(municipality_code: str, record_type: RecordType, record_id: str) -> bytes:
     return f"register/{municipality_code}/{record_type.value}/{record_id}".encode()
 
 
