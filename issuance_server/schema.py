@@ -108,7 +108,7 @@ certificate_links = Table(
     "certificate_links",
     metadata,
     _municipality(),
-    Column("link_digest", LargeBinary(32), primary_key=True),
+    Column("link_digest", LargeBinary(32), primary_key=True, index=True),
     Column("resident_id", String(64), primary_key=True),
     Column("active", Boolean, nullable=False),
 )

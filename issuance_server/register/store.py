@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, text, tuple_, union_all, update
+from sqlalchemy import Connection, bindparam, insert, select, text, union_all, update
 
 from issuance_server.register.records import (
     Household,
@@ -61,9 +61,9 @@ _READ_PERSON = union_all(
 )
 
 _links = certificate_links.c
-_FIND_LINK = select(_links.municipality_code, _links.resident_id).where(
-    tuple_(_links.municipality_code, _links.link_digest).in_(bindparam("pairs", expanding=True)),
-    _links.active.is_(True),
+# By digest alone: pairs in an IN list make SQLite read the whole table, and a keyed hash names its municipality.
+_FIND_LINK = select(_links.municipality_code, _links.link_digest, _links.resident_id).where(
+    _links.link_digest.in_(bindparam("digests", expanding=True)), _links.active.is_(True)
 )
 _ADD_LINK = insert(certificate_links)
 _SET_LINK = (
@@ -145,8 +145,10 @@ class RegisterStore:
 
     def find_link(self, connection: Connection, digests: Mapping[str, bytes]) -> tuple[str, str] | None:
         """Return (municipality code, resident id) of the active link among these digests by municipality, or None."""
-        row = connection.execute(_FIND_LINK, {"pairs": sorted(digests.items())}).first()
-        return None if row is None else (row.municipality_code, row.resident_id)
+        for row in connection.execute(_FIND_LINK, {"digests": sorted(digests.values())}):
+            if digests.get(row.municipality_code) == row.link_digest:
+                return row.municipality_code, row.resident_id
+        return None
 
     def add_links(self, connection: Connection, links: Iterable[Link]) -> None:
         """Add new links, all active.

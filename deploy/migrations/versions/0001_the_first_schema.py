@@ -66,6 +66,7 @@ def _create_certificate_links() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("municipality_code", "link_digest", "resident_id", name="pk_certificate_links"),
     )
+    op.create_index("ix_certificate_links_link_digest", "certificate_links", ["link_digest"], unique=False)
     op.create_index(
         "uq_certificate_links_active",
         "certificate_links",
