@@ -233,6 +233,9 @@ class Worker:
         while not self._stopping.is_set():
             life = _Life(self.name, self._env)
             self._newest = life
+            if self._stopping.is_set():  # stop() may have looked before this process was there
+                life.bury()
+                break
             failure = self._build(life)
             if failure is None:
                 pause_s = RESTART_PAUSE_S

@@ -87,13 +87,12 @@ class PrivatePcscd:
             # systemd's socket activation without systemd: LISTEN_PID is to be pcscd's own pid, hence the shell's $$.
             command = (
                 "LISTEN_PID=$$ LISTEN_FDS=1 exec setpriv --pdeathsig TERM"
-                f' pcscd --foreground --config "$1" 3<&{listening.fileno()}'
+                ' pcscd --foreground --config "$1" 3<&0 0</dev/null'  # a shell may know one-digit descriptors alone
             )
             with (self._root / "pcscd.log").open("wb") as log:
                 self._process = subprocess.Popen(
                     ["sh", "-c", command, "sh", str(self._root / "readers")],
-                    pass_fds=[listening.fileno()],
-                    stdin=subprocess.DEVNULL,
+                    stdin=listening.fileno(),
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )

@@ -86,14 +86,14 @@ class TownPki:
         self.seed: int = json.loads((folder / "pki.json").read_text(encoding="ascii"))["seed"]
         self._authentication = _load_authority(folder, "user-authentication-ca")
         self._signature = _load_authority(folder, "digital-signature-ca")
-        self._pool_pems = [(folder / "pool" / f"{index:02}.pem").read_bytes() for index in range(POOL_SIZE)]
+        self._pool_pems = [path.read_bytes() for path in sorted((folder / "pool").glob("*.pem"))]
 
     @classmethod
-    def create(cls, folder: Path, seed: int) -> Self:
+    def create(cls, folder: Path, seed: int, pool_size: int = POOL_SIZE) -> Self:
         """Make authorities and pool, about a second of work. The keys are random; the serials follow the seed."""
         (folder / "pool").mkdir(parents=True, exist_ok=True)
         (folder / "anchors").mkdir(exist_ok=True)
-        for index in range(POOL_SIZE):
+        for index in range(pool_size):
             (folder / "pool" / f"{index:02}.pem").write_bytes(_key_pem(_new_key()))
         _make_authority(folder, "user-authentication-ca", "JPKI for user authentication")
         _make_authority(folder, "digital-signature-ca", "JPKI for digital signature")
@@ -136,8 +136,8 @@ class TownPki:
         directory = folder / resident_id
         directory.mkdir(parents=True, exist_ok=True)
         pool_index = int.from_bytes(hashlib.sha256(resident_id.encode()).digest()[:4], "big")
-        auth_pem = self._pool_pems[pool_index % POOL_SIZE]
-        sign_pem = self._pool_pems[(pool_index + 1) % POOL_SIZE]
+        auth_pem = self._pool_pems[pool_index % len(self._pool_pems)]
+        sign_pem = self._pool_pems[(pool_index + 1) % len(self._pool_pems)]
         auth_der = _issue(self._authentication, _public(auth_pem), serial, validity, AUTHENTICATION_POLICY)
         sign_der = _issue(self._signature, _public(sign_pem), serial, validity, SIGNATURE_POLICY)
         contents = {

@@ -134,15 +134,18 @@ def _transmit(card: int, pci: int, command: bytearray) -> bytes:
 
 
 class _Monitor:
-    """Watches one reader and says what happens there; it outlives the reader and pcscd."""
+    """Watches one reader and says what happens there; it outlives the reader and pcscd.
+
+    It begins with what it finds, so that nothing is missed while a killed worker is being replaced.
+    """
 
     def __init__(self, reader_prefix: str, pin: PinPad, emit: Callable[[CardEvent], None]) -> None:
         self._reader_prefix = reader_prefix
         self._pin = pin
         self._emit = emit
         self._reader_there = True
-        self._card_there = False
-        self._counter: int | None = None
+        self._card_there: bool | None = None  # unknown: the first look is announced whatever it shows
+        self._counter = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader monitor", daemon=True)
         self._thread.start()
@@ -178,19 +181,18 @@ class _Monitor:
         if not self._reader_there:
             self._reader_there = True
             self._emit(ReaderBack())
-        # A change of the counter alone is a swap faster than our look, and after a loss any card is a new one.
-        if self._card_there and not (card_there and counter == self._counter):
+        swapped = self._card_there and card_there and counter != self._counter  # faster than our look
+        if swapped or self._card_there is not card_there:
             self._pin.clear()
-            if self._counter is not None or not card_there:
+            if swapped or not card_there:
                 self._emit(CardRemoved())
-            self._card_there = False
-        if card_there and not self._card_there:
-            self._emit(CardInserted())
+            if card_there:
+                self._emit(CardInserted())
         self._card_there, self._counter = card_there, counter
 
     def _reader_lost(self) -> None:
         self._pin.clear()
-        self._counter = None
+        self._card_there = None
         if self._reader_there:
             self._reader_there = False
             self._emit(ReaderGone())

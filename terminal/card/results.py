@@ -9,12 +9,12 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class CardInserted:
-    """A card lies on the reader; nothing is known about it yet."""
+    """A card lies on the reader; nothing is known about it yet. Said again by a worker that starts anew."""
 
 
 @dataclass(frozen=True)
 class CardRemoved:
-    """The card is off the reader; its PIN digits are wiped before this event is sent."""
+    """No card is on the reader; PIN digits are wiped before this is sent. Also what an empty reader begins with."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ReaderGone:
 
 @dataclass(frozen=True)
 class ReaderBack:
-    """The reader answers again. CardInserted or CardRemoved follows where a card lies there or did before."""
+    """The reader answers again; CardInserted or CardRemoved follows."""
 
 
 CardEvent = CardInserted | CardRemoved | ReaderGone | ReaderBack
