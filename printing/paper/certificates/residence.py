@@ -1,0 +1,311 @@
+"""Residence certificate (住民票の写し), 世帯連記式: 4 people a sheet, one block a person.
+
+Each block has the same rows for everyone of its kind, so that a missing row is never a question: what is not recorded
+says 【空欄】, what was left out by choice 【省略】. Sources: 住民基本台帳法 articles 7, 12 and 30-45.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from printing.paper.certificates import sheet
+from printing.paper.certificates.sheet import EMPTY, OMITTED, SheetWords
+from printing.paper.era import era_date, western_date
+from printing.paper.errors import InconsistentRecord, WrongVocabulary
+from printing.paper.page import MIN_READING_PT, Box, Document
+from printing.paper.records import ForeignResidentItems, Issuance, ResidenceCertificate, ResidenceItem, ResidencePerson
+
+PEOPLE_A_SHEET = 4
+TITLE = "住民票の写し"
+SPECIAL_PERMANENT_RESIDENT = "特別永住者"
+
+_STATEMENT_WHOLE = "この写しは、世帯全員の住民票の原本と相違ないことを証明する。"
+_STATEMENT_PART = "この写しは、住民票の原本と相違ないことを証明する。"
+
+# Words of 続柄 on a residence certificate; relations of relations are joined with の (子の妻, 妻の子, 子の子).
+# 長男, 長女, 養子 and the like belong to the family register alone. Source: 住民基本台帳事務処理要領.
+_RELATION_ALONE = frozenset(("世帯主", "縁故者", "同居人"))
+_RELATION_CHAIN = frozenset(("妻", "夫", "妻(未届)", "夫(未届)", "子", "父", "母", "兄", "弟", "姉", "妹"))
+_FULL_WIDTH_BRACKETS = str.maketrans("（）", "()")
+
+_HEAD_ROW_MM = 6.0
+_NAME_ROW_MM = 9.0
+_ROW_MM = 5.0
+_INDEX_MM = 6.0
+_BLOCK_ROWS = 8
+_BLOCK_MM = _NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
+_BLOCK_GAP_MM = 1.0
+_READING_MM = 3.0
+_LABEL_MM = 18.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One label with its value, and the width of both."""
+
+    label: str
+    value: str
+    item: str
+    label_mm: float
+    value_mm: float
+
+
+def pages(record: ResidenceCertificate) -> int:
+    """Return the number of sheets."""
+    return -(-len(record.people) // PEOPLE_A_SHEET)
+
+
+def title(_record: ResidenceCertificate) -> str:
+    """Return the document's title."""
+    return TITLE
+
+
+def check(record: ResidenceCertificate) -> None:
+    """Refuse a record that contradicts itself or uses another document's words.
+
+    Errors: InconsistentRecord, WrongVocabulary.
+    """
+    if not record.people:
+        raise InconsistentRecord("people", "a certificate names at least one person")
+    _unchosen(record, ResidenceItem.RELATIONSHIP, head_of_household=record.head_of_household)
+    for person in record.people:
+        _check_person(record, person)
+
+
+def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, seal_text: str) -> None:
+    """Draw all sheets of a checked record.
+
+    Errors: ValueTooLong, UndrawableText, NoEra.
+    """
+    words = SheetWords(
+        title=TITLE,
+        subtitle="(世帯全員)" if record.whole_household else "(世帯の一部)",
+        statement=_STATEMENT_WHOLE if record.whole_household else _STATEMENT_PART,
+    )
+    total = pages(record)
+    for number in range(1, total + 1):
+        first = (number - 1) * PEOPLE_A_SHEET
+        sheet.draw_head(document, words, issuance)
+        _draw_household(document, record)
+        top_mm = sheet.BODY_TOP_MM + 2 * _HEAD_ROW_MM + 2.0
+        for index, person in enumerate(record.people[first : first + PEOPLE_A_SHEET]):
+            _draw_person(document, record, person, first + index + 1, top_mm + index * (_BLOCK_MM + _BLOCK_GAP_MM))
+        sheet.draw_foot(document, words, issuance, seal_text, page=number, pages=total)
+        document.next_page()
+
+
+def _check_person(record: ResidenceCertificate, person: ResidencePerson) -> None:
+    _unchosen(record, ResidenceItem.RELATIONSHIP, relationship=person.relationship)
+    _unchosen(record, ResidenceItem.DOMICILE, domicile=person.domicile, domicile_head=person.domicile_head)
+    _unchosen(record, ResidenceItem.PREVIOUS_ADDRESS, previous_address=person.previous_address)
+    _unchosen(record, ResidenceItem.INDIVIDUAL_NUMBER, individual_number=person.individual_number)
+    if person.relationship is not None and not is_relationship(person.relationship):
+        raise WrongVocabulary("relationship")
+    number = person.individual_number
+    if number is not None and not (len(number) == 12 and number.isascii() and number.isdigit()):
+        raise InconsistentRecord("individual_number", "12 digits")
+    foreign = person.foreign
+    if foreign is None:
+        return
+    _unchosen(record, ResidenceItem.NATIONALITY, nationality=foreign.nationality)
+    _unchosen(
+        record,
+        ResidenceItem.STATUS,
+        category=foreign.category,
+        status=foreign.status,
+        period=foreign.period,
+        expires_on=foreign.expires_on,
+    )
+    _unchosen(record, ResidenceItem.CARD_NUMBER, card_number=foreign.card_number)
+    _unchosen(record, ResidenceItem.ALIAS_HISTORY, alias_history=foreign.alias_history or None)
+    japanese_only = (person.became_resident_on, person.domicile, person.domicile_head, person.former_surname)
+    if any(value is not None for value in japanese_only):
+        raise InconsistentRecord("foreign", "a foreign resident's entry has no domicile, 旧氏 or 住民となった年月日")
+
+
+def _unchosen(record: ResidenceCertificate, item: ResidenceItem, **values: object) -> None:
+    """Refuse values of an item that was not chosen: S19, and the same rule for every other item."""
+    if item in record.items:
+        return
+    for name, value in values.items():
+        if value is not None:
+            raise InconsistentRecord(name, "in the record although its item was not chosen")
+
+
+def is_relationship(word: str) -> bool:
+    """Whether a word of 続柄 may stand on a residence certificate."""
+    word = word.translate(_FULL_WIDTH_BRACKETS)
+    return word in _RELATION_ALONE or all(part in _RELATION_CHAIN for part in word.split("の"))
+
+
+def _draw_household(document: Document, record: ResidenceCertificate) -> None:
+    relationship = ResidenceItem.RELATIONSHIP in record.items
+    rows = (
+        ("住所", record.address, "address"),
+        ("世帯主", record.head_of_household if relationship else OMITTED, "head_of_household"),
+    )
+    box = Box(sheet.LEFT_MM, sheet.BODY_TOP_MM, sheet.WIDTH_MM, len(rows) * _HEAD_ROW_MM)
+    label_mm = _INDEX_MM + _LABEL_MM
+    for number, (label, value, item) in enumerate(rows):
+        label_box = Box(box.left_mm, box.top_mm + number * _HEAD_ROW_MM, label_mm, _HEAD_ROW_MM)
+        sheet.cell(document, label, label_box, value or EMPTY, sheet.WIDTH_MM - label_mm, item=item, size_pt=11.0)
+    document.frame(box, sheet.BORDER_PT)
+
+
+def _draw_person(
+    document: Document, record: ResidenceCertificate, person: ResidencePerson, index: int, top_mm: float
+) -> None:
+    block = Box(sheet.LEFT_MM, top_mm, sheet.WIDTH_MM, _BLOCK_MM)
+    document.label(str(index), Box(block.left_mm, block.top_mm, _INDEX_MM, block.height_mm), 9.0)
+    rows = [_name_row(record, person), *_rows(record, person)]
+    assert len(rows) == _BLOCK_ROWS
+    y_mm = top_mm
+    for row in rows:
+        height_mm = _NAME_ROW_MM if row is rows[0] else _ROW_MM
+        x_mm = block.left_mm + _INDEX_MM
+        for cell in row:
+            label_box = Box(x_mm, y_mm, cell.label_mm, height_mm)
+            if cell.item == "name":
+                _draw_name(document, cell, label_box)
+            else:
+                sheet.cell(document, cell.label, label_box, cell.value, cell.value_mm, item=cell.item)
+            x_mm += cell.label_mm + cell.value_mm
+        y_mm += height_mm
+    if person.name_reading:
+        name = rows[0][0]
+        label_box = Box(block.left_mm + _INDEX_MM, top_mm, name.label_mm, _READING_MM)
+        document.label("振り仮名", label_box, 5.0)
+        value_box = Box(label_box.left_mm + name.label_mm, top_mm + 0.2, name.value_mm, _READING_MM)
+        document.value(person.name_reading, value_box, 6.5, "name_reading", min_pt=MIN_READING_PT)
+    document.frame(block, sheet.BORDER_PT)
+
+
+def _draw_name(document: Document, cell: Cell, label_box: Box) -> None:
+    """Draw the name below the line of its reading; its label and value stand together in the extracted text."""
+    value_box = Box(label_box.left_mm + cell.label_mm, label_box.top_mm, cell.value_mm, label_box.height_mm)
+    document.frame(label_box, sheet.RULE_PT)
+    document.frame(value_box, sheet.RULE_PT)
+    top_mm, height_mm = label_box.top_mm + _READING_MM, label_box.height_mm - _READING_MM
+    document.label(cell.label, Box(label_box.left_mm, top_mm, cell.label_mm, height_mm), sheet.LABEL_PT)
+    document.value(cell.value, Box(value_box.left_mm, top_mm, cell.value_mm, height_mm), 13.0, cell.item)
+
+
+def _name_row(record: ResidenceCertificate, person: ResidencePerson) -> tuple[Cell, ...]:
+    born_on = western_date(person.born_on) if person.foreign else era_date(person.born_on)
+    relationship = _chosen(record, ResidenceItem.RELATIONSHIP, person.relationship)
+    return (
+        Cell("氏名", person.name, "name", _LABEL_MM, 60.0),
+        Cell("性別", person.sex or EMPTY, "sex", 11.0, 9.0),
+        Cell("生年月日", born_on, "born_on", 16.0, 30.0),
+        Cell("続柄", relationship, "relationship", 11.0, 19.0),
+    )
+
+
+def _rows(record: ResidenceCertificate, person: ResidencePerson) -> tuple[tuple[Cell, ...], ...]:
+    return _japanese_rows(record, person) if person.foreign is None else _foreign_rows(record, person, person.foreign)
+
+
+def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tuple[tuple[Cell, ...], ...]:
+    former = person.former_surname or EMPTY
+    if person.former_surname and person.former_surname_reading:
+        former = f"{person.former_surname} ({person.former_surname_reading})"
+    return (
+        _pair(("旧氏", former, "former_surname"), _dated("住民となった年月日", person, "became_resident_on")),
+        _pair(_dated("住所を定めた日", person, "address_since"), _dated("届出日", person, "notified_on")),
+        _pair(
+            ("本籍", _chosen(record, ResidenceItem.DOMICILE, person.domicile), "domicile"),
+            ("筆頭者", _chosen(record, ResidenceItem.DOMICILE, person.domicile_head), "domicile_head"),
+            (96.0, 14.0, 46.0),
+        ),
+        _full("転入前住所", person.moved_in_from or EMPTY, "moved_in_from"),
+        _full(
+            "異動前住所", _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address), "previous_address"
+        ),
+        _full("個人番号", _individual_number(person), "individual_number"),
+        _full("備考", person.remarks or EMPTY, "remarks"),
+    )
+
+
+def _foreign_rows(
+    record: ResidenceCertificate, person: ResidencePerson, foreign: ForeignResidentItems
+) -> tuple[tuple[Cell, ...], ...]:
+    status, special = ResidenceItem.STATUS, foreign.category == SPECIAL_PERMANENT_RESIDENT
+    expires_on = None if foreign.expires_on is None else western_date(foreign.expires_on)
+    history = "、".join(foreign.alias_history) or None
+    card_label = "特別永住者証明書番号" if special else "在留カード番号" if foreign.category else "在留カード等番号"
+    return (
+        _alias_row(foreign),
+        _pair(
+            ("国籍・地域", _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality), "nationality"),
+            ("30条の45に規定する区分", _chosen(record, status, foreign.category), "category"),
+        ),
+        (
+            Cell("在留資格", _chosen(record, status, foreign.status), "status", _LABEL_MM, 52.0),
+            Cell("在留期間", _chosen(record, status, foreign.period), "period", 16.0, 30.0),
+            Cell("満了日", _chosen(record, status, expires_on), "expires_on", 16.0, 42.0),
+        ),
+        (
+            Cell(
+                card_label,
+                _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number),
+                "card_number",
+                _LABEL_MM,
+                42.0,
+            ),
+            Cell("個人番号", _individual_number(person), "individual_number", 16.0, 34.0),
+            Cell("備考", person.remarks or EMPTY, "remarks", 12.0, 52.0),
+        ),
+        _pair(_dated("住所を定めた日", person, "address_since"), _dated("届出日", person, "notified_on")),
+        _pair(
+            ("転入前住所", person.moved_in_from or EMPTY, "moved_in_from"),
+            (
+                "異動前住所",
+                _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address),
+                "previous_address",
+            ),
+            (69.0, _LABEL_MM, 69.0),
+        ),
+        _full("通称の記載・削除", _chosen(record, ResidenceItem.ALIAS_HISTORY, history), "alias_history"),
+    )
+
+
+def _alias_row(foreign: ForeignResidentItems) -> tuple[Cell, ...]:
+    alias = foreign.alias or EMPTY
+    since = _date_or_empty(foreign.became_foreign_resident_on)
+    label, item = "外国人住民となった年月日", "became_foreign_resident_on"
+    if foreign.kanji_name is None:
+        return _pair(("通称", alias, "alias"), (label, since, item))
+    return (
+        Cell("通称", alias, "alias", _LABEL_MM, 46.0),
+        Cell("漢字氏名", foreign.kanji_name, "kanji_name", 15.0, 31.0),
+        Cell(label, since, item, 31.0, 33.0),
+    )
+
+
+def _chosen(record: ResidenceCertificate, item: ResidenceItem, value: str | None) -> str:
+    return OMITTED if item not in record.items else value or EMPTY
+
+
+def _individual_number(person: ResidencePerson) -> str:
+    """The Individual Number is chosen person by person: whoever's was not chosen has none in the record."""
+    return person.individual_number or OMITTED
+
+
+def _date_or_empty(on: date | None) -> str:
+    return EMPTY if on is None else era_date(on)
+
+
+def _dated(label: str, person: ResidencePerson, item: str) -> tuple[str, str, str]:
+    return label, _date_or_empty(getattr(person, item)), item
+
+
+def _pair(
+    left: tuple[str, str, str], right: tuple[str, str, str], widths_mm: tuple[float, float, float] = (60.0, 31.0, 65.0)
+) -> tuple[Cell, Cell]:
+    left_value_mm, right_label_mm, right_value_mm = widths_mm
+    return Cell(*left, _LABEL_MM, left_value_mm), Cell(*right, right_label_mm, right_value_mm)
+
+
+def _full(label: str, value: str, item: str) -> tuple[Cell]:
+    return (Cell(label, value, item, _LABEL_MM, sheet.WIDTH_MM - _INDEX_MM - _LABEL_MM),)

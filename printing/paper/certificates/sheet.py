@@ -1,0 +1,130 @@
+"""What every certificate's sheet carries: title, numbers, certification, the ways to check it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from printing.paper.era import era_date
+from printing.paper.marks import draw_qr, draw_specimen, draw_stamp
+from printing.paper.page import Align, Box, Document, fit
+from printing.paper.records import Issuance
+
+LEFT_MM = 15.0
+WIDTH_MM = 180.0
+RIGHT_MM = LEFT_MM + WIDTH_MM
+BODY_TOP_MM = 27.0
+FOOT_TOP_MM = 222.0  # the body ends here; certification and seal stand below
+NUMBER_LINE_MM = 287.5  # issue number and page, on every sheet
+
+LABEL_PT = 7.5
+VALUE_PT = 9.5
+RULE_PT = 0.5
+BORDER_PT = 1.1
+
+EMPTY = "【空欄】"  # not recorded
+OMITTED = "【省略】"  # left out by choice
+
+_SPECIMEN_WORDS = "見本です。記載された人物・住所・番号はすべて架空のものです。 Specimen: all people are invented."
+_STAMP_MM = 21.0
+
+
+@dataclass(frozen=True, slots=True)
+class SheetWords:
+    """The words that differ from kind to kind."""
+
+    title: str
+    subtitle: str
+    statement: str
+
+
+def draw_head(document: Document, words: SheetWords, issuance: Issuance) -> None:
+    """Draw specimen mark, title and subtitle; everything else is drawn over it."""
+    if issuance.certifier.specimen:
+        draw_specimen(document)
+    fonts = document.fonts
+    document.text(fonts.labels, words.title, 105.0, 14.0, 18.0, align=Align.CENTRE)
+    document.text(fonts.labels, words.subtitle, 105.0, 21.8, 9.5, align=Align.CENTRE)
+
+
+def draw_foot(
+    document: Document, words: SheetWords, issuance: Issuance, seal_text: str, *, page: int, pages: int
+) -> None:
+    """Draw what stands below the body: certification on the last sheet, the seal on the first, numbers on each."""
+    if page == pages:
+        _draw_certification(document, words.statement, issuance)
+    else:
+        note = f"認証文は{pages}枚目にあります。全{pages}枚がそろって1通の証明書です。"
+        document.text(document.fonts.labels, note, RIGHT_MM, FOOT_TOP_MM + 5.0, 8.5, align=Align.RIGHT)
+    if page == 1:
+        _draw_check(document, issuance, seal_text)
+    _draw_numbers(document, issuance, page, pages)
+
+
+def _draw_certification(document: Document, statement: str, issuance: Issuance) -> None:
+    certifier, labels, values = issuance.certifier, document.fonts.labels, document.fonts.values
+    document.text(labels, statement, LEFT_MM + 1.0, FOOT_TOP_MM + 3.5, 10.5)
+    document.text(labels, era_date(issuance.issued_on_jst), LEFT_MM + 82.0, FOOT_TOP_MM + 11.0, 10.5)
+    left_mm, width_mm = LEFT_MM + 82.0, WIDTH_MM - 82.0 - _STAMP_MM - 2.0
+    title = fit(values, certifier.title, width_mm, 6.0, 12.0, item="certifier.title")
+    name = fit(values, certifier.name, width_mm - 6.0, 6.0, 14.0, item="certifier.name")
+    document.text(values, title.lines[0], left_mm, FOOT_TOP_MM + 19.0, title.size_pt)
+    document.text(values, name.lines[0], left_mm + 6.0, FOOT_TOP_MM + 27.0, name.size_pt)
+    stamp = Box(RIGHT_MM - _STAMP_MM, FOOT_TOP_MM + 11.5, _STAMP_MM, _STAMP_MM)
+    draw_stamp(document, certifier.title + "之印", stamp)
+
+
+def _draw_check(document: Document, issuance: Issuance, seal_text: str) -> None:
+    side_mm = draw_qr(document, seal_text, LEFT_MM, FOOT_TOP_MM + 8.0)
+    left_mm = LEFT_MM + side_mm + 3.0
+    width_mm = RIGHT_MM - left_mm
+    top_mm = FOOT_TOP_MM + 36.0
+    labels = document.fonts.labels
+    document.line((left_mm, top_mm), (RIGHT_MM, top_mm), RULE_PT)
+    lines = (
+        ("この証明書を確かめるには", 8.5),
+        ("下のアドレスを入力して公式のページを開き、そのページの中で左のコードを読み取るか、", 7.0),
+        ("発行番号と確認コードを入力してください。コードがひとりでにページを開くことはありません。", 7.0),
+    )
+    for number, (words, size_pt) in enumerate(lines):
+        document.text(labels, words, left_mm, top_mm + 3.2 + 4.0 * number, size_pt)
+    rows = (("アドレス", issuance.check_address, "check_address"), ("確認コード", issuance.check_code, "check_code"))
+    for number, (label, value, item) in enumerate(rows):
+        middle_mm = top_mm + 15.6 + 5.0 * number
+        document.text(labels, label, left_mm, middle_mm, LABEL_PT)
+        box = Box(left_mm + 15.0, middle_mm - 2.5, width_mm - 15.0, 5.0)
+        document.value(value, box, 10.0, item, padding_mm=0.0)
+
+
+def _draw_numbers(document: Document, issuance: Issuance, page: int, pages: int) -> None:
+    labels, values = document.fonts.labels, document.fonts.values
+    document.line((LEFT_MM, NUMBER_LINE_MM - 3.2), (RIGHT_MM, NUMBER_LINE_MM - 3.2), RULE_PT)
+    document.text(labels, "発行番号", LEFT_MM, NUMBER_LINE_MM, LABEL_PT)
+    document.value(
+        issuance.issue_number,
+        Box(LEFT_MM + 14.0, NUMBER_LINE_MM - 2.5, 48.0, 5.0),
+        VALUE_PT,
+        "issue_number",
+        padding_mm=0.0,
+    )
+    document.text(values, f"{page}/{pages}", RIGHT_MM, NUMBER_LINE_MM, VALUE_PT, align=Align.RIGHT)
+    if issuance.certifier.specimen:
+        document.text(labels, _SPECIMEN_WORDS, RIGHT_MM - 12.0, NUMBER_LINE_MM, 6.5, align=Align.RIGHT)
+
+
+def cell(
+    document: Document,
+    label: str,
+    label_box: Box,
+    value: str,
+    value_width_mm: float,
+    *,
+    item: str,
+    size_pt: float = VALUE_PT,
+) -> Box:
+    """Draw a ruled label and its value to the right of it; return the value's box."""
+    value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_width_mm, label_box.height_mm)
+    document.frame(label_box, RULE_PT)
+    document.frame(value_box, RULE_PT)
+    document.label(label, label_box, LABEL_PT)
+    document.value(value, value_box, size_pt, item)
+    return value_box

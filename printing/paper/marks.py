@@ -1,0 +1,71 @@
+"""What is drawn on a paper beside text: the QR code of the seal, the electronic seal, the specimen mark."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import zxingcpp
+
+from printing.paper.page import WHITE, Box, Document
+
+QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
+QR_QUIET_MODULES = 4
+STAMP_COLOUR = (0.72, 0.08, 0.10)
+SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
+
+
+def snap_mm(value_mm: float) -> float:
+    """Return the nearest place on the module grid, so that modules fall on whole pixels of a raster of the page."""
+    return round(value_mm / QR_MODULE_MM) * QR_MODULE_MM
+
+
+def qr_rows(text: str) -> list[bytes]:
+    """Return the modules of a QR code, level M, one bytes a row; 0 is dark."""
+    code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
+    image: Any = code.to_image(scale=1, add_quiet_zones=False)  # a buffer, though its stub does not say so
+    side = int(image.shape[0])
+    modules = bytes(image)
+    return [modules[row * side : (row + 1) * side] for row in range(side)]
+
+
+def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> float:
+    """Draw a QR code as vector runs on white, quiet zone included; return the side's length in mm."""
+    rows = qr_rows(text)
+    left_mm, top_mm = snap_mm(left_mm), snap_mm(top_mm)
+    quiet_mm = QR_QUIET_MODULES * QR_MODULE_MM
+    side_mm = len(rows) * QR_MODULE_MM + 2 * quiet_mm
+    document.fill(Box(left_mm, top_mm, side_mm, side_mm), WHITE)
+    runs: list[Box] = []
+    for number, row in enumerate(rows):
+        y_mm = top_mm + quiet_mm + number * QR_MODULE_MM
+        start = row.find(0)
+        while start >= 0:
+            end = next((x for x in range(start, len(row)) if row[x]), len(row))
+            x_mm = left_mm + quiet_mm + start * QR_MODULE_MM
+            runs.append(Box(x_mm, y_mm, (end - start) * QR_MODULE_MM, QR_MODULE_MM))
+            start = row.find(0, end)
+    document.squares(runs)
+    return side_mm
+
+
+def draw_stamp(document: Document, words: str, box: Box) -> None:
+    """Draw the electronic seal (電子公印): the words in columns from the right, within a double rule, as outlines."""
+    document.frame(box, 1.6, STAMP_COLOUR)
+    inner = Box(box.left_mm + 0.9, box.top_mm + 0.9, box.width_mm - 1.8, box.height_mm - 1.8)
+    document.frame(inner, 0.5, STAMP_COLOUR)
+    columns = math.ceil(math.sqrt(len(words)))
+    rows = math.ceil(len(words) / columns)
+    column_mm, row_mm = (inner.width_mm - 1) / columns, (inner.height_mm - 1) / rows
+    size_pt = min(column_mm, row_mm) * 0.94 * 72 / 25.4
+    for number, character in enumerate(words):
+        column, row = divmod(number, rows)
+        x_mm = inner.left_mm + inner.width_mm - 0.5 - (column + 0.5) * column_mm
+        y_mm = inner.top_mm + 0.5 + (row + 0.5) * row_mm
+        document.outlines(document.fonts.headings, character, (x_mm, y_mm), size_pt, colour=STAMP_COLOUR)
+
+
+def draw_specimen(document: Document) -> None:
+    """Draw 「見本」 over the sheet: light, large, diagonal, and as outlines, so that it is in no extracted text."""
+    angle = math.radians(35)
+    document.outlines(document.fonts.headings, "見　本", (105.0, 140.0), 150.0, angle=angle, colour=SPECIMEN_COLOUR)
