@@ -1,0 +1,109 @@
+"""What a terminal is told about itself, in one file (JSON or TOML); read once at start, never written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from protocol.trust import Trust
+
+NonEmpty = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names the file, the field and the rule."""
+
+
+class PrinterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The queue, the printer behind it, and which witnesses of a printed sheet that model has."""
+
+    cups_socket: Path
+    queue: NonEmpty
+    printer_uri: NonEmpty
+    sides: Literal["one-sided", "two-sided-long-edge"]
+    spool_folders: tuple[Path, ...]
+    impressions: bool
+    sheets: bool
+    lifetime_counter: bool
+    path_sensor: bool
+    outlet: Literal["presenter", "open_tray"]
+
+
+class ReaderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The card reader: how its name begins ("" = the first one), and pcscd's socket where it is not the usual one."""
+
+    name_prefix: str
+    pcscd_socket: Path | None = None
+    pin_idle_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 120.0
+
+
+class KioskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the page is served; loopback only. Port 0 takes a free one."""
+
+    host: Literal["127.0.0.1", "::1"]
+    port: Port
+
+
+class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One terminal.
+
+    Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; coin_unit is the serial line,
+            or in a demo the socket, of the coin and note unit.
+    production: no dock, no virtual device, no test anchor.
+    """
+
+    terminal_id: NonEmpty
+    key_file: Path
+    server_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#]+$")]
+    trust_file: Path
+    journal: Path
+    coin_unit: Path
+    printer: PrinterConfig
+    reader: ReaderConfig
+    kiosk: KioskConfig
+    production: bool
+
+
+def read_config(path: Path) -> TerminalConfig:
+    """Read a terminal's file; the name's end (.toml, .json) says which it is.
+
+    Errors: ConfigError.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
+    try:
+        config = decode(text, type=TerminalConfig)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if config.production and not config.server_url.startswith("https://"):
+        raise ConfigError(f"{path}: `server_url` must be https in production")
+    return config
+
+
+def load_private_key(path: Path) -> Ed25519PrivateKey:
+    """Read the terminal's own key. Errors: ConfigError."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: no usable private key ({type(error).__name__})") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigError(f"{path}: the key must be Ed25519")
+    return key
+
+
+def load_trust(path: Path) -> Trust:
+    """Read what is pinned of the server. Errors: ConfigError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Trust)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
