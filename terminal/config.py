@@ -52,8 +52,8 @@ class KioskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One terminal.
 
-    Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; coin_unit is the serial line,
-            or in a demo the socket, of the coin and note unit.
+    Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; coin_unit is the serial
+            line, or in a demo the socket, of the coin and note unit.
     production: no dock, no virtual device, no test anchor.
     """
 
