@@ -21,19 +21,19 @@ import pypdfium2
 
 from printing.press.errors import (
     CupsError,
-    CupsForbiddenError,
-    CupsUnavailableError,
-    DigestMismatchError,
-    DuplicateJobError,
-    JobNotPossibleError,
-    NoSuchJobError,
-    NoSuchQueueError,
-    PageCountError,
-    PageSizeError,
-    PdfUnreadableError,
-    PurgeTimeoutError,
-    QueueRejectingError,
-    QueueStoppedError,
+    CupsForbidden,
+    CupsUnavailable,
+    DigestMismatch,
+    DuplicateJob,
+    JobNotPossible,
+    NoSuchJob,
+    NoSuchQueue,
+    PageCountDiffers,
+    PageSizeDiffers,
+    PdfUnreadable,
+    PurgeTimeout,
+    QueueRejecting,
+    QueueStopped,
 )
 from printing.press.verdict import ENDED, JobState
 
@@ -49,13 +49,13 @@ POLL_S = 0.05
 
 # IPP status -> error. Source: measured against CUPS 2.4.2.
 _ERRORS: Mapping[int, type[CupsError]] = {
-    1025: CupsForbiddenError,
-    1028: JobNotPossibleError,
-    1030: NoSuchJobError,
-    1280: NoSuchQueueError,
-    1282: CupsUnavailableError,
-    1286: QueueRejectingError,
-    4096: CupsForbiddenError,
+    1025: CupsForbidden,
+    1028: JobNotPossible,
+    1030: NoSuchJob,
+    1280: NoSuchQueue,
+    1282: CupsUnavailable,
+    1286: QueueRejecting,
+    4096: CupsForbidden,
 }
 
 
@@ -80,20 +80,20 @@ class CupsJob:
 def check_pdf(pdf: bytes, pages: int) -> None:
     """Refuse a document that is not what was promised; nothing on the way to the paper checks it.
 
-    Errors: PdfUnreadableError, PageCountError, PageSizeError.
+    Errors: PdfUnreadable, PageCountDiffers, PageSizeDiffers.
     """
     try:
         document = pypdfium2.PdfDocument(pdf)
     except pypdfium2.PdfiumError as error:
-        raise PdfUnreadableError("not a PDF that a parser opens") from error
+        raise PdfUnreadable("not a PDF that a parser opens") from error
     with document:
         if len(document) != pages:
-            raise PageCountError(f"expected {pages} pages, found {len(document)}")
+            raise PageCountDiffers(f"expected {pages} pages, found {len(document)}")
         for number in range(pages):
             try:
                 page = document[number]
             except pypdfium2.PdfiumError as error:
-                raise PdfUnreadableError(f"page {number + 1} does not open") from error
+                raise PdfUnreadable(f"page {number + 1} does not open") from error
             _require_a4(number + 1, page.get_mediabox(), page.get_cropbox(), page.get_rotation())
 
 
@@ -101,9 +101,9 @@ def _require_a4(number: int, mediabox: tuple[float, ...], cropbox: tuple[float, 
     wanted = (0.0, 0.0, *A4_PT)
     for name, box in (("MediaBox", mediabox), ("CropBox", cropbox)):
         if any(abs(have - want) > A4_TOLERANCE_PT for have, want in zip(box, wanted, strict=True)):
-            raise PageSizeError(f"page {number}: {name} is {[round(v, 2) for v in box]}, not A4")
+            raise PageSizeDiffers(f"page {number}: {name} is {[round(v, 2) for v in box]}, not A4")
     if rotation:
-        raise PageSizeError(f"page {number}: rotated by {rotation} degrees")
+        raise PageSizeDiffers(f"page {number}: rotated by {rotation} degrees")
 
 
 class Cups:
@@ -117,7 +117,7 @@ class Cups:
         """Send a document into a held job and return CUPS's job id; nothing prints before `release`.
 
         Shape:  order_id is opaque (ORDER_ID); sides is one of SIDES; sha256 is the 32 bytes that the grant names.
-        Errors: DigestMismatchError, PdfRefusedError, DuplicateJobError, CupsError; then no job is left behind.
+        Errors: DigestMismatch, PdfRefused, DuplicateJob, CupsError; then no job is left behind.
         """
         _require_order_id(order_id)
         if sides not in SIDES:
@@ -126,11 +126,11 @@ class Cups:
             raise TypeError(f"pdf must be bytes, not {type(pdf).__name__}")
         check_pdf(pdf, pages)
         if self.find(order_id):
-            raise DuplicateJobError(f"a job of order {order_id} exists")
+            raise DuplicateJob(f"a job of order {order_id} exists")
         self._require_queue(self.queue_state())
         # The last look at the very bytes that are sent: nothing stands between this line and the sending.
         if hashlib.sha256(pdf).digest() != sha256:
-            raise DigestMismatchError(f"order {order_id}: the bytes are not those of the grant")
+            raise DigestMismatch(f"order {order_id}: the bytes are not those of the grant")
         with self._connection() as connection:
             job_id = int(connection.createJob(self._queue, order_id, _options(sides)))
             try:
@@ -144,7 +144,7 @@ class Cups:
     def release(self, job_id: int) -> None:
         """Let a held job print now.
 
-        Errors: QueueStoppedError before anything is released; NoSuchJobError, JobNotPossibleError, CupsError.
+        Errors: QueueStopped before anything is released; NoSuchJob, JobNotPossible, CupsError.
         """
         self._require_queue(self.queue_state())
         with self._connection() as connection:
@@ -166,25 +166,26 @@ class Cups:
         )
 
     def cancel(self, job_id: int, timeout_s: float = 5.0) -> None:
-        """Cancel a job and wait until CUPS has ended it; an ended job is left as it is.
+        """Cancel a job and wait until CUPS's backend has let go of it; an ended job is left as it is.
 
-        Errors: PurgeTimeoutError if it has not ended in time; NoSuchJobError, CupsError.
+        Errors: PurgeTimeout if it has not ended in time; NoSuchJob, CupsError.
         """
-        with suppress(JobNotPossibleError), self._connection() as connection:
+        with suppress(JobNotPossible), self._connection() as connection:
             connection.cancelJob(job_id)
         deadline = time.monotonic() + timeout_s
-        while self.job_state(job_id) not in ENDED:
+        while not self._at_rest(job_id):
             if time.monotonic() > deadline:
-                raise PurgeTimeoutError(f"job {job_id} did not end in {timeout_s} s")
+                raise PurgeTimeout(f"job {job_id} did not end in {timeout_s:g} s")
             time.sleep(POLL_S)
 
     def purge(self, job_id: int, timeout_s: float = 5.0) -> None:
         """Remove a job and its document from the spool; a job that is gone already is fine.
 
-        Cancels first and waits: purging an active job lets the printer go on with it.
-        Errors: PurgeTimeoutError, CupsError.
+        Cancels first and waits: purging an active job lets the printer go on with it, and one whose backend is still
+        ending comes back into the spool when it has ended.
+        Errors: PurgeTimeout, CupsError.
         """
-        with suppress(NoSuchJobError):
+        with suppress(NoSuchJob):
             self.cancel(job_id, timeout_s)
             with self._connection() as connection:
                 connection.cancelJob(job_id, purge_job=True)
@@ -200,12 +201,6 @@ class Cups:
             if not state.accepting:
                 connection.acceptJobs(self._queue)
 
-    def job_state(self, job_id: int) -> JobState:
-        """Return what CUPS says of a job: for housekeeping, never for a charge."""
-        with self._connection() as connection:
-            found = connection.getJobAttributes(job_id, requested_attributes=["job-state"])
-        return JobState(found["job-state"])
-
     def queue_state(self) -> QueueState:
         """Return whether the queue prints and accepts. Errors: CupsError."""
         wanted = ["printer-state", "printer-state-reasons", "printer-is-accepting-jobs"]
@@ -217,20 +212,32 @@ class Cups:
             reasons=as_tuple(found.get("printer-state-reasons")),
         )
 
+    def _at_rest(self, job_id: int) -> bool:
+        """Return whether a job has ended and no backend holds it: its state says so too early.
+
+        The reason processing-to-stop-point goes when the backend ends, but stays for good on a job that never had one.
+        """
+        wanted = ["job-state", "job-state-reasons", "time-at-processing"]
+        with self._connection() as connection:
+            found = connection.getJobAttributes(job_id, requested_attributes=wanted)
+        stopping = "processing-to-stop-point" in as_tuple(found.get("job-state-reasons"))
+        was_started = found.get("time-at-processing") is not None
+        return JobState(found["job-state"]) in ENDED and not (stopping and was_started)
+
     def _send(self, connection: Any, job_id: int, order_id: str, pdf: bytes) -> None:  # pycups has no types
         status = connection.startDocument(self._queue, job_id, order_id, "application/pdf", 1)
         if status != HTTP_CONTINUE:
-            raise CupsUnavailableError(f"CUPS did not take the document's head: HTTP {status}")
+            raise CupsUnavailable(f"CUPS did not take the document's head: HTTP {status}")
         status = connection.writeRequestData(pdf, len(pdf))  # a greater length would send our memory
         if status != HTTP_CONTINUE:
-            raise CupsUnavailableError(f"CUPS did not take the document: HTTP {status}")
+            raise CupsUnavailable(f"CUPS did not take the document: HTTP {status}")
         connection.finishDocument(self._queue)
 
     def _require_queue(self, state: QueueState) -> None:
         if state.stopped:
-            raise QueueStoppedError(f"queue {self._queue} is stopped")
+            raise QueueStopped(f"queue {self._queue} is stopped")
         if not state.accepting:
-            raise QueueRejectingError(f"queue {self._queue} does not accept jobs")
+            raise QueueRejecting(f"queue {self._queue} does not accept jobs")
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:  # pycups has no types
@@ -242,7 +249,7 @@ class Cups:
             status, words = error.args
             raise _ERRORS.get(status, CupsError)(f"CUPS: {words}", int(status)) from error
         except (cups.HTTPError, RuntimeError) as error:
-            raise CupsUnavailableError(f"no answer from CUPS: {error}") from error
+            raise CupsUnavailable(f"no answer from CUPS: {error}") from error
 
 
 def as_tuple(value: object) -> tuple[str, ...]:

@@ -11,23 +11,23 @@ class PressError(Exception):
         self.detail = detail
 
 
-class PdfRefusedError(PressError):
+class PdfRefused(PressError):
     """The document was not sent: it is not what was promised."""
 
 
-class DigestMismatchError(PdfRefusedError):
+class DigestMismatch(PdfRefused):
     """The bytes at hand are not those that the grant names."""
 
 
-class PdfUnreadableError(PdfRefusedError):
+class PdfUnreadable(PdfRefused):
     """The bytes are no PDF that a parser opens."""
 
 
-class PageCountError(PdfRefusedError):
+class PageCountDiffers(PdfRefused):
     """The document has another number of pages than was expected."""
 
 
-class PageSizeError(PdfRefusedError):
+class PageSizeDiffers(PdfRefused):
     """A page is not exactly A4, upright and uncropped."""
 
 
@@ -44,39 +44,39 @@ class CupsError(IppStatusError):
     """CUPS refused, in a way that has no class of its own."""
 
 
-class CupsUnavailableError(CupsError):
+class CupsUnavailable(CupsError):
     """No answer from CUPS: not running, or gone during the request."""
 
 
-class NoSuchQueueError(CupsError):
+class NoSuchQueue(CupsError):
     """CUPS knows no queue of that name."""
 
 
-class QueueStoppedError(CupsError):
+class QueueStopped(CupsError):
     """The queue is stopped: a job released now would print at some later time, in front of somebody else."""
 
 
-class QueueRejectingError(CupsError):
+class QueueRejecting(CupsError):
     """The queue does not accept jobs."""
 
 
-class NoSuchJobError(CupsError):
+class NoSuchJob(CupsError):
     """CUPS knows no job of that id."""
 
 
-class JobNotPossibleError(CupsError):
+class JobNotPossible(CupsError):
     """The job is in a state in which this cannot be done."""
 
 
-class CupsForbiddenError(CupsError):
+class CupsForbidden(CupsError):
     """CUPS does not let this user do that."""
 
 
-class DuplicateJobError(CupsError):
+class DuplicateJob(CupsError):
     """There is a job of that order already; a second one would be a second paper."""
 
 
-class PurgeTimeoutError(CupsError):
+class PurgeTimeout(CupsError):
     """A job did not end within the bound, so its document may still be in the spool."""
 
 
@@ -84,9 +84,9 @@ class PrinterError(IppStatusError):
     """The printer refused a request."""
 
 
-class PrinterUnreachableError(PrinterError):
+class PrinterUnreachable(PrinterError):
     """The printer did not answer over IPP."""
 
 
-class PrinterAnswerError(PrinterError):
+class PrinterUnreadable(PrinterError):
     """The printer answered something that is not readable IPP."""

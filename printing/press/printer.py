@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import cups
 import httpx
 
-from printing.press.errors import PrinterAnswerError, PrinterError, PrinterUnreachableError
+from printing.press.errors import PrinterError, PrinterUnreachable, PrinterUnreadable
 from printing.press.verdict import JobState
 
 IPP_PORT = 631
@@ -86,7 +86,7 @@ class PrinterJob:
 class Printer:
     """One printer, by its IPP address.
 
-    Errors of every method: PrinterUnreachableError, PrinterAnswerError, PrinterError (with the IPP status).
+    Errors of every method: PrinterUnreachable, PrinterUnreadable, PrinterError (with the IPP status).
     """
 
     def __init__(self, uri: str, requesting_user: str, timeout_s: float = 5.0) -> None:
@@ -152,9 +152,9 @@ class Printer:
         try:
             answer = self._http.post(self._url, content=body.getvalue(), headers={"Content-Type": "application/ipp"})
         except httpx.HTTPError as error:
-            raise PrinterUnreachableError(f"{self._uri}: {type(error).__name__}") from error
+            raise PrinterUnreachable(f"{self._uri}: {type(error).__name__}") from error
         if answer.status_code != httpx.codes.OK:
-            raise PrinterAnswerError(f"{self._uri}: HTTP {answer.status_code}")
+            raise PrinterUnreadable(f"{self._uri}: HTTP {answer.status_code}")
         return _decode(answer.content)
 
 
@@ -178,10 +178,10 @@ def _keywords(name: str, values: tuple[str, ...]) -> cups.IPPAttribute:
 
 
 def _decode(content: bytes) -> list[tuple[int, Attributes]]:
-    """Return the groups of an answer: (tag, attributes by name). Errors: PrinterAnswerError, PrinterError."""
+    """Return the groups of an answer: (tag, attributes by name). Errors: PrinterUnreadable, PrinterError."""
     answer = cups.IPPRequest()
     if answer.readIO(BytesIO(content).read) != STATE_DATA:
-        raise PrinterAnswerError("the answer is no complete IPP message")
+        raise PrinterUnreadable("the answer is no complete IPP message")
     if answer.statuscode > IPP_OK_MAX:
         raise PrinterError(f"the printer refused: {cups.ippErrorString(answer.statuscode)}", answer.statuscode)
     groups: list[tuple[int, dict[str, tuple[Value, ...]]]] = []
@@ -193,14 +193,14 @@ def _decode(content: bytes) -> list[tuple[int, Attributes]]:
             if attribute.value_tag in _READABLE_TAGS:
                 groups[-1][1][attribute.name] = tuple(attribute.values)
     except (RuntimeError, SystemError, UnicodeError) as error:  # what IPPRequest raises for what it cannot hold
-        raise PrinterAnswerError("the answer holds a kind of value that was not asked for") from error
+        raise PrinterUnreadable("the answer holds a kind of value that was not asked for") from error
     return list(groups)
 
 
 def _job(group: Attributes) -> PrinterJob:
     job_id, state = _integer(group, "job-id"), _integer(group, "job-state")
     if job_id is None or state is None or state not in set(JobState):
-        raise PrinterAnswerError("a job without id or with an impossible state")
+        raise PrinterUnreadable("a job without id or with an impossible state")
     return PrinterJob(
         job_id=job_id,
         name=next(iter(_texts(group, "job-name")), ""),

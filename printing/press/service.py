@@ -13,9 +13,9 @@ from pathlib import Path
 from printing.press.cups import MEDIA, REQUESTING_USER, SIDES, Cups
 from printing.press.errors import (
     CupsError,
-    NoSuchJobError,
+    NoSuchJob,
     PrinterError,
-    PurgeTimeoutError,
+    PurgeTimeout,
 )
 from printing.press.printer import Printer, PrinterJob, PrinterStatus
 from printing.press.verdict import ENDED, Capabilities, Outcome, Verdict, Witnesses, decide
@@ -87,6 +87,10 @@ class PressService:
         self._spool_folders = spool_folders
         self._emit = emit
 
+    def close(self) -> None:
+        """Close the connection to the printer."""
+        self._printer.close()
+
     def check(self, sides: str) -> PrinterState:
         """Return whether paper would come out now; to be asked before any money is taken. Raises nothing."""
         reasons = (*self._printer_reasons(sides), *self._queue_reasons())
@@ -95,7 +99,7 @@ class PressService:
     def submit(self, order_id: str, pdf: bytes, pages: int, sha256: bytes, sides: str) -> HeldJob:
         """Send a document into a held job; nothing prints before `release`.
 
-        Errors: DigestMismatchError, PdfUnreadableError, PageCountError, PageSizeError, DuplicateJobError.
+        Errors: DigestMismatch, PdfUnreadable, PageCountDiffers, PageSizeDiffers, DuplicateJob.
         """
         job_id = self._cups.submit_held(order_id, pdf, pages, sha256, sides)
         sheets = pages if sides == SIDES[0] else -(-pages // 2)
@@ -108,7 +112,7 @@ class PressService:
         return Counters(self._printer.status().lifetime_impressions)
 
     def release(self, job: HeldJob) -> None:
-        """Let a held job print. Errors: QueueStoppedError, NoSuchJobError, JobNotPossibleError."""
+        """Let a held job print. Errors: QueueStopped, NoSuchJob, JobNotPossible."""
         self._require_own(job)
         self._cups.release(job.cups_job_id)
 
@@ -151,7 +155,7 @@ class PressService:
 
         CUPS first, so that it sends nothing after the printer was asked; its word that the job is over counts for
         nothing, so the printer is asked in any case.
-        Errors: PurgeTimeoutError if the printer still has the job when the time is over.
+        Errors: PurgeTimeout if the printer still has the job when the time is over.
         """
         for found in self._cups.find(job.order_id):
             self._cups.cancel(found.job_id)
@@ -160,7 +164,7 @@ class PressService:
             for at_printer in unfinished:
                 self._cancel_at_printer(at_printer)
             if time.monotonic() >= deadline:
-                raise PurgeTimeoutError(f"order {job.order_id}: the printer goes on after {timeout_s:g} s")
+                raise PurgeTimeout(f"order {job.order_id}: the printer goes on after {timeout_s:g} s")
             time.sleep(POLL_S)
 
     def purge(self, job: HeldJob) -> None:
@@ -183,7 +187,7 @@ class PressService:
 
     def _require_own(self, job: HeldJob) -> None:
         if job.cups_job_id not in {found.job_id for found in self._cups.find(job.order_id)}:
-            raise NoSuchJobError(f"CUPS has no job {job.cups_job_id} of order {job.order_id}")
+            raise NoSuchJob(f"CUPS has no job {job.cups_job_id} of order {job.order_id}")
 
     def _cancel_at_printer(self, at_printer: PrinterJob) -> None:
         try:
