@@ -7,7 +7,6 @@ files that its key service provides.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,9 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from issuance_server.vault import KEY_BYTES, VaultKeys
+from printing.paper.seal import SealSigner, key_id_of
 from protocol.trust import SealKeyTrust, Trust
 
-SEAL_KEY_ID_BYTES: Final = 8
 _SYMMETRIC: Final = "server.json"
 _GRANT: Final = "grant.pem"
 _SEALS: Final = "seals"
@@ -51,20 +50,16 @@ class _SymmetricKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class SealKey:
-    """One municipality's key behind the seals on its papers; the key id stands in each seal."""
+    """One municipality's key behind the seals on its papers."""
 
     municipality_code: str
-    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    public_key_pem: bytes
+    signer: SealSigner = field(repr=False)
 
     @property
-    def public_key_der(self) -> bytes:
-        """The SubjectPublicKeyInfo in DER."""
-        return self.private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-    @property
-    def key_id(self) -> bytes:
-        """The first bytes of the public key's SHA-256: short enough for a printed code, and no register of names."""
-        return hashlib.sha256(self.public_key_der).digest()[:SEAL_KEY_ID_BYTES]
+    def key_id(self) -> str:
+        """The id that stands in each seal."""
+        return self.signer.key_id
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,9 @@ class Keys:
         return Trust(
             grant_public_key=self.grant.public_key().public_bytes_raw(),
             seal_keys=tuple(
-                SealKeyTrust(municipality_code=code, key_id=seal.key_id, public_key=seal.public_key_der)
+                SealKeyTrust(
+                    municipality_code=code, key_id=seal.key_id, public_key_pem=seal.public_key_pem.decode("ascii")
+                )
                 for code, seal in self.seals.items()
             ),
         )
@@ -132,7 +129,8 @@ def _load_seal(path: Path) -> SealKey:
     key = _load_pem(path)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeysError(f"{path} is not a key on P-256")
-    return SealKey(path.stem, key)
+    public_key_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return SealKey(path.stem, public_key_pem, SealSigner.from_pem(key_id_of(public_key_pem), _pem(key)))
 
 
 def _load_grant(path: Path) -> Ed25519PrivateKey:

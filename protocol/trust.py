@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from protocol.messages import Message, MunicipalityCode
 
 
 class SealKeyTrust(Message, frozen=True, kw_only=True):
-    """One municipality's seal key; public_key is its SubjectPublicKeyInfo in DER."""
+    """One municipality's seal key: its id as it stands in the seal, and the public key in PEM."""
 
     municipality_code: MunicipalityCode
-    key_id: bytes
-    public_key: bytes
+    key_id: str
+    public_key_pem: str
 
 
 class Trust(Message, frozen=True, kw_only=True):
@@ -22,3 +23,15 @@ class Trust(Message, frozen=True, kw_only=True):
 
     grant_public_key: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     seal_keys: tuple[SealKeyTrust, ...]
+
+    def grant_key(self) -> Ed25519PublicKey:
+        """Return the key that `grant.verify` takes."""
+        return Ed25519PublicKey.from_public_bytes(self.grant_public_key)
+
+    def seal_keys_of(self, municipality_code: str) -> dict[str, bytes]:
+        """Return one municipality's keys, PEM by key id: another municipality's seal must not hold for this paper."""
+        return {
+            key.key_id: key.public_key_pem.encode("ascii")
+            for key in self.seal_keys
+            if key.municipality_code == municipality_code
+        }

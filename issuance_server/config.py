@@ -1,0 +1,66 @@
+"""How this server is set up: one TOML file, named by MADOGUCHI_SERVER_CONFIG."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+ENVIRONMENT_VARIABLE: Final = "MADOGUCHI_SERVER_CONFIG"
+
+
+class ConfigError(Exception):
+    """The server cannot start as it is set up; the message names the field and the rule."""
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one server, not of a municipality (settings.py).
+
+    Shape:  authorities are what terminals call this server by, as `host` or `host:port` in lower case: a request that
+            was signed for another server is refused. anchors_folder holds the card authorities' certificates in PEM.
+            check_address is the address that the code on a paper leads to. Relative paths are relative to the file.
+    """
+
+    database_url: Annotated[str, msgspec.Meta(min_length=1)]
+    keys_folder: Path
+    anchors_folder: Path
+    authorities: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=r"^[^A-Z/\s]+$")], ...], msgspec.Meta(min_length=1)
+    ]
+    check_address: Annotated[str, msgspec.Meta(pattern="^https?://")]
+    production: bool
+
+
+def load(path: Path) -> ServerConfig:
+    """Read the file. Errors: ConfigError."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    try:
+        config = msgspec.convert(values, ServerConfig, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return msgspec.structs.replace(
+        config, keys_folder=path.parent / config.keys_folder, anchors_folder=path.parent / config.anchors_folder
+    )
+
+
+def load_from_environment(environment: Mapping[str, str] = os.environ) -> ServerConfig:
+    """Read the file that the environment names. Errors: ConfigError."""
+    named = environment.get(ENVIRONMENT_VARIABLE)
+    if not named:
+        raise ConfigError(f"{ENVIRONMENT_VARIABLE} must name the server's configuration file")
+    return load(Path(named).absolute())
+
+
+def _path(expected: type, value: object) -> Path:
+    if expected is not Path or not isinstance(value, str) or not value:
+        raise ValueError("Expected a path")
+    return Path(value)

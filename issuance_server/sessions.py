@@ -1,0 +1,132 @@
+"""Sessions: who is asking, from the card's signature on until minutes later, at one terminal alone.
+
+A session is a row, so that any server process can go on with it. Its id is stored hashed: who reads the table cannot
+speak for anybody. Of the card only the keyed link stands in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+
+from issuance_server.schema import orders, sessions
+from issuance_server.terminals import Terminal
+from protocol.errors import ErrorCode, IssueError
+
+SESSION_LIFETIME_S: Final = 600
+MAX_PREPARATIONS: Final = 5
+_SESSION_ID_BYTES: Final = 32
+_KEPT_AFTER_EXPIRY: Final = timedelta(days=1)  # a late answer about an order still finds whose it was
+
+_OPEN: Final = insert(sessions)
+_FIND: Final = select(sessions).where(sessions.c.session_hash == bindparam("hash"))
+_FIND_BY_ORDER: Final = (
+    select(sessions)
+    .join(orders, orders.c.session_hash == sessions.c.session_hash)
+    .where(orders.c.order_id == bindparam("order"))
+)
+_COUNT: Final = (
+    update(sessions)
+    .where(sessions.c.session_hash == bindparam("hash"), sessions.c.preparations < MAX_PREPARATIONS)
+    .values(preparations=sessions.c.preparations + 1)
+)
+_FORGET: Final = delete(sessions).where(sessions.c.expires_at_utc < bindparam("before"))
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is asking: one card (as the link that one municipality holds for it), one visit, one terminal."""
+
+    terminal_id: str
+    session_hash: bytes
+    municipality_code: str
+    link_digest: bytes
+    visit_id: str
+    expires_at_utc: datetime
+
+
+def open_session(
+    connection: Connection,
+    *,
+    terminal: Terminal,
+    municipality_code: str,
+    link_digest: bytes,
+    visit_id: str,
+    now_utc: datetime,
+) -> tuple[str, Caller]:
+    """Open a session and return its id, which is told once and stored nowhere, with its caller."""
+    session_id = secrets.token_urlsafe(_SESSION_ID_BYTES)
+    caller = Caller(
+        terminal_id=terminal.terminal_id,
+        session_hash=_hash(session_id),
+        municipality_code=municipality_code,
+        link_digest=link_digest,
+        visit_id=visit_id,
+        expires_at_utc=now_utc + timedelta(seconds=SESSION_LIFETIME_S),
+    )
+    connection.execute(_FORGET, {"before": now_utc - _KEPT_AFTER_EXPIRY})
+    connection.execute(
+        _OPEN,
+        {
+            "session_hash": caller.session_hash,
+            "terminal_id": caller.terminal_id,
+            "key_thumbprint": terminal.key_thumbprint,
+            "municipality_code": caller.municipality_code,
+            "link_digest": caller.link_digest,
+            "visit_id": caller.visit_id,
+            "expires_at_utc": caller.expires_at_utc,
+            "preparations": 0,
+        },
+    )
+    return session_id, caller
+
+
+def find_session(connection: Connection, session_id: str, terminal: Terminal, now_utc: datetime) -> Caller:
+    """Return the caller of a session that is this terminal key's and has not ended.
+
+    Errors: IssueError SESSION_EXPIRED: one code for "over", "another terminal's" and "never was".
+    """
+    row = connection.execute(_FIND, {"hash": _hash(session_id)}).one_or_none()
+    return _caller(row, terminal, now_utc)
+
+
+def find_session_of_order(connection: Connection, order_id: str, terminal: Terminal, now_utc: datetime) -> Caller:
+    """Return the caller that prepared an order: a request that only repeats it has no body to name a session in.
+
+    Errors: IssueError UNKNOWN_ORDER where this terminal has no such order; SESSION_EXPIRED.
+    """
+    row = connection.execute(_FIND_BY_ORDER, {"order": order_id}).one_or_none()
+    if row is None or row.terminal_id != terminal.terminal_id:
+        raise IssueError(ErrorCode.UNKNOWN_ORDER, "this terminal has no such order")
+    return _caller(row, terminal, now_utc)
+
+
+def count_preparation(connection: Connection, session_hash: bytes) -> None:
+    """Count one new order of a session, in the transaction that takes it in.
+
+    Errors: IssueError TOO_MANY_PREPARATIONS after MAX_PREPARATIONS; the transaction must then be given up.
+    """
+    if connection.execute(_COUNT, {"hash": session_hash}).rowcount != 1:
+        raise IssueError(ErrorCode.TOO_MANY_PREPARATIONS, f"a visit may prepare {MAX_PREPARATIONS} orders")
+
+
+def _caller(row: Row[Any] | None, terminal: Terminal, now_utc: datetime) -> Caller:
+    if row is None or row.key_thumbprint != terminal.key_thumbprint or row.expires_at_utc <= now_utc:
+        raise IssueError(ErrorCode.SESSION_EXPIRED, "no session of this terminal, or it is over")
+    return Caller(
+        terminal_id=row.terminal_id,
+        session_hash=row.session_hash,
+        municipality_code=row.municipality_code,
+        link_digest=row.link_digest,
+        visit_id=row.visit_id,
+        expires_at_utc=row.expires_at_utc,
+    )
+
+
+def _hash(session_id: str) -> bytes:
+    return hashlib.sha256(session_id.encode("utf-8")).digest()

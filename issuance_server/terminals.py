@@ -1,0 +1,113 @@
+"""The terminals that may ask: enrolled by their key, stopped within seconds."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+
+from issuance_server.database import read
+from issuance_server.schema import terminals
+from protocol.errors import ErrorCode, IssueError
+from protocol.signing import key_thumbprint
+
+CACHE_S: Final = 5.0  # a stop takes effect within this
+_TERMINAL_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+_ENROL: Final = insert(terminals)
+_STOP: Final = update(terminals).where(terminals.c.terminal_id == bindparam("id")).values(stopped=True)
+_FIND: Final = select(
+    terminals.c.terminal_id,
+    terminals.c.operator,
+    terminals.c.public_key,
+    terminals.c.key_thumbprint,
+    terminals.c.stopped,
+).where(terminals.c.terminal_id == bindparam("id"))
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """One enrolled terminal."""
+
+    terminal_id: str
+    operator: str
+    public_key: Ed25519PublicKey
+    key_thumbprint: bytes
+    stopped: bool
+
+
+def enrol(
+    connection: Connection, *, terminal_id: str, operator: str, public_key: Ed25519PublicKey, now_utc: datetime
+) -> bytes:
+    """Enrol a terminal and return its key's thumbprint, which two officers compare with what the terminal shows.
+
+    Errors: ValueError for an id that is not 1 to 64 letters, digits and hyphens; IntegrityError where the id or the
+            key is enrolled already: a terminal's identity is never replaced, it gets a new one.
+    """
+    if _TERMINAL_ID.fullmatch(terminal_id) is None:
+        raise ValueError("terminal_id must be 1 to 64 letters, digits and hyphens")
+    thumbprint = key_thumbprint(public_key)
+    connection.execute(
+        _ENROL,
+        {
+            "terminal_id": terminal_id,
+            "operator": operator,
+            "public_key": public_key.public_bytes_raw(),
+            "key_thumbprint": thumbprint,
+            "stopped": False,
+            "enrolled_at_utc": now_utc,
+        },
+    )
+    return thumbprint
+
+
+def stop(connection: Connection, terminal_id: str) -> None:
+    """Stop a terminal; every server refuses it within CACHE_S. Errors: IssueError TERMINAL_UNKNOWN."""
+    if connection.execute(_STOP, {"id": terminal_id}).rowcount != 1:
+        raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "no such terminal")
+
+
+class Terminals:
+    """The enrolled terminals as one process sees them: asked at every request, read from the database every CACHE_S."""
+
+    def __init__(self, engine: Engine, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._engine = engine
+        self._monotonic_s = monotonic_s
+        self._cache: dict[str, tuple[float, Terminal]] = {}  # of enrolled ones alone: nobody else can make it grow
+
+    def active(self, terminal_id: str) -> Terminal:
+        """Return the terminal. Errors: IssueError TERMINAL_UNKNOWN, TERMINAL_STOPPED."""
+        now_s = self._monotonic_s()
+        read_at_s, terminal = self._cache.get(terminal_id, (0.0, None))
+        if terminal is None or now_s - read_at_s >= CACHE_S:
+            terminal = self._read(terminal_id)
+            self._cache[terminal_id] = (now_s, terminal)
+        if terminal.stopped:
+            raise IssueError(ErrorCode.TERMINAL_STOPPED, "this terminal is stopped")
+        return terminal
+
+    def public_key(self, terminal_id: str) -> Ed25519PublicKey:
+        """Return the key of an active terminal, as `signing.verify_request` asks for it."""
+        return self.active(terminal_id).public_key
+
+    def _read(self, terminal_id: str) -> Terminal:
+        row = None
+        if _TERMINAL_ID.fullmatch(terminal_id) is not None:
+            with read(self._engine) as connection:
+                row = connection.execute(_FIND, {"id": terminal_id}).one_or_none()
+        if row is None:
+            self._cache.pop(terminal_id, None)
+            raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "no such terminal")
+        return Terminal(
+            row.terminal_id,
+            row.operator,
+            Ed25519PublicKey.from_public_bytes(row.public_key),
+            row.key_thumbprint,
+            row.stopped,
+        )
