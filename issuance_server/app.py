@@ -1,0 +1,164 @@
+"""The terminals' application: wiring, one handler of errors, one log line a request."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from flask import Flask, Response, g, request
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from issuance_server.api import Api, Services
+from issuance_server.card_auth import Anchors
+from issuance_server.config import ServerConfig
+from issuance_server.database import open_engine, require_schema
+from issuance_server.keys import Keys
+from issuance_server.register.store import RegisterStore
+from issuance_server.vault import Vault
+from protocol import codec
+from protocol.errors import ErrorCode, IssueError
+from protocol.messages import ErrorAnswer
+from protocol.signing import CONTENT_TYPE
+
+MAX_BODY_BYTES: Final = 512 * 1024  # the largest request is a hundred signed events
+_SILENT: Final = frozenset({ErrorCode.INTERNAL, ErrorCode.NOT_ISSUABLE_HERE})  # a detail could say why
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",
+}
+
+
+def utc_now() -> datetime:
+    """The server's clock."""
+    return datetime.now(UTC)
+
+
+class PerProcess:
+    """Services that each process makes for itself on its first request: a connection must not survive a fork."""
+
+    def __init__(self, make: Callable[[], Services]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: tuple[int, Services] | None = None
+
+    def __call__(self) -> Services:
+        """Return this process's services."""
+        with self._lock:
+            if self._made is None or self._made[0] != os.getpid():
+                self._made = (os.getpid(), self._make())
+            return self._made[1]
+
+
+def create_app(
+    config: ServerConfig,
+    make_services: Callable[[Engine], Services],
+    *,
+    keys: Keys,
+    vault: Vault,
+    register: RegisterStore,
+    clock: Callable[[], datetime] = utc_now,
+) -> Flask:
+    """Return the application, ready to be forked.
+
+    Errors: AnchorsError, SchemaMismatch: the server refuses to start.
+    """
+    anchors = Anchors(config.anchors_folder, production=config.production)
+    engine = open_engine(config.database_url)
+    require_schema(engine)
+    engine.dispose()
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    api = Api(
+        authorities=config.authorities,
+        keys=keys,
+        vault=vault,
+        anchors=anchors,
+        register=register,
+        clock=clock,
+        services=PerProcess(lambda: make_services(open_engine(config.database_url))),
+    )
+    app.register_blueprint(api.blueprint())
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(Exception, _refuse)
+    return app
+
+
+def configure_logging() -> None:
+    """JSON lines on standard error, warnings of libraries included."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _begin() -> None:
+    g.line = {}
+    g.begun_s = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    """One line a request. The route's pattern stands for the path; ids were noted by the routes."""
+    response.headers.update(_HEADERS)
+    structlog.get_logger().info(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        duration_ms=round((time.perf_counter() - g.begun_s) * 1000, 1),
+        **g.line,
+    )
+    return response
+
+
+def _refuse(error: Exception) -> Response:
+    """Every refusal goes through here, and nothing leaves that is not in the table of codes."""
+    refusal = _as_refusal(error)
+    g.line.update(code=refusal.code.value, detail=refusal.detail)
+    detail = "" if refusal.code in _SILENT else refusal.detail
+    answer = ErrorAnswer(code=refusal.code.value, detail=detail, retryable=refusal.retryable)
+    return Response(codec.encode(answer), status=refusal.http_status, content_type=CONTENT_TYPE)
+
+
+def _as_refusal(error: Exception) -> IssueError:
+    if isinstance(error, IssueError):
+        return error
+    if isinstance(error, HTTPException):
+        if error.code == 413:
+            return IssueError(ErrorCode.BAD_REQUEST, f"the body must have at most {MAX_BODY_BYTES} bytes")
+        code = ErrorCode.NOT_FOUND if error.code in {308, 404, 405} else ErrorCode.BAD_REQUEST
+        return IssueError(code, "no such route" if code is ErrorCode.NOT_FOUND else "not an HTTP request of this API")
+    structlog.get_logger().error("failure", **_where(error))
+    if isinstance(error, OperationalError):
+        return IssueError(ErrorCode.BUSY, "the database did not answer in time")
+    return IssueError(ErrorCode.INTERNAL)
+
+
+def _where(error: BaseException) -> dict[str, Any]:
+    """Types and places of an error and its causes, without their messages: those can hold a person's data."""
+    chain: list[dict[str, Any]] = []
+    current: BaseException | None = error
+    while current is not None and len(chain) < 5:
+        frames = traceback.extract_tb(current.__traceback__)[-12:]
+        chain.append({"type": type(current).__qualname__, "at": [f"{f.filename}:{f.lineno} {f.name}" for f in frames]})
+        current = current.__cause__ or current.__context__
+    return {"errors": chain}
