@@ -54,6 +54,7 @@ class TerminalCode(StrEnum):
     NOT_ME = "NOT_ME"
     PAPER_MISMATCH = "PAPER_MISMATCH"  # what was prepared is not this person's paper: nothing is printed
     GRANT_INVALID = "GRANT_INVALID"
+    GRANT_EXPIRED = "GRANT_EXPIRED"  # received, and not used in time
     PAYMENT_FAILED = "PAYMENT_FAILED"
     PRINTER_NOT_READY = "PRINTER_NOT_READY"
     PRINT_FAILED = "PRINT_FAILED"

@@ -1,0 +1,127 @@
+"""Is this paper the one that this person asked for? The terminal's own checks, before confirming and before printing.
+
+Each check has a fault that only it catches. A test that shows one turns it off by the constructor's argument; nothing
+in a configuration can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from printing.paper import seal
+from protocol import grant as grants
+from protocol.binding import binding
+from protocol.messages import GrantAnswer
+from protocol.trust import Trust
+from terminal.client import Paper
+
+GRANT_LIFETIME_S: Final = 60.0  # on this terminal's monotonic clock, from receipt to the print intent
+
+
+class PaperCheck(StrEnum):
+    """The checks, each by the fault that it catches."""
+
+    PREPARED_DIGEST = "prepared-digest"  # other bytes than the server prepared for this order
+    PRINTED_SEAL = "printed-seal"  # a seal that is unreadable, forged, another municipality's or another document's
+    BINDING = "binding"  # a genuine paper of another order, visit or card
+    GRANT = "grant"  # a grant that is forged, another order's, another document's or another terminal's
+    GRANT_AGE = "grant-age"  # a grant that was kept
+    DIGEST_AT_PRINT = "digest-at-print"  # bytes that were changed or swapped after the grant
+
+
+ALL_CHECKS: Final = frozenset(PaperCheck)
+
+
+class PaperMismatch(Exception):
+    """Not this person's paper, or no proof that it is: nothing is printed. `check` says which check caught it."""
+
+    def __init__(self, check: PaperCheck, rule: str) -> None:
+        super().__init__(check, rule)
+        self.check = check
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGrant:
+    """A grant whose signature holds, and when it was received."""
+
+    grant: grants.Grant
+    received_s: float  # monotonic
+
+
+@dataclass(frozen=True)
+class PaperGuard:
+    """The checks of one terminal against its pinned keys.
+
+    Errors of all methods: PaperMismatch.
+    """
+
+    terminal_id: str
+    trust: Trust
+    checks: frozenset[PaperCheck] = field(default=ALL_CHECKS)
+
+    def check_prepared(self, paper: Paper, order_id: str, visit_secret: bytes, certificate_sha256: bytes) -> None:
+        """See that a prepared paper is this order's, this visit's and this card's.
+
+        Not thread-safe: the printed seal is read from the page's picture, and pdfium draws one page at a time.
+        """
+        prepared = paper.prepared
+        # 1. The bytes are the ones that the server speaks of.
+        if PaperCheck.PREPARED_DIGEST in self.checks:
+            _require_digest(PaperCheck.PREPARED_DIGEST, paper.pdf, prepared.pdf_sha256)
+            if prepared.order_id != order_id:
+                raise PaperMismatch(PaperCheck.PREPARED_DIGEST, "prepared for another order")
+        if not self.checks & {PaperCheck.PRINTED_SEAL, PaperCheck.BINDING}:
+            return
+        # 2. What is printed: the seal as a receiver would read it, under this municipality's keys alone.
+        content = self._printed_seal(paper)
+        if PaperCheck.PRINTED_SEAL in self.checks:
+            stated = (content.municipality_code, content.kind.value, content.issue_number)
+            if stated != (prepared.municipality_code, prepared.kind, prepared.issue_number):
+                raise PaperMismatch(PaperCheck.PRINTED_SEAL, "the seal states another document")
+        # 3. Our own secret and the card that was read: no paper of another visit can carry this.
+        if PaperCheck.BINDING in self.checks:
+            expected = binding(order_id, visit_secret, certificate_sha256)
+            if not hmac.compare_digest(content.binding, expected):
+                raise PaperMismatch(PaperCheck.BINDING, "the seal is bound to another order, visit or card")
+
+    def check_grant(self, answer: GrantAnswer, paper: Paper, received_s: float) -> HeldGrant:
+        """Return the grant if it is the server's, for this order, these bytes and this terminal."""
+        try:
+            grant = grants.verify(answer, self.trust.grant_key())
+        except grants.GrantInvalid as error:
+            raise PaperMismatch(PaperCheck.GRANT, str(error)) from error
+        named = (grant.order_id, grant.pdf_sha256, grant.terminal_id)
+        if PaperCheck.GRANT in self.checks and named != (
+            paper.prepared.order_id,
+            paper.prepared.pdf_sha256,
+            self.terminal_id,
+        ):
+            raise PaperMismatch(PaperCheck.GRANT, "the grant names another order, document or terminal")
+        return HeldGrant(grant, received_s)
+
+    def check_before_print(self, held: HeldGrant, paper: Paper) -> None:
+        """Hash the bytes again, right before they are sent, against what the grant names."""
+        if PaperCheck.DIGEST_AT_PRINT in self.checks:
+            _require_digest(PaperCheck.DIGEST_AT_PRINT, paper.pdf, held.grant.pdf_sha256)
+
+    def check_age(self, held: HeldGrant, now_s: float) -> None:
+        """See that the grant is fresh enough for the print intent that is written next."""
+        if PaperCheck.GRANT_AGE in self.checks and now_s - held.received_s > GRANT_LIFETIME_S:
+            raise PaperMismatch(PaperCheck.GRANT_AGE, f"the grant is older than {GRANT_LIFETIME_S:g} s")
+
+    def _printed_seal(self, paper: Paper) -> seal.SealContent:
+        keys = self.trust.seal_keys_of(paper.prepared.municipality_code)
+        try:
+            return seal.verify(seal.read_printed(paper.pdf), keys)
+        except seal.SealError as error:
+            raise PaperMismatch(PaperCheck.PRINTED_SEAL, str(error)) from error
+
+
+def _require_digest(check: PaperCheck, pdf: bytes, expected: bytes) -> None:
+    if not hmac.compare_digest(hashlib.sha256(pdf).digest(), expected):
+        raise PaperMismatch(check, "the bytes are others than those that were named")
