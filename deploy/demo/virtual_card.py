@@ -320,7 +320,7 @@ def serve(card: VirtualCard, connection: socket.socket) -> None:
                 _send(connection, ATR)
             elif payload[0] == CONTROL_RESET:
                 card.warm_reset()
-            else:  # off, or on: a card that is switched on has been off
+            elif payload[0] in {CONTROL_OFF, CONTROL_ON}:  # what is switched on has been off
                 card.power_off()
             continue
         try:
