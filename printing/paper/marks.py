@@ -50,19 +50,19 @@ def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> flo
 
 
 def draw_stamp(document: Document, words: str, box: Box) -> None:
-    """Draw the electronic seal (電子公印): the words in columns from the right, within a double rule, as outlines."""
+    """Draw the electronic seal (電子公印) as outlines: columns from the right, each filled from top to bottom."""
     document.frame(box, 1.6, STAMP_COLOUR)
-    inner = Box(box.left_mm + 0.9, box.top_mm + 0.9, box.width_mm - 1.8, box.height_mm - 1.8)
-    document.frame(inner, 0.5, STAMP_COLOUR)
+    document.frame(box.inset(0.9), 0.5, STAMP_COLOUR)
+    area = box.inset(1.5)
     columns = math.ceil(math.sqrt(len(words)))
-    rows = math.ceil(len(words) / columns)
-    column_mm, row_mm = (inner.width_mm - 1) / columns, (inner.height_mm - 1) / rows
-    size_pt = min(column_mm, row_mm) * 0.94 * 72 / 25.4
-    for number, character in enumerate(words):
-        column, row = divmod(number, rows)
-        x_mm = inner.left_mm + inner.width_mm - 0.5 - (column + 0.5) * column_mm
-        y_mm = inner.top_mm + 0.5 + (row + 0.5) * row_mm
-        document.outlines(document.fonts.headings, character, (x_mm, y_mm), size_pt, colour=STAMP_COLOUR)
+    width_mm = area.width_mm / columns
+    for column in range(columns):
+        letters = words[column * len(words) // columns : (column + 1) * len(words) // columns]
+        height_mm = area.height_mm / len(letters)
+        left_mm = area.left_mm + area.width_mm - (column + 1) * width_mm
+        for row, letter in enumerate(letters):
+            cell = Box(left_mm, area.top_mm + row * height_mm, width_mm, height_mm)
+            document.outline_in(document.fonts.headings, letter, cell.inset(0.15), STAMP_COLOUR)
 
 
 def draw_specimen(document: Document) -> None:

@@ -50,6 +50,10 @@ class Box:
     width_mm: float
     height_mm: float
 
+    def inset(self, by_mm: float) -> Box:
+        """Return the rectangle inside this one, smaller on every side."""
+        return Box(self.left_mm + by_mm, self.top_mm + by_mm, self.width_mm - 2 * by_mm, self.height_mm - 2 * by_mm)
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -235,6 +239,14 @@ class Document:
             matrix = f"{scale * cos:.5f} {scale * sin:.5f} {-scale * sin:.5f} {scale * cos:.5f} {x:.3f} {y:.3f} cm"
             self.paths([matrix, face.outline(glyph)], colour)
             along_pt += face.advance_em(glyph) * size_pt
+
+    def outline_in(self, faces: FaceList, unit: str, box: Box, colour: Colour) -> None:
+        """Draw one unit's outline, its em box stretched to a rectangle."""
+        ((_unit, face, glyph),) = faces.runs(unit)
+        x_scale, y_scale = (side_mm * PT_PER_MM / face.units_per_em for side_mm in (box.width_mm, box.height_mm))
+        y_pt = _y_pt(box.top_mm + box.height_mm) + (0.5 - _BASELINE_EM) * box.height_mm * PT_PER_MM
+        matrix = f"{x_scale:.5f} 0 0 {y_scale:.5f} {box.left_mm * PT_PER_MM:.3f} {y_pt:.3f} cm"
+        self.paths([matrix, face.outline(glyph)], colour)
 
     def _font(self, face: Face) -> tuple[str, DocumentFont]:
         known = self._fonts.get(face)

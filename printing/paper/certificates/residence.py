@@ -13,7 +13,7 @@ from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import EMPTY, OMITTED, SheetWords
 from printing.paper.era import era_date, western_date
 from printing.paper.errors import InconsistentRecord, WrongVocabulary
-from printing.paper.page import MIN_READING_PT, Box, Document
+from printing.paper.page import Align, Box, Document
 from printing.paper.records import ForeignResidentItems, Issuance, ResidenceCertificate, ResidenceItem, ResidencePerson
 
 PEOPLE_A_SHEET = 4
@@ -30,13 +30,11 @@ _RELATION_CHAIN = frozenset(("妻", "夫", "妻(未届)", "夫(未届)", "子", 
 _FULL_WIDTH_BRACKETS = str.maketrans("（）", "()")
 
 _HEAD_ROW_MM = 6.0
-_NAME_ROW_MM = 9.0
 _ROW_MM = 5.0
 _INDEX_MM = 6.0
 _BLOCK_ROWS = 8
-_BLOCK_MM = _NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
+_BLOCK_MM = sheet.NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
 _BLOCK_GAP_MM = 1.0
-_READING_MM = 3.0
 _LABEL_MM = 18.0
 
 
@@ -91,6 +89,9 @@ def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, s
         top_mm = sheet.BODY_TOP_MM + 2 * _HEAD_ROW_MM + 2.0
         for index, person in enumerate(record.people[first : first + PEOPLE_A_SHEET]):
             _draw_person(document, record, person, first + index + 1, top_mm + index * (_BLOCK_MM + _BLOCK_GAP_MM))
+        if first + PEOPLE_A_SHEET > len(record.people):
+            end_mm = top_mm + (len(record.people) - first) * (_BLOCK_MM + _BLOCK_GAP_MM)
+            document.text(document.fonts.labels, "以下余白", 105.0, end_mm + 6.0, 9.5, align=Align.CENTRE)
         sheet.draw_foot(document, words, issuance, seal_text, page=number, pages=total)
         document.next_page()
 
@@ -162,33 +163,20 @@ def _draw_person(
     assert len(rows) == _BLOCK_ROWS
     y_mm = top_mm
     for row in rows:
-        height_mm = _NAME_ROW_MM if row is rows[0] else _ROW_MM
+        height_mm = sheet.NAME_ROW_MM if row is rows[0] else _ROW_MM
         x_mm = block.left_mm + _INDEX_MM
         for cell in row:
             label_box = Box(x_mm, y_mm, cell.label_mm, height_mm)
             if cell.item == "name":
-                _draw_name(document, cell, label_box)
+                sheet.name_cell(document, label_box, cell.value, cell.value_mm)
             else:
                 sheet.cell(document, cell.label, label_box, cell.value, cell.value_mm, item=cell.item)
             x_mm += cell.label_mm + cell.value_mm
         y_mm += height_mm
     if person.name_reading:
-        name = rows[0][0]
-        label_box = Box(block.left_mm + _INDEX_MM, top_mm, name.label_mm, _READING_MM)
-        document.label("振り仮名", label_box, 5.0)
-        value_box = Box(label_box.left_mm + name.label_mm, top_mm + 0.2, name.value_mm, _READING_MM)
-        document.value(person.name_reading, value_box, 6.5, "name_reading", min_pt=MIN_READING_PT)
+        label_box = Box(block.left_mm + _INDEX_MM, top_mm, _LABEL_MM, sheet.NAME_ROW_MM)
+        sheet.name_reading(document, label_box, person.name_reading, rows[0][0].value_mm)
     document.frame(block, sheet.BORDER_PT)
-
-
-def _draw_name(document: Document, cell: Cell, label_box: Box) -> None:
-    """Draw the name below the line of its reading; its label and value stand together in the extracted text."""
-    value_box = Box(label_box.left_mm + cell.label_mm, label_box.top_mm, cell.value_mm, label_box.height_mm)
-    document.frame(label_box, sheet.RULE_PT)
-    document.frame(value_box, sheet.RULE_PT)
-    top_mm, height_mm = label_box.top_mm + _READING_MM, label_box.height_mm - _READING_MM
-    document.label(cell.label, Box(label_box.left_mm, top_mm, cell.label_mm, height_mm), sheet.LABEL_PT)
-    document.value(cell.value, Box(value_box.left_mm, top_mm, cell.value_mm, height_mm), 13.0, cell.item)
 
 
 def _name_row(record: ResidenceCertificate, person: ResidencePerson) -> tuple[Cell, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from printing.paper.era import era_date
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp
-from printing.paper.page import Align, Box, Document, fit
+from printing.paper.page import MIN_READING_PT, Align, Box, Document, fit
 from printing.paper.records import Issuance
 
 LEFT_MM = 15.0
@@ -18,6 +18,8 @@ NUMBER_LINE_MM = 287.5  # issue number and page, on every sheet
 
 LABEL_PT = 7.5
 VALUE_PT = 9.5
+NAME_PT = 13.0
+NAME_ROW_MM = 9.0
 RULE_PT = 0.5
 BORDER_PT = 1.1
 
@@ -26,6 +28,7 @@ OMITTED = "【省略】"  # left out by choice
 
 _SPECIMEN_WORDS = "見本です。記載された人物・住所・番号はすべて架空のものです。 Specimen: all people are invented."
 _STAMP_MM = 21.0
+_READING_MM = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +131,20 @@ def cell(
     document.label(label, label_box, LABEL_PT)
     document.value(value, value_box, size_pt, item)
     return value_box
+
+
+def name_cell(document: Document, label_box: Box, name: str, value_width_mm: float) -> None:
+    """Draw the name below the line of its reading; label and value stand together in the extracted text."""
+    value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_width_mm, label_box.height_mm)
+    document.frame(label_box, RULE_PT)
+    document.frame(value_box, RULE_PT)
+    top_mm, height_mm = label_box.top_mm + _READING_MM, label_box.height_mm - _READING_MM
+    document.label("氏名", Box(label_box.left_mm, top_mm, label_box.width_mm, height_mm), LABEL_PT)
+    document.value(name, Box(value_box.left_mm, top_mm, value_width_mm, height_mm), NAME_PT, "name")
+
+
+def name_reading(document: Document, label_box: Box, reading: str, value_width_mm: float) -> None:
+    """Draw the reading above a name, in the cell that name_cell ruled."""
+    document.label("振り仮名", Box(label_box.left_mm, label_box.top_mm, label_box.width_mm, _READING_MM), 5.0)
+    value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm + 0.2, value_width_mm, _READING_MM)
+    document.value(reading, value_box, 6.5, "name_reading", min_pt=MIN_READING_PT)

@@ -8,7 +8,7 @@ from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import EMPTY, SheetWords
 from printing.paper.era import era_date, era_year, fiscal_year_words, western_date
 from printing.paper.errors import InconsistentRecord, ValueTooLong
-from printing.paper.page import MIN_READING_PT, Align, Box, Document
+from printing.paper.page import Align, Box, Document
 from printing.paper.records import AmountLine, Issuance, TaxationCertificate
 
 TITLE_TAXED = "課税証明書"
@@ -80,17 +80,18 @@ def _draw_person(document: Document, record: TaxationCertificate) -> float:
     if record.alias is not None:
         rows.append(("通称", record.alias, "alias"))
     top_mm = y_mm = sheet.BODY_TOP_MM
+    width_mm = sheet.WIDTH_MM - _LABEL_MM
+    name_box = Box(sheet.LEFT_MM, top_mm + _HEAD_ROW_MM, _LABEL_MM, sheet.NAME_ROW_MM)
     for label, value, item in rows:
-        is_name = item == "name"
-        height_mm = _HEAD_ROW_MM + 3.0 if is_name else _HEAD_ROW_MM
-        label_box = Box(sheet.LEFT_MM, y_mm, _LABEL_MM, height_mm)
-        value_box = sheet.cell(
-            document, label, label_box, value, sheet.WIDTH_MM - _LABEL_MM, item=item, size_pt=13.0 if is_name else 10.5
-        )
-        if is_name and record.name_reading:
-            reading_box = Box(value_box.left_mm, value_box.top_mm, value_box.width_mm, 3.0)
-            document.value(record.name_reading, reading_box, 6.5, "name_reading", min_pt=MIN_READING_PT)
-        y_mm += height_mm
+        if item == "name":
+            sheet.name_cell(document, name_box, value, width_mm)
+            y_mm += sheet.NAME_ROW_MM
+        else:
+            label_box = Box(sheet.LEFT_MM, y_mm, _LABEL_MM, _HEAD_ROW_MM)
+            sheet.cell(document, label, label_box, value, width_mm, item=item, size_pt=10.5)
+            y_mm += _HEAD_ROW_MM
+    if record.name_reading:
+        sheet.name_reading(document, name_box, record.name_reading, width_mm)
     document.frame(Box(sheet.LEFT_MM, top_mm, sheet.WIDTH_MM, y_mm - top_mm), sheet.BORDER_PT)
     return y_mm
 

@@ -1,0 +1,143 @@
+"""Invented people and papers that the paper's tests share; no one in here exists."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from printing.paper.fonts import Fonts
+from printing.paper.records import (
+    AmountLine,
+    Certifier,
+    ForeignResidentItems,
+    Issuance,
+    ResidenceCertificate,
+    ResidenceItem,
+    ResidencePerson,
+    TaxationCertificate,
+)
+
+WATANABE = "渡\u9089\U000e010f 葛\U000e0102子"  # two variation sequences of the Moji_Joho collection
+ADDRESS = "みほん県みほん市中央一丁目2番3号"
+INDIVIDUAL_NUMBER = "123456789018"
+
+CERTIFIER = Certifier(
+    municipality_code="131130", municipality_name="みほん市", title="みほん市長", name="見本 太郎", specimen=True
+)
+ISSUANCE = Issuance(
+    issue_number="2026-00001234",
+    issued_on_jst=date(2026, 11, 22),
+    certifier=CERTIFIER,
+    check_code="7K3F-9QXM-2PTD-WV8H",
+    check_address="https://kakunin.mihon.example/",
+)
+JAPANESE = ResidencePerson(
+    name=WATANABE,
+    name_reading="わたなべ かつらこ",
+    former_surname="佐藤",
+    former_surname_reading="さとう",
+    born_on=date(1985, 4, 3),
+    sex="女",
+    relationship="世帯主",
+    domicile="みほん県みほん市本町一丁目2番",
+    domicile_head="渡\u9089\U000e010f 一郎",
+    became_resident_on=date(2019, 5, 1),
+    address_since=date(2019, 5, 1),
+    notified_on=date(2019, 5, 3),
+    moved_in_from="架空県そら市北町三丁目14番地15 メゾン架空 203号",
+)
+FOREIGN = ResidencePerson(
+    name="RAMIREZ GONZALEZ MARIA FERNANDA",
+    name_reading="ラミレス ゴンサレス マリア フェルナンダ",
+    born_on=date(1990, 5, 3),
+    sex="女",
+    relationship="子の妻",
+    address_since=date(2019, 5, 1),
+    notified_on=date(2019, 5, 3),
+    foreign=ForeignResidentItems(
+        became_foreign_resident_on=date(2018, 2, 3),
+        nationality="ペルー",
+        category="中長期在留者",
+        status="技術・人文知識・国際業務",
+        period="5年",
+        expires_on=date(2027, 3, 1),
+        card_number="AB12345678CD",
+        alias="山田 マリア",
+        alias_history=("令和2年4月1日 記載 山田 マリア",),
+        kanji_name="李小明",
+    ),
+)
+ALL_ITEMS = frozenset(ResidenceItem)
+
+
+def bare(name: str) -> ResidencePerson:
+    """A person of whom nothing but name, birth and sex is recorded."""
+    return ResidencePerson(name=name, born_on=date(2001, 1, 2), sex="男")
+
+
+def residence(
+    *people: ResidencePerson, whole: bool = False, items: frozenset[ResidenceItem] = ALL_ITEMS
+) -> ResidenceCertificate:
+    """A residence certificate of these people; every item chosen unless said otherwise."""
+    head = WATANABE if ResidenceItem.RELATIONSHIP in items else None
+    return ResidenceCertificate(
+        address=ADDRESS, head_of_household=head, whole_household=whole, items=items, people=people
+    )
+
+
+def line(label: str, amount_yen: int | None) -> AmountLine:
+    """One amount of a tax certificate."""
+    return AmountLine(label=label, amount_yen=amount_yen)
+
+
+TAXED = TaxationCertificate(
+    fiscal_year=2025,
+    taxed=True,
+    amounts_withheld=False,
+    name=WATANABE,
+    name_reading="わたなべ かつらこ",
+    address_on_1_january=ADDRESS,
+    born_on=date(1985, 4, 3),
+    born_in_era=True,
+    incomes=(line("給与収入", 5_123_456), line("給与所得", 3_650_000), line("年金収入", None)),
+    totals=(line("総所得金額", 3_650_000), line("合計所得金額", 3_650_000)),
+    deductions=(line("社会保険料控除", 712_345), line("基礎控除", 430_000)),
+    dependants=(("一般扶養", 1),),
+    taxable_base_yen=2_507_000,
+    credits=(line("調整控除", 2_500),),
+    city_income_based_yen=124_500,
+    city_per_capita_yen=3_000,
+    prefecture_income_based_yen=83_000,
+    prefecture_per_capita_yen=1_000,
+    forest_tax_yen=1_000,
+    annual_yen=212_500,
+)
+WITHHELD = TaxationCertificate(
+    fiscal_year=2025,
+    taxed=False,
+    amounts_withheld=True,
+    name="見本 花子",
+    name_reading=None,
+    address_on_1_january=ADDRESS,
+    born_on=date(2004, 9, 30),
+    born_in_era=True,
+)
+
+
+@cache
+def fonts() -> Fonts:
+    """The fonts, loaded once for all tests, as a server does before it forks."""
+    return Fonts.load()
+
+
+def key_pair(curve: ec.EllipticCurve | None = None) -> tuple[bytes, bytes]:
+    """A new key pair as PEM: private, public."""
+    key = ec.generate_private_key(curve or ec.SECP256R1())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private, public
