@@ -16,9 +16,9 @@ from protocol.messages import PreparedOrder
 T = TypeVar("T", bound=msgspec.Struct)
 
 _LENGTH_BYTES: Final = 4
-_ENUM_VALUE: Final = re.compile(r"Invalid enum value .*?(?= - at `\$|$)", re.DOTALL)
-_UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `(.*?)`(?= - at `\$|$)", re.DOTALL)
-_HARMLESS_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_ENUM_VALUE: Final = re.compile(r"Invalid enum value .*(?= - at `\$)", re.DOTALL)
+_UNKNOWN_FIELD: Final = "Object contains unknown field"
+_HARMLESS_UNKNOWN_FIELD: Final = re.compile(_UNKNOWN_FIELD + r" `[A-Za-z0-9_-]{1,40}`(?: - at `\$[A-Za-z0-9_.\[\]]*`)?")
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -72,7 +72,6 @@ def _decoder(struct_type: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
 
 def _without_values(text: str) -> str:
     """msgspec quotes what was sent in two of its messages: an enum's value, and the name of an unknown field."""
-    unknown = _UNKNOWN_FIELD.match(text)
-    if unknown is not None and _HARMLESS_NAME.fullmatch(unknown[1]) is None:
-        return "Object contains an unknown field" + text[unknown.end() :]
+    if text.startswith(_UNKNOWN_FIELD) and _HARMLESS_UNKNOWN_FIELD.fullmatch(text) is None:
+        return _UNKNOWN_FIELD
     return _ENUM_VALUE.sub("Not one of the allowed values", text, count=1)

@@ -23,8 +23,9 @@ PATH_EVENTS = "/v1/events"
 PATH_OPENAPI = "/v1/openapi.json"
 PREPARED_HEADER = "Madoguchi-Prepared"
 
-Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
-MunicipalityCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$")]
+# The lengths stand beside the patterns because Python's $ also matches before a line feed.
+Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
+MunicipalityCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$", max_length=6)]
 Yen = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 Sha256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Short = Annotated[str, msgspec.Meta(max_length=100)]
