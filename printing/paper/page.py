@@ -84,23 +84,25 @@ def fit(
     shrunk_pt = (width_pt / width_em) // SIZE_STEP_PT * SIZE_STEP_PT
     if shrunk_pt >= min_pt:
         return Fitted(shrunk_pt, (text,))
-    lines = _wrap(faces, text, width_pt / min_pt)
-    if len(lines) * min_pt * LEADING > height_mm * PT_PER_MM or any(
-        faces.width_em(line.rstrip()) * min_pt > width_pt + 0.01 for line in lines
-    ):
-        raise ValueTooLong(item)
-    return Fitted(min_pt, lines)
+    most = int(height_mm * PT_PER_MM / (min_pt * LEADING))
+    for at_spaces in (True, False):
+        lines = _wrap(faces, text, width_pt / min_pt, at_spaces=at_spaces)
+        if len(lines) <= most:
+            return Fitted(min_pt, lines)
+    raise ValueTooLong(item)
 
 
-def _wrap(faces: FaceList, text: str, width_em: float) -> tuple[str, ...]:
-    """Break a text into lines: at a space where there is one in the line's second half, else between any two units."""
+def _wrap(faces: FaceList, text: str, width_em: float, *, at_spaces: bool) -> tuple[str, ...]:
+    """Break a text into lines: between any two units, or at the last space of a line's second half if there is one."""
     lines: list[str] = []
     line: list[str] = []
     used_em = 0.0
     for unit in units(text):
         advance_em = faces.width_em(unit)
-        if line and used_em + advance_em > width_em and unit != " ":
-            cut = next((n for n in range(len(line), len(line) // 2, -1) if line[n - 1] == " "), len(line))
+        if line and used_em + advance_em > width_em:
+            cut = len(line)
+            if at_spaces and unit != " ":
+                cut = next((n for n in range(len(line), len(line) // 2, -1) if line[n - 1] == " "), cut)
             lines.append("".join(line[:cut]))
             line = line[cut:]
             used_em = faces.width_em("".join(line))

@@ -102,7 +102,8 @@ def _check_fonts(page: pdfium.PdfPage) -> None:
 
 def _text(page: pdfium.PdfPage) -> str:
     text: str = page.get_textpage().get_text_range()
-    return text
+    # pdfium reports a hyphen that ends a line as U+FFFE; the only other hyphen it means, U+00AD, is never drawn.
+    return text.replace("\ufffe", "-")
 
 
 def _bare(text: str) -> str:

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import cache
+
+import msgspec
+import pikepdf
+import pytest
+
+from printing.paper.certificates import names, pages, render, title
+from printing.paper.recheck import Expected, RecheckFailed, recheck
+from printing.paper.records import Certificate
+from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, TAXED, WATANABE, WITHHELD, bare, fonts, residence
+
+FIVE = residence(JAPANESE, FOREIGN, bare("見本 一"), bare("見本 二"), bare("見本 三"), whole=True)
+
+
+def expected_of(record: Certificate) -> Expected:
+    return Expected(names=names(record), title=title(record), issue_number=ISSUANCE.issue_number, pages=pages(record))
+
+
+@cache
+def pdf_of_five() -> bytes:
+    return render(fonts(), FIVE, ISSUANCE, "MDG1:TEST")
+
+
+@pytest.mark.parametrize("record", [residence(JAPANESE), FIVE, TAXED, WITHHELD])
+def test_a_right_paper_passes(record: Certificate) -> None:
+    recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
+
+
+def _changed(**changes: object) -> Expected:
+    return Expected(**({name: getattr(expected_of(FIVE), name) for name in Expected.__slots__} | changes))  # type: ignore[arg-type] # a test's dictionary
+
+
+RIGHT = names(FIVE)
+
+
+@pytest.mark.parametrize(
+    ("expected", "what"),
+    [
+        (_changed(names=("見本 花子", *RIGHT[1:])), "names"),
+        # The same base characters with another variant, or without one, are another name.
+        (_changed(names=(WATANABE.replace("\U000e010f", "\U000e0110"), *RIGHT[1:])), "names"),
+        (_changed(names=(WATANABE.replace("\U000e0102", ""), *RIGHT[1:])), "names"),
+        (_changed(names=RIGHT[:4]), "names"),
+        (_changed(names=(*RIGHT, "見本 四")), "names"),
+        (_changed(names=(*RIGHT[:3], RIGHT[4], RIGHT[3])), "names"),
+        (_changed(names=(*RIGHT[:4], "見本 三郎")), "names"),
+        (_changed(issue_number="2026-00001235"), "issue_number"),
+        (_changed(issue_number="2026-0000123"), "issue_number"),
+        (_changed(title="住民票"), "title"),
+        (_changed(title="課税証明書"), "title"),
+        (_changed(pages=1), "pages"),
+        (_changed(pages=3), "pages"),
+    ],
+)
+def test_another_order_than_the_paper_is_caught(expected: Expected, what: str) -> None:
+    with pytest.raises(RecheckFailed) as caught:
+        recheck(pdf_of_five(), expected)
+    assert caught.value.what.split(":")[0] == what
+    assert not any(name in str(caught.value) for name in (*RIGHT, ISSUANCE.issue_number))
+
+
+def test_a_shorter_title_is_not_found_within_a_longer_one() -> None:
+    pdf = render(fonts(), WITHHELD, ISSUANCE, "MDG1:TEST")
+    expected = expected_of(WITHHELD)
+    assert expected.title == "非課税証明書"
+    with pytest.raises(RecheckFailed, match="title"):
+        recheck(pdf, Expected(expected.names, "課税証明書", expected.issue_number, expected.pages))
+
+
+def _altered(change: Callable[[pikepdf.Pdf], None]) -> bytes:
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf_of_five())) as pdf:
+        change(pdf)
+        pdf.save(out)
+    return out.getvalue()
+
+
+def _letter(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[1].mediabox = [0, 0, 612, 792]
+
+
+def _cropped(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[0].cropbox = [0, 0, 300, 841.89]
+
+
+def _shifted(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[0].mediabox = [10, 0, 605.2756, 841.8898]
+
+
+def _turned(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[1].Rotate = 180
+
+
+def _fontless(pdf: pikepdf.Pdf) -> None:
+    for font in pdf.pages[1].resources.Font.values():
+        del font.DescendantFonts[0].FontDescriptor["/FontFile2"]
+
+
+def _helvetica(pdf: pikepdf.Pdf) -> None:
+    page = pdf.pages[0]
+    font = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+    page.resources.Font["/Stray"] = pdf.make_indirect(font)
+    page.contents_add(pdf.make_stream(b"BT /Stray 8 Tf 20 20 Td (x) Tj ET"))
+
+
+def _nothing(pdf: pikepdf.Pdf) -> None:
+    assert len(pdf.pages) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (_letter, "box"),
+        (_cropped, "box"),
+        (_shifted, "box"),
+        (_turned, "box"),
+        (_fontless, "fonts"),
+        (_helvetica, "fonts"),
+    ],
+)
+def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: str) -> None:
+    recheck(_altered(_nothing), expected_of(FIVE))
+    with pytest.raises(RecheckFailed) as caught:
+        recheck(_altered(change), expected_of(FIVE))
+    assert caught.value.what.split(":")[0] == what
+
+
+@pytest.mark.parametrize("pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all"])
+def test_what_is_no_pdf_is_caught(pdf: bytes) -> None:
+    with pytest.raises(RecheckFailed, match="pdf"):
+        recheck(pdf, expected_of(FIVE))
+
+
+def test_another_number_on_one_page_alone_is_caught() -> None:
+    other = msgspec.structs.replace(ISSUANCE, issue_number="2026-00009999")
+    second = io.BytesIO()
+    with (
+        pikepdf.open(io.BytesIO(pdf_of_five())) as right,
+        pikepdf.open(io.BytesIO(render(fonts(), FIVE, other, "MDG1:TEST"))) as wrong,
+    ):
+        right.pages[1] = wrong.pages[1]
+        right.save(second)
+    with pytest.raises(RecheckFailed, match="issue_number"):
+        recheck(second.getvalue(), expected_of(FIVE))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MONTEMAYOR-VILLAVICENCIO-ECHEVERRIA-GUADALUPE-CONCEPCION-FRANCISCA MARIA",
+        "VENKATANARASIMHARAJUVARIPETA SUBRAMANIAN KRISHNASWAMY RAJAGOPALACHARI",
+        "じゅげむじゅげむごこうのすりきれかいじゃりすいぎょのすいぎょうまつうんらい",
+        "A",
+    ],
+)
+def test_a_long_name_is_read_back_whole(name: str) -> None:
+    record = residence(bare(name), bare("見本 二"))
+    recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
+
+
+def test_a_hyphen_at_the_end_of_a_line_is_read_back() -> None:
+    # Wherever the line breaks, before or after the hyphen, the name must come back with it.
+    record = residence(*(bare("N" * before + "-" + "N" * (60 - before)) for before in range(28, 48)))
+    recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
+    spaced = residence(*(bare("N" * before + " " + "N" * (60 - before)) for before in range(28, 48)))
+    recheck(render(fonts(), spaced, ISSUANCE, "MDG1:TEST"), expected_of(spaced))
