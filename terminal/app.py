@@ -1,0 +1,346 @@
+"""The kiosk's pages and events on loopback: a view of the flow and its touches, without any rule of its own.
+
+The page shows what `runner.current()` says; a touch is posted to the runner and changes nothing here. A reload, a crash
+of the browser or a power cut therefore draws the right screen again. Whoever can reach loopback is still not trusted:
+Host and Origin must be the kiosk's own, the page is entered with a key made at each start, and every touch carries a
+token that only the page knows.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import waitress
+from flask import Flask, Response, abort, g, make_response, redirect, render_template, request, send_from_directory
+from waitress import wasyncore
+from werkzeug.wrappers import Response as AnyResponse
+
+from terminal import visit as v
+from terminal.screens import choosing
+from terminal.screens.choosing import BadTouch, Draft
+from terminal.screens.view import details, view
+from terminal.screens.words import Lang, say
+from terminal.visit import State, Visit
+
+HTMX = Path(__file__).resolve().parent.parent / "node_modules" / "htmx.org" / "dist"
+STREAM_WAIT_S = 1.0  # an event stream looks this often whether its page or its server is gone
+BODY_MAX_BYTES = 16_384
+COOKIE = "kiosk"
+TOKEN_HEADER = "Kiosk-Token"  # noqa: S105 - the name of a header, no secret
+OPEN_ENDPOINTS = frozenset({"static", "htmx"})  # the same for everybody
+
+#: One template a state; states in which there is only to wait share one.
+TEMPLATES: dict[State, str] = {
+    State.OUT_OF_SERVICE: "out_of_service.html",
+    State.IDLE: "idle.html",
+    State.READING: "wait.html",
+    State.PIN: "pin.html",
+    State.AUTHENTICATING: "wait.html",
+    State.TAKE_CARD: "take_card.html",
+    State.CHOOSING: "choosing.html",
+    State.PREPARING: "wait.html",
+    State.CONFIRMING: "confirming.html",
+    State.COLLECTING: "collecting.html",
+    State.RESERVED: "wait.html",
+    State.GRANTING: "wait.html",
+    State.PRINTING: "printing.html",
+    State.ASK_SHEETS: "ask_sheets.html",
+    State.CAPTURING: "wait.html",
+    State.RETURNING: "wait.html",
+    State.TAKE_PAPER: "take_paper.html",
+    State.REFUSED: "refused.html",
+    State.CLOSED: "wait.html",
+}
+
+#: Touches that carry nothing but themselves.
+PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
+    "correct": v.PinCorrect,
+    "ok": v.PinOk,
+    "confirm-last-try": v.ConfirmLastTry,
+    "change": v.ChangeChoice,
+    "not-me": v.NotMe,
+    "pay": v.Pay,
+    "sheets-yes": lambda: v.SheetsAnswered(all_there=True),
+    "sheets-no": lambda: v.SheetsAnswered(all_there=False),
+    "taken": v.PaperTaken,
+    "cancel": v.Cancel,
+}
+
+
+class Runner(Protocol):
+    """What the pages need of the runner; every method may be called from any thread."""
+
+    def current(self) -> tuple[int, Visit]:
+        """Return the visit and its version, which rises with every change."""
+        ...
+
+    def wait(self, version: int, timeout_s: float) -> tuple[int, Visit]:
+        """Return as soon as there is another version, or after timeout_s what there is."""
+        ...
+
+    def post(self, event: v.Event) -> None:
+        """Hand an event to the flow."""
+        ...
+
+    def more_time(self) -> None:
+        """Somebody is there: begin the state's time anew."""
+        ...
+
+
+class Screen:
+    """What the page keeps beside the flow: the language, for one person's visit only."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lang = Lang.JA
+        self._used = False
+
+    def lang(self, visit: Visit) -> Lang:
+        """Return the language; when a visit is over the next person finds Japanese again."""
+        with self._lock:
+            if visit.state is State.IDLE and self._used:
+                self._lang = Lang.JA
+            self._used = visit.state is not State.IDLE
+            return self._lang
+
+    def switch(self, lang: Lang) -> None:
+        """Show another language from now on."""
+        with self._lock:
+            self._lang = lang
+
+
+def create_app(
+    runner: Runner,
+    *,
+    origin: str,
+    entry_key: str,
+    frame_ancestors: str = "'none'",
+    closing: threading.Event | None = None,
+) -> Flask:
+    """Return the kiosk's application.
+
+    Shape:  origin is the page's own, as in `http://127.0.0.1:8300`; the browser is sent to `<origin>/?key=<entry_key>`
+            once, and gets a cookie. frame_ancestors is `'self'` only in the demo, where a dock stands around the page.
+            closing ends the event streams.
+    """
+    app = Flask(__name__, template_folder="screens/templates", static_folder="screens/static")
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    guard = Guard(origin, entry_key, frame_ancestors)
+    app.before_request(guard.check)
+    app.after_request(guard.headers)
+    pages = Pages(runner, closing or threading.Event())
+    app.add_url_rule("/", "page", pages.page)
+    app.add_url_rule("/screen", "screen", pages.show)
+    app.add_url_rule("/events", "events", pages.events)
+    app.add_url_rule("/language", "language", pages.language, methods=["POST"])
+    app.add_url_rule("/choosing", "choosing", pages.draft, methods=["POST"])
+    app.add_url_rule("/touch/<action>", "touch", pages.touch, methods=["POST"])
+    app.add_url_rule("/htmx/htmx.min.js", "htmx", pages.htmx)
+    app.register_error_handler(BadTouch, _bad)
+    return app
+
+
+class Guard:
+    """Lets in only the page itself, and lets it load only from here."""
+
+    def __init__(self, origin: str, entry_key: str, frame_ancestors: str) -> None:
+        self._origin = origin
+        self._host = origin.split("://", 1)[1]
+        self._entry_key = entry_key
+        self._session = secrets.token_urlsafe(32)
+        self._token = secrets.token_urlsafe(32)
+        self._policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            f"frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {frame_ancestors}"
+        )
+
+    def check(self) -> AnyResponse | None:
+        """Refuse, or let the request through."""
+        # 1. The Host is ours: a name that somebody pointed at loopback is not.
+        if request.host != self._host:
+            abort(421)
+        # 2. Static files are the same for everybody.
+        if request.endpoint in OPEN_ENDPOINTS:
+            return None
+        # 3. The key opens the page once it is started; it does not stay in the address.
+        if request.method == "GET" and _same(request.args.get("key"), self._entry_key):
+            answer = redirect(request.path, 303)
+            answer.set_cookie(COOKIE, self._session, httponly=True, samesite="Strict")
+            return answer
+        if not _same(request.cookies.get(COOKIE), self._session):
+            abort(403)
+        # 4. Whatever changes something comes from our own page, and from no other.
+        if request.method != "GET" and not self._from_our_page():
+            abort(403)
+        g.token = self._token
+        return None
+
+    def headers(self, answer: AnyResponse) -> AnyResponse:
+        """Say what the page may load, and that nothing of it is kept."""
+        answer.headers["Content-Security-Policy"] = self._policy
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Referrer-Policy"] = "no-referrer"
+        answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        if request.endpoint not in OPEN_ENDPOINTS:
+            answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    def _from_our_page(self) -> bool:
+        return request.headers.get("Origin") == self._origin and _same(request.headers.get(TOKEN_HEADER), self._token)
+
+
+class Pages:
+    """The routes; one object an application."""
+
+    def __init__(self, runner: Runner, closing: threading.Event) -> None:
+        self._runner = runner
+        self._closing = closing
+        self._screen = Screen()
+
+    def page(self) -> str:
+        """The whole page, with the screen of now in it."""
+        _, visit = self._runner.current()
+        context = _context(visit, self._screen.lang(visit))
+        return render_template("page.html", screen=TEMPLATES[visit.state], token=g.token, **context)
+
+    def show(self) -> Response:
+        """The screen of now."""
+        _, visit = self._runner.current()
+        return self._fragment(visit, TEMPLATES[visit.state])
+
+    def events(self) -> Response:
+        """State and version, again at every change."""
+        return Response(_stream(self._runner, self._closing), mimetype="text/event-stream")
+
+    def language(self) -> Response:
+        """Show another language."""
+        lang = request.form.get("lang", "")
+        if lang not in set(Lang):
+            raise BadTouch("lang", "must be one of " + ", ".join(Lang))
+        self._screen.switch(Lang(lang))
+        return Response(status=204, headers={"HX-Refresh": "true"})
+
+    def draft(self) -> Response:
+        """Show the options of one offer as they stand in the page's form."""
+        _, visit = self._runner.current()
+        if _stale(visit, State.CHOOSING):
+            return Response(status=409)
+        chosen = choosing.read_draft(request.form, visit)
+        self._runner.more_time()
+        return self._details(visit, chosen, complain=False)
+
+    def touch(self, action: str) -> Response:
+        """Hand a touch to the flow. 409: it was meant for a screen that is gone, and counts for nothing."""
+        _, visit = self._runner.current()
+        if _stale(visit):
+            return Response(status=409)
+        if action == "choose":
+            return self._choose(visit)
+        if action == "digit":
+            self._runner.post(v.PinDigit(_digit()))
+        elif action in PLAIN_TOUCHES:
+            self._runner.post(PLAIN_TOUCHES[action]())
+        elif action != "more-time":
+            abort(404)
+        self._runner.more_time()
+        return Response(status=204)
+
+    def htmx(self) -> Response:
+        """The one front-end library, as npm laid it down."""
+        return send_from_directory(HTMX, "htmx.min.js")
+
+    def _choose(self, visit: Visit) -> Response:
+        if visit.state is not State.CHOOSING:
+            return Response(status=409)
+        chosen = choosing.read_draft(request.form, visit)
+        if chosen.missing():
+            answer = self._details(visit, chosen, complain=True)
+            answer.headers["HX-Retarget"] = "#main"
+            answer.headers["HX-Reswap"] = "innerHTML"
+            return answer
+        self._runner.post(v.Choose(choosing.choice(chosen, visit)))
+        return Response(status=204)
+
+    def _details(self, visit: Visit, chosen: Draft, *, complain: bool) -> Response:
+        said = details(visit, chosen, self._screen.lang(visit), complain=complain)
+        return self._fragment(visit, "details.html", d=said)
+
+    def _fragment(self, visit: Visit, template: str, **extra: object) -> Response:
+        body = render_template(template, **_context(visit, self._screen.lang(visit)), **extra)
+        answer = make_response(body)
+        answer.headers["Kiosk-State"] = str(visit.state)
+        return answer
+
+
+def _same(given: str | None, secret: str) -> bool:
+    return hmac.compare_digest((given or "").encode(), secret.encode())
+
+
+def _context(visit: Visit, lang: Lang) -> dict[str, Any]:
+    def words(key: str, **values: object) -> str:
+        return say(key, lang, **values)
+
+    return {"v": view(visit, lang), "t": words}
+
+
+def _stale(visit: Visit, state: State | None = None) -> bool:
+    """Tell whether the touch was meant for another screen: it then counts for nothing."""
+    return request.form.get("screen") != visit.state or (state is not None and visit.state is not state)
+
+
+def _digit() -> str:
+    digit = request.form.get("digit", "")
+    if not re.fullmatch("[0-9]", digit):
+        raise BadTouch("digit", "must be one digit")
+    return digit
+
+
+def _bad(error: BadTouch) -> Response:
+    return Response(f"{error}\n", 400, mimetype="text/plain")
+
+
+def _stream(runner: Runner, closing: threading.Event) -> Iterator[bytes]:
+    """Name state and version, again at every change, and an empty line in between so that a gone page is noticed."""
+    version, visit = runner.current()
+    yield _event(version, visit)
+    while not closing.is_set():
+        newer, visit = runner.wait(version, STREAM_WAIT_S)
+        yield _event(newer, visit) if newer != version else b":\n\n"
+        version = newer
+
+
+def _event(version: int, visit: Visit) -> bytes:
+    body = msgspec.json.encode({"state": str(visit.state), "version": version})
+    return b"event: screen\ndata: " + body + b"\n\n"
+
+
+class KioskServer:
+    """The pages' server on loopback, in a thread of its own. Every open page holds one thread with its stream."""
+
+    def __init__(self, app: Flask, port: int, closing: threading.Event, threads: int = 12) -> None:
+        self._closing = closing
+        self._sockets: dict[int, object] = {}
+        self._server = waitress.create_server(
+            app, map=self._sockets, host="127.0.0.1", port=port, threads=threads, ident=None
+        )
+        self.port: int = self._server.effective_port
+        self._thread = threading.Thread(target=self._server.run, name="kiosk-pages", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the streams, then the server; its sockets are closed by the thread that polls them."""
+        self._closing.set()
+        self._server.task_dispatcher.shutdown(timeout=5 * STREAM_WAIT_S)
+        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+        self._thread.join(5 * STREAM_WAIT_S)

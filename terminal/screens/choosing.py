@@ -1,0 +1,108 @@
+"""What is being chosen on the choosing page, before it is said to the flow: a draft that lives in the page's form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from werkzeug.datastructures import MultiDict
+
+from protocol.messages import Offer, Scope
+from terminal.visit import Choice, Visit
+
+COPIES_MAX = 5
+
+
+class BadTouch(ValueError):
+    """A field of a touch cannot be used; the message names the field and the rule, and repeats no value."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A choice in the making. Shape: offer is the index into the visit's offers."""
+
+    offer: int
+    scope: Scope
+    members: tuple[str, ...]
+    items: tuple[str, ...]
+    fiscal_year: int | None
+    copies: int
+
+    def missing(self) -> str | None:
+        """Return the key of the words for what is still missing, or None."""
+        return "choose_member" if self.scope is Scope.MEMBERS and not self.members else None
+
+
+def usual(offers: tuple[Offer, ...], index: int) -> Draft:
+    """Return the usual choice of one offer: the requester alone, items as the municipality presets them, one copy."""
+    offer = offers[index]
+    scope = Scope.SELF if Scope.SELF in offer.scopes or not offer.scopes else offer.scopes[0]
+    items = tuple(item.item for item in offer.items if item.default)
+    return Draft(index, scope, (), items, max(offer.fiscal_years, default=None), 1)
+
+
+def read_offer(form: MultiDict[str, str], visit: Visit) -> int:
+    """Return the index of the offer that a form is about.
+
+    Errors: BadTouch.
+    """
+    index = _number(form, "offer", 0, len(visit.offers) - 1)
+    if visit.offers[index].refusal is not None:
+        raise BadTouch("offer", "cannot be had now")
+    return index
+
+
+def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
+    """Read a draft from the page's form; what is not in the form is as usual.
+
+    Errors: BadTouch.
+    """
+    index = read_offer(form, visit)
+    offer = visit.offers[index]
+    if "scope" not in form:
+        return usual(visit.offers, index)
+    scope = form["scope"]
+    if scope not in {Scope.SELF, *offer.scopes}:
+        raise BadTouch("scope", "must be one of the offer's")
+    members = _of(form, "members", {member.ref for member in offer.members})
+    items = _of(form, "items", {item.item for item in offer.items})
+    fiscal_year = None
+    if offer.fiscal_years:
+        fiscal_year = _number(form, "fiscal_year", min(offer.fiscal_years), max(offer.fiscal_years))
+        if fiscal_year not in offer.fiscal_years:
+            raise BadTouch("fiscal_year", "must be one of the offer's")
+    chosen = members if scope == Scope.MEMBERS else ()
+    return Draft(index, Scope(scope), chosen, items, fiscal_year, _number(form, "copies", 1, COPIES_MAX))
+
+
+def choice(draft: Draft, visit: Visit) -> Choice:
+    """Return what the flow is told."""
+    offer = visit.offers[draft.offer]
+    return Choice(
+        municipality_code=offer.municipality_code,
+        kind=offer.kind,
+        scope=draft.scope,
+        members=draft.members,
+        items=draft.items,
+        fiscal_year=draft.fiscal_year,
+        copies=draft.copies,
+    )
+
+
+def _number(form: MultiDict[str, str], field: str, low: int, high: int) -> int:
+    text = form.get(field, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and low <= int(text) <= high):
+        raise BadTouch(field, f"must be a number from {low} to {high}")
+    return int(text)
+
+
+def _of(form: MultiDict[str, str], field: str, allowed: set[str]) -> tuple[str, ...]:
+    """Return the field's values in the form's order, each once."""
+    values = tuple(dict.fromkeys(form.getlist(field)))
+    if not allowed.issuperset(values):
+        raise BadTouch(field, "must be among the offer's")
+    return values

@@ -1,0 +1,286 @@
+"""The words of the screens, by key and language: Japanese and English.
+
+Headlines by state, names of documents, items and scopes, and everything else by key; refusals.py has the words for a
+visit that ends without paper.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from terminal.visit import State
+
+
+class Lang(StrEnum):
+    """Languages of the screens."""
+
+    JA = "ja"
+    EN = "en"
+
+
+#: The headline of each state; REFUSED takes its refusal's.
+TITLES: dict[State, tuple[str, str]] = {
+    State.OUT_OF_SERVICE: ("ただいま、ご利用いただけません", "Out of service"),
+    State.IDLE: ("マイナンバーカードを置いてください", "Place your My Number Card"),
+    State.READING: ("カードを読み取っています", "Reading your card"),
+    State.PIN: ("暗証番号を入力してください", "Enter your PIN"),
+    State.AUTHENTICATING: ("本人確認をしています", "Confirming your identity"),
+    State.TAKE_CARD: ("カードをお取りください", "Please take your card"),
+    State.CHOOSING: ("証明書を選んでください", "Choose a certificate"),
+    State.PREPARING: ("証明書を用意しています", "Preparing your certificate"),
+    State.CONFIRMING: ("この方はあなたですか", "Is this you?"),
+    State.COLLECTING: ("料金を入れてください", "Please insert the fee"),
+    State.RESERVED: ("料金を確認しています", "Checking the money"),
+    State.GRANTING: ("発行の手続きをしています", "Issuing your certificate"),
+    State.PRINTING: ("印刷しています", "Printing"),
+    State.ASK_SHEETS: ("紙は全部そろっていますか", "Are all sheets there?"),
+    State.CAPTURING: ("お支払いを済ませています", "Completing the payment"),
+    State.RETURNING: ("お金をお返ししています", "Returning your money"),
+    State.TAKE_PAPER: ("証明書をお取りください", "Please take your certificate"),
+    State.REFUSED: ("手続きを終えました", "The procedure has ended"),
+    State.CLOSED: ("ご利用ありがとうございました", "Thank you"),
+}
+
+#: One line under the headline.
+LEADS: dict[State, tuple[str, str]] = {
+    State.OUT_OF_SERVICE: (
+        "準備ができしだい、自動で再開します。お急ぎの方は、ほかの店の端末をご利用ください。",
+        "Service resumes by itself when the machine is ready. Please use a machine in another store if you are in a "
+        "hurry.",
+    ),
+    State.IDLE: (
+        "住民票の写しや課税証明書を、ここで受け取れます。",
+        "Receive residence and tax certificates here.",
+    ),
+    State.READING: ("カードを動かさないでください。", "Please do not move the card."),
+    State.PIN: (
+        "利用者証明用・数字4けたの暗証番号です。",
+        "The 4-digit user-authentication PIN of your card.",
+    ),
+    State.AUTHENTICATING: (
+        "カードはそのまま、動かさないでください。",
+        "Please leave the card where it is.",
+    ),
+    State.TAKE_CARD: (
+        "カードをお取りになると、次へ進みます。",
+        "The next screen appears when the card is off the reader.",
+    ),
+    State.CHOOSING: ("料金は1通ごとの金額です。", "Prices are per copy."),
+    State.PREPARING: (
+        "お金をいただく前に、内容を確かめています。",
+        "We check the contents before we take any money.",
+    ),
+    State.CONFIRMING: (
+        "お名前の一部を伏せて表示しています。",
+        "Part of the name is hidden for your privacy.",
+    ),
+    State.COLLECTING: (
+        "印刷できなかったときは、お返しします。",
+        "If printing fails, your money is returned.",
+    ),
+    State.RESERVED: ("しばらくお待ちください。", "One moment, please."),
+    State.GRANTING: ("しばらくお待ちください。", "One moment, please."),
+    State.PRINTING: ("この場でお待ちください。", "Please stay here."),
+    State.ASK_SHEETS: (
+        "機械では印刷の結果を確認できませんでした。出てきた紙をお確かめください。",
+        "The machine could not confirm what was printed. Please look at the sheets.",
+    ),
+    State.CAPTURING: ("紙とおつりを、まもなくお渡しします。", "Your sheets and change follow in a moment."),
+    State.RETURNING: ("返却口をご覧ください。", "Please look at the return cup."),
+    State.TAKE_PAPER: (
+        "紙とおつりを、お忘れなくお取りください。",
+        "Please do not forget the sheets and the change.",
+    ),
+    State.REFUSED: ("", ""),
+    State.CLOSED: ("次の方のために、画面を消去しています。", "The screen is being cleared for the next person."),
+}
+
+#: The way of a visit, as shown at the top.
+STEPS: tuple[tuple[str, str], ...] = (
+    ("カード", "Card"),
+    ("暗証番号", "PIN"),
+    ("証明書", "Certificate"),
+    ("確認", "Confirm"),
+    ("お支払い", "Pay"),
+    ("受け取り", "Receive"),
+)
+
+#: Kinds of certificates; a kind without a row here shows the server's own title.
+KINDS: dict[str, tuple[str, str]] = {
+    "residence": ("住民票の写し", "Residence certificate"),
+    "taxation": ("課税・非課税証明書", "Tax (or non-taxation) certificate"),
+}
+
+SCOPES: dict[str, tuple[str, str]] = {
+    "self": ("本人だけ", "Only me"),
+    "members": ("選んだ人", "People I choose"),
+    "household": ("世帯全員", "Whole household"),
+}
+
+ITEMS: dict[str, tuple[str, str]] = {
+    "relationship": ("世帯主・続柄", "Head of household and relationship"),
+    "domicile": ("本籍・筆頭者", "Registered domicile and its head"),
+    "nationality": ("国籍・地域", "Nationality or region"),
+    "status": ("在留資格・在留期間", "Status and period of stay"),
+    "card_number": ("在留カード番号", "Residence card number"),
+    "alias_history": ("通称の履歴", "History of aliases"),
+    "previous_address": ("異動前の住所", "Address before the change"),
+    "individual_number": ("個人番号(マイナンバー)", "Individual Number (My Number)"),
+}
+
+#: Everything else. Placeholders as in str.format.
+TEXT: dict[str, tuple[str, str]] = {
+    "service": ("証明書 窓口", "Certificate counter"),
+    "other_language": ("English", "日本語"),
+    "close": ("終わる", "Finish"),
+    "cancel": ("やめる", "Cancel"),
+    "wait": ("しばらくお待ちください", "Please wait"),
+    "offline": ("画面の表示を待っています。しばらくお待ちください。", "Waiting for the machine. One moment, please."),
+    "still_there": ("お手続きを続けますか", "Do you need more time?"),
+    "still_there_lead": (
+        "まもなく、安全のため手続きを終えます。",
+        "For your safety, the procedure ends soon.",
+    ),
+    "more_time": ("続ける", "More time"),
+    "yen": ("{amount}円", "¥{amount}"),
+    "per_copy": ("1通", "per copy"),
+    "copies": ("{count}通", "{count} copy(ies)"),
+    "reference": ("受付番号", "Reference"),
+    "idle_need": ("お持ちいただくもの", "What you need"),
+    "idle_card": ("マイナンバーカード", "Your My Number Card"),
+    "idle_pin": ("数字4けたの暗証番号", "Its 4-digit PIN"),
+    "idle_money": ("硬貨・千円札", "Coins or 1,000-yen notes"),
+    "tries_left": ("入力できる回数: あと{count}回", "Tries left: {count}"),
+    "tries_note": (
+        "3回続けてまちがえると、ロックされます。",
+        "After three wrong entries in a row, the PIN locks.",
+    ),
+    "tries_fewer": (
+        "入力した番号がちがうか、以前にまちがえています。あと{count}回まちがえると、ロックされます。",
+        "The entry was wrong, or there were wrong entries before. The PIN locks after {count} more.",
+    ),
+    "not_other_pin": (
+        "6〜16文字の暗証番号や、健康保険証の利用とは別のものです。",
+        "It is not the 6 to 16 character password.",
+    ),
+    "pin_entered": ("{count}けた入力しました", "{count} of 4 digits entered"),
+    "correct": ("訂正", "Correct"),
+    "ok": ("確認", "OK"),
+    "pin_short": ("4けたそろったら「確認」を押してください。", "Press OK after four digits."),
+    "last_try_title": ("残りは1回です。続けますか", "One try is left. Go on?"),
+    "last_try_what": (
+        "次にまちがえるとロックされ、窓口などで設定し直すまで使えません。番号に自信がないときは、ここでやめられます。",
+        "A wrong entry locks the PIN until it is reset, at a counter for example. If you are not sure, you can stop.",
+    ),
+    "last_try_yes": ("続ける", "Go on"),
+    "last_try_no": ("やめて、カードを取る", "Stop and take the card"),
+    "greeting": ("{name} 様", "{name}"),
+    "take_this": ("これにする", "Choose this"),
+    "details": ("内容を選ぶ", "Options"),
+    "not_available": ("選べません", "Not available"),
+    "available_again": ("次に受け付けできるのは {when} からです。", "Available again from {when}."),
+    "default_residence": ("本人だけ・個人番号なし", "Only me, without Individual Number"),
+    "whose": ("だれの証明書ですか", "For whom?"),
+    "requester": ("あなた", "you"),
+    "choose_member": ("1人以上選んでください。", "Please choose at least one person."),
+    "which_items": ("のせる項目", "Optional items"),
+    "shown": ("のせる", "Shown"),
+    "not_shown": ("のせない", "Not shown"),
+    "number_warning": (
+        "個人番号は、法律で認められた提出先(勤務先、税務署、年金事務所など)にだけ渡せます。必要か、提出先にお確かめください。",
+        "The Individual Number may be given only to those whom the law allows to ask for it (employer, tax office, "
+        "pension office). Please check with the receiver.",
+    ),
+    "which_year": ("年度", "Fiscal year"),
+    "fiscal_year": ("{era}(収入は前年分)", "Fiscal {year} (income of the year before)"),
+    "how_many": ("何通必要ですか", "How many copies?"),
+    "total": ("合計", "Total"),
+    "go_on": ("この内容で進む", "Go on"),
+    "back": ("もどる", "Back"),
+    "name": ("お名前", "Name"),
+    "document": ("証明書", "Certificate"),
+    "municipality": ("発行する市区町村", "Issued by"),
+    "people": ("のせる人", "People shown"),
+    "items": ("のせる項目", "Items shown"),
+    "no_items": ("基本の項目だけ", "Basic items only"),
+    "individual_number": ("個人番号", "Individual Number"),
+    "number_of_copies": ("通数", "Copies"),
+    "fee": ("料金", "Fee"),
+    "pay": ("はい、{amount}を支払う", "Yes, pay {amount}"),
+    "receive_free": ("はい、受け取る", "Yes, receive it"),
+    "not_me": ("ちがう人です", "This is not me"),
+    "change": ("選び直す", "Change"),
+    "due": ("料金", "Fee"),
+    "inserted": ("入れた金額", "Inserted"),
+    "left": ("あと", "Still to pay"),
+    "accepted": (
+        "10円・50円・100円・500円硬貨と千円札が使えます。",
+        "Coins of 10, 50, 100, 500 yen and 1,000-yen notes.",
+    ),
+    "exact_only": (
+        "おつりが足りません。ちょうどの金額を入れてください。",
+        "There is no change. Please insert the exact amount.",
+    ),
+    "cancel_payment": ("やめて、お金を返してもらう", "Cancel and get the money back"),
+    "paid_in": ("{amount}をお預かりしました。", "{amount} received."),
+    "sheet_of": ("{total}枚中 {done}枚", "{done} of {total} sheets"),
+    "copy_of": ("{total}通中 {current}通め", "Copy {current} of {total}"),
+    "all_there_title": ("{count}枚そろっていますか", "Are all {count} sheets there?"),
+    "all_there": ("はい、{count}枚あります", "Yes, {count} sheets"),
+    "not_all_there": ("いいえ、足りません", "No, some are missing"),
+    "sheets_money": (
+        "「いいえ」のときは証明書を無効にし、お金をお返しします。",
+        'With "No", the certificate is made void and your money is returned.',
+    ),
+    "sheets_out": ("紙", "Sheets"),
+    "sheets": ("{count}枚", "{count}"),
+    "paid": ("お支払い", "Paid"),
+    "change_money": ("おつり", "Change"),
+    "returned_money": ("お返ししたお金", "Returned"),
+    "taken": ("受け取りました", "I have taken everything"),
+    "what_next": ("これからどうすれば", "What to do next"),
+    "money": ("お金について", "About the money"),
+    "money_none": ("料金はいただいていません。", "No money was taken."),
+    "money_returning": ("{amount}をお返ししています。", "{amount} is being returned."),
+    "money_returned": (
+        "料金はいただいていません。{amount}を返却口にお返ししました。",
+        "No fee was taken. {amount} was returned to the cup.",
+    ),
+    "money_captured": ("{amount}をいただきました。", "{amount} was charged."),
+    "money_change": ("おつり{amount}を返却口にお出ししました。", "Change of {amount} is in the return cup."),
+    "money_back": ("{amount}を返却口にお返ししました。", "{amount} was returned to the cup."),
+    "money_owed": (
+        "{amount}をまだお返しできていません。受付番号を控えて、お店の係員にお知らせください。",
+        "{amount} could not be returned yet. Please note the reference number and tell the store's staff.",
+    ),
+    "money_uncertain": (
+        "{amount}の料金のやりとりを確認できませんでした。担当者が確かめます。",
+        "It could not be confirmed whether {amount} was charged. Staff will look into it.",
+    ),
+}
+
+
+def pick(words: tuple[str, str], lang: Lang) -> str:
+    """Return the words of one language."""
+    return words[0] if lang is Lang.JA else words[1]
+
+
+def say(key: str, lang: Lang, **values: object) -> str:
+    """Return one text with its placeholders filled.
+
+    Errors: KeyError for a key that has no words; a test finds those before a resident does.
+    """
+    return pick(TEXT[key], lang).format(**values)
+
+
+def yen_words(amount_yen: int, lang: Lang) -> str:
+    """Return an amount as residents read it."""
+    return say("yen", lang, amount=f"{amount_yen:,}")
+
+
+def fiscal_year_words(fiscal_year: int, lang: Lang) -> str:
+    """Return a fiscal year (April to March), in the Japanese era and for which year's income."""
+    era, first = ("令和", 2019) if fiscal_year >= 2019 else ("平成", 1989)
+    number = fiscal_year - first + 1
+    label = f"{era}{'元' if number == 1 else number}年度"
+    return say("fiscal_year", lang, era=label, year=fiscal_year)
