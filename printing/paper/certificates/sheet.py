@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from printing.paper.era import era_date
+from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp
-from printing.paper.page import MIN_READING_PT, Align, Box, Document, fit
+from printing.paper.page import MIN_READING_PT, Align, Box, Document
 from printing.paper.records import Issuance
 
 LEFT_MM = 15.0
@@ -29,6 +30,9 @@ OMITTED = "【省略】"  # left out by choice
 _SPECIMEN_WORDS = "見本です。記載された人物・住所・番号はすべて架空のものです。 Specimen: all people are invented."
 _STAMP_MM = 21.0
 _READING_MM = 3.0
+_ONE_LINE_MM = 4.5  # too low for a second line: what must be typed or compared is never broken
+_SEAL_AREA_MM = 54.5  # a QR code of up to 97 modules, 970 characters, with its quiet zone
+_SEAL_AREA_WIDE_MM = 60.0  # up to 109 modules, 1,170 characters: many people, many names
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +63,30 @@ def draw_foot(
         note = f"認証文は{pages}枚目にあります。全{pages}枚がそろって1通の証明書です。"
         document.text(document.fonts.labels, note, RIGHT_MM, FOOT_TOP_MM + 5.0, 8.5, align=Align.RIGHT)
     if page == 1:
-        _draw_check(document, issuance, seal_text)
+        _draw_check(document, issuance, seal_text, alone=pages == 1)
     _draw_numbers(document, issuance, page, pages)
 
 
 def _draw_certification(document: Document, statement: str, issuance: Issuance) -> None:
-    certifier, labels, values = issuance.certifier, document.fonts.labels, document.fonts.values
+    certifier, labels = issuance.certifier, document.fonts.labels
     document.text(labels, statement, LEFT_MM + 1.0, FOOT_TOP_MM + 3.5, 10.5)
-    document.text(labels, era_date(issuance.issued_on_jst), LEFT_MM + 82.0, FOOT_TOP_MM + 11.0, 10.5)
-    left_mm, width_mm = LEFT_MM + 82.0, WIDTH_MM - 82.0 - _STAMP_MM - 2.0
-    title = fit(values, certifier.title, width_mm, 6.0, 12.0, item="certifier.title")
-    name = fit(values, certifier.name, width_mm - 6.0, 6.0, 14.0, item="certifier.name")
-    document.text(values, title.lines[0], left_mm, FOOT_TOP_MM + 19.0, title.size_pt)
-    document.text(values, name.lines[0], left_mm + 6.0, FOOT_TOP_MM + 27.0, name.size_pt)
+    left_mm, width_mm = LEFT_MM + _SEAL_AREA_MM, WIDTH_MM - _SEAL_AREA_MM - _STAMP_MM - 2.0
+    document.text(labels, era_date(issuance.issued_on_jst), left_mm, FOOT_TOP_MM + 12.0, 10.5)
+    title = Box(left_mm, FOOT_TOP_MM + 18.0, width_mm, _ONE_LINE_MM)
+    name = Box(left_mm + 6.0, FOOT_TOP_MM + 26.0, width_mm - 6.0, _ONE_LINE_MM)
+    document.value(certifier.title, title, 12.0, "certifier.title", padding_mm=0.0)
+    document.value(certifier.name, name, 14.0, "certifier.name", padding_mm=0.0)
     stamp = Box(RIGHT_MM - _STAMP_MM, FOOT_TOP_MM + 11.5, _STAMP_MM, _STAMP_MM)
     draw_stamp(document, certifier.title + "之印", stamp)
 
 
-def _draw_check(document: Document, issuance: Issuance, seal_text: str) -> None:
-    side_mm = draw_qr(document, seal_text, LEFT_MM, FOOT_TOP_MM + 8.0)
-    left_mm = LEFT_MM + side_mm + 3.0
+def _draw_check(document: Document, issuance: Issuance, seal_text: str, *, alone: bool) -> None:
+    """Draw the seal's code and what to do with it; where no certification stands beside it, it may be larger."""
+    area_mm = _SEAL_AREA_MM if alone else _SEAL_AREA_WIDE_MM
+    top_mm = FOOT_TOP_MM + (8.0 if alone else 1.5)
+    if draw_qr(document, seal_text, LEFT_MM, top_mm) > area_mm:
+        raise ValueTooLong("seal")
+    left_mm = LEFT_MM + area_mm
     width_mm = RIGHT_MM - left_mm
     top_mm = FOOT_TOP_MM + 36.0
     labels = document.fonts.labels
@@ -94,7 +102,7 @@ def _draw_check(document: Document, issuance: Issuance, seal_text: str) -> None:
     for number, (label, value, item) in enumerate(rows):
         middle_mm = top_mm + 15.6 + 5.0 * number
         document.text(labels, label, left_mm, middle_mm, LABEL_PT)
-        box = Box(left_mm + 15.0, middle_mm - 2.5, width_mm - 15.0, 5.0)
+        box = Box(left_mm + 15.0, middle_mm - _ONE_LINE_MM / 2, width_mm - 15.0, _ONE_LINE_MM)
         document.value(value, box, 10.0, item, padding_mm=0.0)
 
 
@@ -104,7 +112,7 @@ def _draw_numbers(document: Document, issuance: Issuance, page: int, pages: int)
     document.text(labels, "発行番号", LEFT_MM, NUMBER_LINE_MM, LABEL_PT)
     document.value(
         issuance.issue_number,
-        Box(LEFT_MM + 14.0, NUMBER_LINE_MM - 2.5, 48.0, 5.0),
+        Box(LEFT_MM + 14.0, NUMBER_LINE_MM - _ONE_LINE_MM / 2, 48.0, _ONE_LINE_MM),
         VALUE_PT,
         "issue_number",
         padding_mm=0.0,
