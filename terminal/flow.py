@@ -187,7 +187,11 @@ _ignore(
     (v.CardReadDone, v.Authenticated, v.PinRefused, v.CollectionOpened),
     "the time-out, the removal or the other failure was quicker; whoever asked has been told",
 )
-_ignore((State.CHOOSING, State.CONFIRMING), (v.PinLengthChanged,), "the PIN is over")
+_ignore(
+    (State.GRANTING, State.PRINTING, State.ASK_SHEETS, State.CAPTURING, State.TAKE_PAPER, State.REFUSED),
+    (v.MoneyInserted,),
+    "a count that the answer to hold has overtaken: that answer is the sum",
+)
 _ignore((State.RETURNING,), (v.CollectionOpened, v.MoneyHeld), "cancelled or timed out meanwhile: the money goes back")
 _ignore(
     (State.CAPTURING, State.RETURNING, State.REFUSED, State.TAKE_PAPER),

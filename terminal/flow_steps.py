@@ -55,7 +55,7 @@ def stop(visit: Visit, code: str, tries_left: int | None = None) -> Step:
     """End a visit that holds no money."""
     orders, voids = _void_waiting(visit)
     case = code in INTEGRITY
-    effects: tuple[Effect, ...] = (v.PinWipe(), *voids, *((v.OpenCase(code),) if case else ()))
+    effects: tuple[Effect, ...] = (*voids, *((v.OpenCase(code),) if case else ()), v.PinWipe())
     return _refused(replace(visit, orders=orders, case=visit.case or case), Refusal(code, tries_left), effects)
 
 

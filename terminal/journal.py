@@ -209,6 +209,10 @@ class Journal:
         )
         return tuple(Outgoing(row["sequence"], row["body"]) for row in rows)
 
+    def unsent(self) -> int:
+        """Return how many events the server has not accepted."""
+        return self.next_sequence() - 1 - self.accepted_through()
+
     def accepted_through(self) -> int:
         """Return the last event number that the server has accepted."""
         return int(self._scalar(f"select accepted_through from {_POSITION}"))  # noqa: S608 - our constant
