@@ -74,7 +74,7 @@ def test_worked_example_of_fiscal_year_2025() -> None:
     assert taxed.incomes == (("給与収入", 5_000_000), ("給与所得", 3_560_000))
     assert taxed.deductions == (("社会保険料控除", 740_000), ("基礎控除", 430_000))
     assert taxed.taxable_base_yen == 2_390_000
-    assert taxed.credits == (("調整控除額", 2_500),)
+    assert taxed.credits == (("調整控除", 2_500),)
     assert (taxed.city_income_based_yen, taxed.prefecture_income_based_yen) == (141_900, 94_600)
     assert taxed.annual_yen == 141_900 + 94_600 + 3_000 + 1_000 + 1_000
 
@@ -83,14 +83,14 @@ def test_adjustment_below_a_base_of_two_million_is_five_percent_of_the_differenc
     # 3,000,000 -> 2,020,000; deductions 444,000 + 330,000 + 430,000; base 816,000; differences 50,000 + 50,000
     taxed = record(2025, Income(salary_yen=3_000_000), Claims(spouse=True))
     assert taxed.taxable_base_yen == 816_000
-    assert taxed.credits == (("調整控除額", 5_000),)
+    assert taxed.credits == (("調整控除", 5_000),)
 
 
 def test_relief_of_fiscal_year_2024_is_ten_thousand_a_head() -> None:
     claims = Claims(spouse=True, under_16=2)
     relieved = record(2024, Income(salary_yen=4_000_000), claims)
     year_after = record(2025, Income(salary_yen=4_000_000), claims)
-    assert relieved.credits == (*year_after.credits, ("定額減税額", 40_000))
+    assert relieved.credits == (*year_after.credits, ("定額減税", 40_000))
     assert 40_000 <= year_after.annual_yen - relieved.annual_yen < 40_200  # each part is rounded down to a hundred
 
 
@@ -98,7 +98,7 @@ def test_relief_never_exceeds_what_is_levied() -> None:
     # 1,900,000 -> 1,250,000; base 208,000; city 9,400, prefecture 6,300 before the relief of 20,000
     relieved = record(2024, Income(salary_yen=1_900_000), Claims(spouse=True))
     assert relieved.taxable_base_yen == 208_000
-    assert relieved.credits == (("調整控除額", 5_000), ("定額減税額", 15_700))
+    assert relieved.credits == (("調整控除", 5_000), ("定額減税", 15_700))
     assert (relieved.city_income_based_yen, relieved.prefecture_income_based_yen) == (0, 0)
     assert relieved.annual_yen == 5_000
 

@@ -185,13 +185,6 @@ def change(family: Family, at: int, **changes: Any) -> Family:
     return Family(family.municipality_code, household, tuple(residents))
 
 
-def without_entry(family: Family, at: int, **changes: Any) -> Family:
-    """Return the household after one resident was struck from it (moved out, died): still on record, not a member."""
-    changed = change(family, at, **changes)
-    members = tuple(member for member in changed.household.member_ids if member != changed.residents[at].resident_id)
-    return Family(changed.municipality_code, _with(changed.household, member_ids=members), changed.residents)
-
-
 def _family(home: _Home, residents: list[Resident]) -> Family:
     household = Household(
         household_id=home.household_id,

@@ -138,14 +138,14 @@ def assess(
     levied = not untaxed and base.total_yen > _income_based_limit_yen(claims)
     city_yen = _levy_yen(base.taxable_yen, CITY_PERCENT, credits_yen * 3 // 5) if levied else 0
     prefecture_yen = _levy_yen(base.taxable_yen, PREFECTURE_PERCENT, credits_yen * 2 // 5) if levied else 0
-    lines = [("調整控除額", credits_yen)] if levied else []
+    lines = [("調整控除", credits_yen)] if levied else []
     if levied and fiscal_year == RELIEF_YEAR:
         relief_yen = min(RELIEF_PER_HEAD_YEN * (1 + claims.heads), city_yen + prefecture_yen)
         city_relief_yen = min(city_yen, -(-relief_yen * CITY_PERCENT // (CITY_PERCENT + PREFECTURE_PERCENT)))
         prefecture_relief_yen = min(prefecture_yen, relief_yen - city_relief_yen)
         city_yen = (city_yen - city_relief_yen) // 100 * 100
         prefecture_yen = (prefecture_yen - prefecture_relief_yen) // 100 * 100
-        lines.append(("定額減税額", city_relief_yen + prefecture_relief_yen))
+        lines.append(("定額減税", city_relief_yen + prefecture_relief_yen))
     per_capita = (0, 0, 0) if untaxed else (CITY_PER_CAPITA_YEN, PREFECTURE_PER_CAPITA_YEN, FOREST_TAX_YEN)
     return TaxRecord(
         resident_id=resident_id,
@@ -200,9 +200,9 @@ def _base(fiscal_year: int, income: Income, claims: Claims, *, aged_65: bool) ->
     )
     counts = (
         ("控除対象配偶者", int(claims.spouse)),
-        ("一般", claims.general),
-        ("特定", claims.specific),
-        ("老人(同居老親等)", claims.aged),
+        ("一般扶養", claims.general),
+        ("特定扶養", claims.specific),
+        ("老人扶養(同居老親等)", claims.aged),
         ("16歳未満", claims.under_16),
     )
     return _Base(
