@@ -110,7 +110,7 @@ class CoinBox:
                 tray_yen=yen(self._contents.tray),
             )
 
-    def start(self, payment_id: str, due_yen: int, *, exact_only: bool = False) -> None:
+    def start(self, payment_id: str, due_yen: int, exact_only: bool = False) -> None:
         """See the port."""
         with self._lock:
             now = self._contents

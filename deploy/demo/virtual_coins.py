@@ -180,7 +180,7 @@ class VirtualCoinUnit:
         """See the port."""
         return msgspec.convert(_ask(self._path, {"op": "check"}), UnitStatus)
 
-    def start(self, payment_id: str, due_yen: int, *, exact_only: bool = False) -> None:
+    def start(self, payment_id: str, due_yen: int, exact_only: bool = False) -> None:
         """See the port."""
         _ask(self._path, {"op": "start", "payment_id": payment_id, "due_yen": due_yen, "exact_only": exact_only})
 

@@ -110,7 +110,7 @@ class CoinUnit(Protocol):
         """
         ...
 
-    def start(self, payment_id: str, due_yen: int, *, exact_only: bool = False) -> None:
+    def start(self, payment_id: str, due_yen: int, exact_only: bool = False) -> None:
         """Open the unit for a payment; `MoneyCounted` follows each coin. The same start again changes nothing.
 
         A denomination is open only while the hoppers could return all that was inserted plus it, and nothing is open

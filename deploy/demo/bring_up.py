@@ -1,0 +1,274 @@
+"""A whole town on one machine: the issuing server and 1 to 4 terminals with card reader, coin unit, CUPS and printer.
+
+Every part is a real process and ends with us. What a power cut would take (spools, sockets, printers' memory) stands on
+tmpfs and is removed at the end; what stays (database, journals, papers) stands under var/runs/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from deploy.demo import base
+from deploy.demo.cupsd import PrivateCupsd
+from deploy.demo.ippeveprinter import IppEvePrinter
+from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
+from deploy.demo.pki import TownPki
+from deploy.demo.processes import Process, free_port, listens
+from deploy.demo.world import Directory, Place, World
+from issuance_server.config import ENVIRONMENT_VARIABLE
+from protocol.messages import PATH_OPENAPI
+from terminal.config import KioskConfig, PrinterConfig, ReaderConfig, TerminalConfig
+
+CURRENT: Final = base.VAR / "current"
+RUNS_KEPT: Final = 10
+QUEUE: Final = "paper"
+KIOSK_PORT: Final = 8300
+CHECK_ADDRESS: Final = "https://check.madoguchi.example"
+_VOLATILE_PREFIX: Final = "mdg-"
+
+
+class RunningTown:
+    """A town that is up. Facts for people and programs: `facts()`; hands at a terminal: `world(i)`."""
+
+    def __init__(self, town: Path, run: Path, volatile: Path) -> None:
+        self.town = town
+        self.run = run
+        self.volatile = volatile
+        self.directory = Directory.read(town / "directory.json")
+        self.places: list[Place] = []
+        self.server = ""
+        self.pki = TownPki.open(town / "pki")
+
+    @property
+    def database(self) -> Path:
+        """The server's database."""
+        return self.run / "server.db"
+
+    @property
+    def anchors(self) -> Path:
+        """The folder of the card authorities that this town's server trusts."""
+        return self.run / "anchors"
+
+    def world(self, terminal: int = 0) -> World:
+        """Return the hands at one terminal."""
+        return World(self.places[terminal], self.directory, self.pki, self.run / "cards")
+
+    def facts(self) -> dict[str, Any]:
+        """Return where everything is; paths absolute."""
+        first = self.places[0]
+        return {
+            "kiosk": first.kiosk,
+            "dock": first.dock,
+            "server": self.server,
+            "vpcd_port": first.vpcd_port,
+            "pcscd_socket": first.pcscd_socket,
+            "cups_socket": first.cups_socket,
+            "printer_output": first.papers,
+            "coin_unit": first.coins_socket,
+            "database": str(self.database),
+            "trust_anchors": str(self.anchors),
+            "residents": str(self.town / "directory.json"),
+            "sample_resident": self.directory.sample,
+            "run": str(self.run),
+            "terminals": [msgspec.to_builtins(place) for place in self.places],
+        }
+
+
+@contextlib.contextmanager
+def bring_up(*, seed: int, residents: int, terminals: int = 1, kiosk_port: int = KIOSK_PORT) -> Iterator[RunningTown]:
+    """Bring a town up and keep it until the block ends; then nothing of it runs any more.
+
+    Errors: PartFailed names the part that did not come up, with its log's last lines.
+    """
+    _remove_stale_volatile()
+    town = base.prepare(seed, residents)
+    run = _new_run()
+    shared_memory = Path("/dev/shm")  # noqa: S108 - tmpfs on purpose: the spool must not reach a disk
+    with contextlib.ExitStack() as parts:
+        volatile = Path(
+            tempfile.mkdtemp(
+                prefix=f"{_VOLATILE_PREFIX}{os.getpid()}-", dir=shared_memory if shared_memory.is_dir() else None
+            )
+        )
+        parts.callback(shutil.rmtree, volatile, ignore_errors=True)
+        running = RunningTown(town, run, volatile)
+        _copy_database(town / "server.db", running.database)
+        shutil.copytree(running.pki.anchor_path.parent, running.anchors)
+        server = _start_server(parts, running)
+        kiosks = [
+            _start_terminal(parts, running, terminal_id, kiosk_port if number == 0 else free_port())
+            for number, terminal_id in enumerate(base.TERMINAL_IDS[:terminals])
+        ]
+        server.wait_until(lambda: _answers(running.server + PATH_OPENAPI))
+        for kiosk, place in zip(kiosks, running.places, strict=True):
+            kiosk.wait_until(lambda place=place: listens(place.kiosk_port))  # type: ignore[misc]
+        (run / "facts.json").write_bytes(msgspec.json.format(msgspec.json.encode(running.facts())))
+        _point_current_at(run)
+        yield running
+
+
+def _start_server(parts: contextlib.ExitStack, running: RunningTown) -> Process:
+    port = free_port()
+    running.server = f"http://127.0.0.1:{port}"
+    config = running.run / "server.toml"
+    values: dict[str, object] = {
+        "database_url": f"sqlite:///{running.database}",
+        "keys_folder": str(running.town / "keys"),
+        "anchors_folder": str(running.anchors),
+        "authorities": [f"127.0.0.1:{port}"],
+        "check_address": CHECK_ADDRESS,
+        "production": False,
+    }
+    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()), encoding="utf-8")
+    server = Process(
+        "issuing server",
+        [
+            str(Path(sys.executable).with_name("gunicorn")),
+            "--config",
+            str(base.REPOSITORY / "deploy" / "gunicorn.conf.py"),
+            "--bind",
+            f"127.0.0.1:{port}",
+            "issuance_server.wsgi:app",
+        ],
+        log=running.run / "server.log",
+        env={ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(base.REPOSITORY)},
+    )
+    parts.callback(server.stop)
+    return server
+
+
+def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_id: str, kiosk_port: int) -> Process:
+    folder = running.run / terminal_id
+    volatile = running.volatile / terminal_id
+    papers = folder / "papers"
+    for new in (papers, volatile):
+        new.mkdir(parents=True)
+    (vpcd_port,) = free_vpcd_ports(1)
+    pcscd = parts.enter_context(PrivatePcscd(volatile / "pcscd", [vpcd_port]))
+    cupsd = parts.enter_context(PrivateCupsd(volatile / "cups"))
+    printer = parts.enter_context(IppEvePrinter(volatile / "printer", papers))
+    cupsd.add_raw_queue(QUEUE, printer.uri)
+    coins_socket = volatile / "coins.sock"
+    coins = Process(
+        f"coin unit of {terminal_id}",
+        [sys.executable, "-m", "deploy.demo.virtual_coins", "--socket", str(coins_socket)],
+        log=folder / "coins.log",
+        env={"PYTHONPATH": str(base.REPOSITORY)},
+    )
+    parts.callback(coins.stop)
+    if listens(kiosk_port):
+        kiosk_port = free_port()
+    key = secrets.token_urlsafe(16)
+    place = Place(
+        terminal_id=terminal_id,
+        folder=str(folder),
+        kiosk=f"http://127.0.0.1:{kiosk_port}/?key={key}",
+        dock=f"http://127.0.0.1:{kiosk_port}/dock?key={key}",
+        kiosk_port=kiosk_port,
+        entry_key=key,
+        vpcd_port=vpcd_port,
+        reader_prefix=reader_prefix(vpcd_port),
+        pcscd_socket=str(pcscd.socket_path),
+        cups_socket=str(cupsd.socket),
+        queue=QUEUE,
+        printer_uri=printer.uri,
+        papers=str(papers),
+        coins_socket=str(coins_socket),
+        spool=str(cupsd.spool),
+    )
+    running.places.append(place)
+    _write_terminal_files(running, place)
+    coins.wait_until(coins_socket.exists)
+    kiosk = Process(
+        f"kiosk {terminal_id}",
+        [sys.executable, "-m", "deploy.demo.kiosk", str(folder)],
+        log=folder / "kiosk.log",
+        env={"PYTHONPATH": str(base.REPOSITORY)},
+    )
+    parts.callback(kiosk.stop)
+    return kiosk
+
+
+def _write_terminal_files(running: RunningTown, place: Place) -> None:
+    folder = Path(place.folder)
+    config = TerminalConfig(
+        terminal_id=place.terminal_id,
+        key_file=running.town / "terminals" / f"{place.terminal_id}.pem",
+        server_url=running.server,
+        trust_file=running.town / "trust.json",
+        journal=folder / "journal.db",
+        coin_unit=Path(place.coins_socket),
+        printer=PrinterConfig(
+            cups_socket=Path(place.cups_socket),
+            queue=place.queue,
+            printer_uri=place.printer_uri,
+            sides="one-sided",
+            spool_folders=(Path(place.spool),),
+            impressions=True,
+            sheets=False,
+            lifetime_counter=False,
+            path_sensor=False,
+            outlet="open_tray",
+        ),
+        reader=ReaderConfig(name_prefix=place.reader_prefix, pcscd_socket=Path(place.pcscd_socket)),
+        kiosk=KioskConfig(host="127.0.0.1", port=place.kiosk_port),
+        production=False,
+    )
+    (folder / "terminal.json").write_bytes(msgspec.json.encode(config, enc_hook=str))
+    (folder / "place.json").write_bytes(msgspec.json.encode(place))
+    (folder / "town").symlink_to(running.town)
+    (folder / "cards").symlink_to(running.run / "cards")
+
+
+def _new_run() -> Path:
+    """Return a fresh folder for one run, and forget the oldest ones: papers of the demo are specimens."""
+    runs = base.VAR / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    for old in sorted(runs.iterdir())[:-RUNS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    run = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(2)}"
+    (run / "cards").mkdir(parents=True)
+    return run
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Copy by SQLite's own backup, which also takes what may still stand in a write-ahead log."""
+    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+
+
+def _point_current_at(run: Path) -> None:
+    fresh = CURRENT.with_name(f".current-{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(run)
+    fresh.replace(CURRENT)
+
+
+def _remove_stale_volatile() -> None:
+    """Remove what a killed town left on tmpfs: its owner's pid is in the name."""
+    for left in Path("/dev/shm").glob(f"{_VOLATILE_PREFIX}*-*"):  # noqa: S108 - see bring_up
+        pid = left.name.removeprefix(_VOLATILE_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own loopback address
+            return bool(answer.status == 200)
+    except OSError:
+        return False

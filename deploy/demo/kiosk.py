@@ -1,0 +1,101 @@
+"""One terminal of the demo town: the product's own terminal, with the virtual coin unit behind its payment port.
+
+Beside the kiosk's pages it serves the dock (for people) and two JSON views (for programs that walk visits). None of that
+is in a production build: `terminal/` knows nothing of this module.
+
+    python -m deploy.demo.kiosk FOLDER
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from flask import Blueprint, Flask, jsonify, request
+
+from deploy.demo.dock import create_dock
+from deploy.demo.pki import TownPki
+from deploy.demo.virtual_coins import VirtualCoinUnit
+from deploy.demo.world import Directory, Place, World
+from terminal.app import KioskServer, create_app
+from terminal.config import read_config
+from terminal.runner import Runner
+from terminal.screens.view import view
+from terminal.screens.words import Lang
+from terminal.start import build, log_to_stderr
+from terminal.visit import Visit
+
+LONGEST_WAIT_S: Final = 10.0
+
+
+def main(folder: Path) -> None:
+    """Run one terminal until it is told to stop."""
+    log_to_stderr()
+    config = read_config(folder / "terminal.json")
+    place = msgspec.json.decode((folder / "place.json").read_bytes(), type=Place)
+    town = (folder / "town").resolve()
+    world = World(place, Directory.read(town / "directory.json"), TownPki.open(town / "pki"), folder / "cards")
+    terminal = build(config, VirtualCoinUnit)
+    closing = threading.Event()
+    app = create_app(
+        terminal.runner,
+        origin=f"http://{config.kiosk.host}:{config.kiosk.port}",
+        entry_key=place.entry_key,
+        frame_ancestors="'self'",
+        closing=closing,
+    )
+    app.register_blueprint(create_dock(world))
+    app.register_blueprint(_views(terminal.runner))
+    server = KioskServer(app, config.kiosk.port, closing)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: closing.set())
+    terminal.start()
+    server.start()
+    closing.wait()
+    world.take_card()
+    server.stop()
+    terminal.stop()
+
+
+def _views(runner: Runner) -> Blueprint:
+    views = Blueprint("demo", __name__, url_prefix="/demo")
+
+    @views.get("/state")
+    def state() -> Any:
+        """The screen as JSON; waits for a newer one than `after`, at most timeout_s."""
+        after = request.args.get("after", -1, type=int)
+        timeout_s = min(request.args.get("timeout_s", 0.0, type=float), LONGEST_WAIT_S)
+        version, visit = runner.wait(after, timeout_s)
+        return jsonify(version=version, view={**view(visit, Lang.JA), "reasons": list(visit.reasons)})
+
+    @views.get("/report")
+    def report() -> Any:
+        """What the visit that stands now has come to."""
+        _, visit = runner.current()
+        return jsonify(orders=_orders(visit), case=visit.case, seconds=runner.seconds())
+
+    return views
+
+
+def _orders(visit: Visit) -> list[dict[str, Any]]:
+    return [
+        {
+            "order": order.order_id,
+            "issue_number": order.prepared.issue_number,
+            "kind": order.prepared.kind,
+            "municipality": order.prepared.municipality_code,
+            "pages": order.prepared.pages,
+            "fee_yen": order.prepared.fee_yen,
+            "verdict": str(order.outcome),
+        }
+        for order in visit.orders
+        if order.prepared is not None
+    ]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

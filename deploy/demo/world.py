@@ -1,0 +1,151 @@
+"""The hands at one terminal of the demo: cards put on and taken off, coins put in, paper and change taken.
+
+Used by the dock beside the kiosk's page and by the commands that drive visits. It knows nothing of the terminal's
+inside: it plugs a virtual card into the reader's port and puts coins into the coin unit's slot.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from deploy.demo.coin_box import Coins, Totals
+from deploy.demo.pki import TownPki, Validity
+from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
+from deploy.demo.virtual_coins import CoinWorld
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the parts of one terminal are. Shape: paths absolute, ports on loopback."""
+
+    terminal_id: str
+    folder: str
+    kiosk: str  # address of the kiosk's pages, with the key that opens them
+    dock: str  # address of the dock around them
+    kiosk_port: int
+    entry_key: str
+    vpcd_port: int
+    reader_prefix: str
+    pcscd_socket: str
+    cups_socket: str
+    queue: str
+    printer_uri: str
+    papers: str  # where the printer's sheets lie
+    coins_socket: str
+    spool: str
+
+
+class CardHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """One invented resident, as deploy.demo.town.directory has them: the household in the order in which it prints."""
+
+    name: str
+    municipality: str | None
+    household: tuple[str, ...]
+    story: str | None
+    what: str | None
+    kind: str | None
+    scope: str | None
+    refusal: str | None
+    card: CardKind
+    pin: str
+    tries_left: int
+    certificate_expired: bool
+    linked: bool
+
+
+class Directory(msgspec.Struct, frozen=True, kw_only=True):
+    """The demo's phone book; sample is whose visit it is when nobody is named."""
+
+    seed: int
+    sample: str
+    residents: dict[str, CardHolder]
+
+    @classmethod
+    def read(cls, path: Path) -> Directory:
+        """Read what deploy.demo.base wrote."""
+        return msgspec.json.decode(path.read_bytes(), type=cls)
+
+
+class NoSuchResident(LookupError):
+    """The town has nobody of that id."""
+
+
+@dataclass
+class World:
+    """One terminal's surroundings. Put one card on at a time, as a reader has room for one."""
+
+    place: Place
+    directory: Directory
+    pki: TownPki
+    cards: Path
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._card: PluggedCard | None = None
+        self._coins = CoinWorld(self.place.coins_socket)
+
+    def holder(self, resident_id: str) -> CardHolder:
+        """Return one resident of the phone book. Errors: NoSuchResident."""
+        try:
+            return self.directory.residents[resident_id]
+        except KeyError:
+            raise NoSuchResident(f"the town has no resident {resident_id!r}") from None
+
+    def put_card(self, resident_id: str) -> None:
+        """Put this resident's card on the reader; an earlier one is taken off first."""
+        holder = self.holder(resident_id)
+        with self._lock:
+            self._pull()
+            card = VirtualCard(self._card_of(resident_id, holder))
+            self._card = PluggedCard(card, self.place.vpcd_port)
+
+    def take_card(self) -> None:
+        """Take the card off, if one lies there."""
+        with self._lock:
+            self._pull()
+
+    def insert_coin(self, yen: int) -> bool:
+        """Put one coin or note in; False = it fell through into the return cup."""
+        return self._coins.insert(yen)
+
+    def take_cup(self) -> Coins:
+        """Take what lies in the return cup: count by denomination."""
+        return self._coins.take_cup()
+
+    def money(self) -> Totals:
+        """Return what the coin unit counted."""
+        return self._coins.totals()
+
+    def papers(self) -> tuple[Path, ...]:
+        """Return the papers that came out of the printer, oldest first."""
+        return tuple(sorted(Path(self.place.papers).glob("*.pdf")))
+
+    def residents(self, query: str, limit: int = 40) -> tuple[tuple[str, CardHolder], ...]:
+        """Return residents whose id or name holds the query; without one, those with a story."""
+        wanted = query.strip()
+        chosen = (
+            (resident_id, holder)
+            for resident_id, holder in self.directory.residents.items()
+            if (wanted in resident_id or wanted in holder.name if wanted else holder.story)
+        )
+        return tuple(islice(chosen, limit))
+
+    def _card_of(self, resident_id: str, holder: CardHolder) -> Path:
+        """A card is made when it is first used and kept, so that its tries survive."""
+        folder = self.cards / resident_id
+        if (folder / "card.json").exists():
+            return folder
+        validity = Validity.expired() if holder.certificate_expired else Validity.current()
+        self.pki.issue_card(self.cards, resident_id, pin=holder.pin, kind=holder.card, validity=validity)
+        if holder.tries_left < AUTH_TRIES:
+            TryCounters(folder / "tries.json").set(EF_AUTH_PIN, holder.tries_left)
+        return folder
+
+    def _pull(self) -> None:
+        if self._card is not None:
+            self._card.pull()
+            self._card = None

@@ -1,0 +1,133 @@
+"""The command line: puts the other parts' commands together, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import click
+import msgspec
+from deploy.demo.s1 import run_s1
+
+from deploy.demo import known_cards
+from deploy.demo.bring_up import bring_up
+from deploy.demo.once import EXIT_CODES, print_facts, run_once
+from deploy.demo.processes import PartFailed
+from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
+from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
+
+residents_option = click.option(
+    "--residents",
+    default=DEFAULT_RESIDENTS,
+    show_default=True,
+    type=click.IntRange(min=SMALLEST),
+    help="How many people live in the town.",
+)
+seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Madoguchi: the municipal counter at every convenience store."""
+
+
+@main.group()
+def town() -> None:
+    """A whole invented town on this machine: card, server, coins, printer."""
+
+
+@town.command("demo")
+@residents_option
+@seed_option
+def town_demo(residents: int, seed: int) -> None:
+    """Bring the town up for a person with a browser, and stay. Example: madoguchi town demo"""
+    _stay(residents, seed, for_people=True)
+
+
+@town.command("up")
+@residents_option
+@seed_option
+def town_up(residents: int, seed: int) -> None:
+    """Bring the town up for programs: one JSON line of where everything is. Example: madoguchi town up"""
+    _stay(residents, seed, for_people=False)
+
+
+@town.command("once")
+@residents_option
+@seed_option
+@click.option("--visit", "visit_path", type=click.Path(path_type=Path), help="A visit told in JSON.")
+def town_once(residents: int, seed: int, visit_path: Path | None) -> None:
+    """One visit from card to paper, then stop everything. Example: madoguchi town once --visit visit.json"""
+    try:
+        asked = read_visit(visit_path) if visit_path else VisitFile()
+    except VisitFileError as error:
+        raise click.ClickException(str(error)) from error
+    end, line = run_once(asked, seed=seed, residents=residents)
+    click.echo(msgspec.json.encode(line).decode())
+    sys.exit(EXIT_CODES[end])
+
+
+@town.command("s1")
+@residents_option
+@seed_option
+@click.option("--visits", default=200, show_default=True, type=click.IntRange(min=1), help="Visits in all.")
+def town_s1(residents: int, seed: int, visits: int) -> None:
+    """Many visits on four terminals at once: every paper is its own card's. Example: madoguchi town s1 --visits 40"""
+    line = run_s1(visits, seed=seed, residents=residents)
+    click.echo(msgspec.json.encode(line).decode())
+    sys.exit(0 if not line["wrong"] else 1)
+
+
+@main.group()
+def trust() -> None:
+    """The card authorities that a demo town trusts."""
+
+
+@trust.command("add")
+@click.argument("certificate", type=click.Path(path_type=Path))
+def trust_add(certificate: Path) -> None:
+    """Trust the authority in CERTIFICATE in the town that was brought up last. Example: madoguchi trust add CA.pem"""
+    try:
+        click.echo(f"trusted: {known_cards.add_anchor(certificate)}")
+    except known_cards.CannotAdd as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.group()
+def link() -> None:
+    """Whose card is whose in a demo town."""
+
+
+@link.command("add")
+@click.option("--certificate", required=True, type=click.Path(path_type=Path), help="The card's certificate.")
+@click.option("--resident", required=True, help="A resident of the town.")
+def link_add(certificate: Path, resident: str) -> None:
+    """Link a card to a resident. Example: madoguchi link add --certificate CERT.pem --resident u-000001"""
+    try:
+        municipality = known_cards.add_link(certificate, resident)
+    except known_cards.CannotAdd as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"linked: {resident} of {municipality}")
+
+
+def _stay(residents: int, seed: int, *, for_people: bool) -> None:
+    try:
+        with bring_up(seed=seed, residents=residents) as running:
+            if for_people:
+                facts = running.facts()
+                click.echo(
+                    f"The town is up.\n\n  Kiosk and dock   {facts['dock']}\n  Kiosk alone      {facts['kiosk']}"
+                )
+                click.echo(f"  Papers           {facts['printer_output']}\n\nCtrl-C ends it.")
+            else:
+                print_facts(running)
+            threading.Event().wait()
+    except PartFailed as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\nThe town is down.", err=True)
+
+
+if __name__ == "__main__":
+    main()

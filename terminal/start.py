@@ -1,0 +1,115 @@
+"""Put a terminal together from its configuration: three workers, the server's client, the runner."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from printing.press.service import PressService
+from printing.press.verdict import Capabilities, PaperOutlet
+from protocol.signing import RequestSigner
+from terminal.card.reader import CardService
+from terminal.client import ServerClient
+from terminal.config import TerminalConfig, load_private_key, load_trust
+from terminal.devices import Devices, WorkerCard, WorkerPress
+from terminal.journal import Journal
+from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
+from terminal.payment.worker import CoinUnitFactory, WorkerCoinUnit
+from terminal.programs import Identity
+from terminal.runner import Runner
+from terminal.workers import Worker
+
+Tell = Callable[[object], None]
+ONE_SIDED: Final = "one-sided"
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """One terminal with its workers."""
+
+    runner: Runner
+    workers: tuple[Worker, ...]
+    client: ServerClient
+
+    def start(self) -> None:
+        """Start workers and runner. Errors: WorkerDied, JournalUnavailable."""
+        for worker in self.workers:
+            worker.start()
+        self.runner.start()
+
+    def stop(self) -> None:
+        """End the runner first, so that nothing is asked of a worker that is gone."""
+        self.runner.stop()
+        for worker in self.workers:
+            worker.stop()
+        self.client.close()
+
+
+def build(config: TerminalConfig, coin_unit: CoinUnitFactory, checks: frozenset[PaperCheck] = ALL_CHECKS) -> Terminal:
+    """Return the terminal of a configuration, not started yet.
+
+    Shape:  coin_unit(address, emit) is built inside the payment worker; checks are all on but in tests.
+    Errors: terminal.config.ConfigError.
+    """
+    key = load_private_key(config.key_file)
+    client = ServerClient(config.server_url, RequestSigner(config.terminal_id, key))
+    built: list[Runner] = []
+
+    def tell(event: object) -> None:
+        built[0].tell(event)  # type: ignore[arg-type] # what the three services emit is DeviceEvent
+
+    card = _card_worker(config, tell)
+    press = _press_worker(config, tell)
+    payment = Worker("payment", coin_unit, (str(config.coin_unit),), tell)
+    runner = Runner(
+        lambda: Journal(config.journal),
+        Devices(WorkerCard(card), WorkerPress(press, config.printer.sides), WorkerCoinUnit(payment), client),
+        Identity(config.terminal_id, key),
+        PaperGuard(config.terminal_id, load_trust(config.trust_file), checks),
+        two_sided=config.printer.sides != ONE_SIDED,
+    )
+    built.append(runner)
+    return Terminal(runner, (card, press, payment), client)
+
+
+def log_to_stderr() -> None:
+    """Write structured lines to stderr, one a fact; nothing personal is ever given to the log."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _card_worker(config: TerminalConfig, tell: Tell) -> Worker:
+    socket = config.reader.pcscd_socket
+    return Worker(
+        "card",
+        CardService,
+        (config.reader.name_prefix, config.reader.pin_idle_timeout_s),
+        tell,
+        env={"PCSCLITE_CSOCK_NAME": str(socket)} if socket else {},
+    )
+
+
+def _press_worker(config: TerminalConfig, tell: Tell) -> Worker:
+    printer = config.printer
+    capabilities = Capabilities(
+        impressions=printer.impressions,
+        sheets=printer.sheets,
+        lifetime_counter=printer.lifetime_counter,
+        path_sensor=printer.path_sensor,
+        outlet=PaperOutlet(printer.outlet),
+    )
+    arguments = (printer.cups_socket, printer.queue, printer.printer_uri, capabilities, printer.spool_folders)
+    return Worker("press", PressService, arguments, tell, env={"CUPS_SERVER": str(printer.cups_socket)})
