@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 from cryptography import x509
@@ -41,6 +41,10 @@ from protocol.errors import ErrorCode, IssueError
 AUTHENTICATION_POLICY: Final = x509.ObjectIdentifier("1.2.392.200149.8.5.1.3.30")
 PRODUCTION_ORGANIZATION: Final = "JPKI"
 CHALLENGE_LIFETIME_S: Final = 60
+MIN_RSA_BITS: Final = 2048
+
+CardKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
 
 _CHALLENGE_DOMAIN: Final = "madoguchi-challenge-token-v1"
 _RANDOM_BYTES: Final = 16
@@ -190,8 +194,9 @@ def verify_card(
             DER of RFC 3279, 2.2.3; both over SHA-256.
     Errors: IssueError CARD_CERTIFICATE_INVALID, CARD_CERTIFICATE_EXPIRED, CARD_SIGNATURE_INVALID.
     """
-    # 1. Parse: one certificate, no trailing bytes.
+    # 1. Parse: one certificate, no trailing bytes, a key that a card may have.
     certificate = _parse(certificate_der)
+    key = _card_key(certificate)
     # 2. Path to an anchor, chosen by its signature; key usage, policy, no extension that we do not understand.
     issuer = _verify_path(certificate, anchors, now_utc)
     # 3. Expired has a word of its own: the resident can renew it.
@@ -206,7 +211,7 @@ def verify_card(
         certificate_sha256=certificate_sha256,
         purpose=PURPOSE_ISSUE,
     )
-    _verify_signature(certificate, signature, signed)
+    _verify_signature(key, signature, signed)
     # 5. What names the certificate: the issuer's key, not its name, and the serial.
     issuer_key = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return VerifiedCard(certificate_sha256, hashlib.sha256(issuer_key).digest(), certificate.serial_number)
@@ -244,9 +249,20 @@ def _verify_path(certificate: x509.Certificate, anchors: Anchors, now_utc: datet
     return chain[1]
 
 
-def _verify_signature(certificate: x509.Certificate, signature: bytes, signed: bytes) -> None:
-    key = certificate.public_key()  # the path's check has refused keys that are neither of these
-    assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)
+def _card_key(certificate: x509.Certificate) -> CardKey:
+    """The library judges the path's keys and not the leaf's, since the leaf's policy is ours."""
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
+        return key
+    raise IssueError(ErrorCode.CARD_CERTIFICATE_INVALID, "`certificate` has a key that no card of ours has")
+
+
+def _verify_signature(key: CardKey, signature: bytes, signed: bytes) -> None:
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, signed, PKCS1v15(), SHA256())

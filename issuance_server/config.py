@@ -1,9 +1,8 @@
-"""How this server is set up: one TOML file, named by MADOGUCHI_SERVER_CONFIG."""
+"""How this server is set up: one file (TOML or JSON), named by MADOGUCHI_SERVER_CONFIG."""
 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
@@ -36,16 +35,13 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def load(path: Path) -> ServerConfig:
-    """Read the file. Errors: ConfigError."""
+    """Read the file; the name's end (.toml, .json) says which it is. Errors: ConfigError."""
+    decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = decode(path.read_bytes(), type=ServerConfig, dec_hook=_path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
-    try:
-        config = msgspec.convert(values, ServerConfig, dec_hook=_path)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     return msgspec.structs.replace(
         config, keys_folder=path.parent / config.keys_folder, anchors_folder=path.parent / config.anchors_folder

@@ -8,6 +8,7 @@ files that its key service provides.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from issuance_server.vault import KEY_BYTES, VaultKeys
 from printing.paper.seal import SealSigner, key_id_of
 from protocol.trust import SealKeyTrust, Trust
 
+_MUNICIPALITY_CODE: Final = re.compile("[0-9]{6}")
 _SYMMETRIC: Final = "server.json"
 _GRANT: Final = "grant.pem"
 _SEALS: Final = "seals"
@@ -77,10 +79,13 @@ class Keys:
 
         Errors: KeysError where keys stand there already: what they sealed could never be opened again.
         """
+        codes = tuple(municipality_codes)
+        if wrong := [code for code in codes if _MUNICIPALITY_CODE.fullmatch(code) is None]:
+            raise KeysError(f"a municipality is named by six digits, not {wrong[0]!r}")
         if (folder / _SYMMETRIC).exists():
             raise KeysError(f"{folder} already holds keys; they are never overwritten")
         (folder / _SEALS).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for code in municipality_codes:
+        for code in codes:
             _write_private(folder / _SEALS / f"{code}.pem", _pem(ec.generate_private_key(ec.SECP256R1())))
         _write_private(folder / _GRANT, _pem(Ed25519PrivateKey.generate()))
         symmetric = _SymmetricKeys(

@@ -1,0 +1,196 @@
+"""Sessions: one card's, one visit's, one terminal key's, minutes long, five orders at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, text
+
+from issuance_server.database import open_engine, read, write
+from issuance_server.schema import metadata, sessions
+from issuance_server.sessions import (
+    MAX_PREPARATIONS,
+    SESSION_LIFETIME_S,
+    Caller,
+    count_preparation,
+    find_session,
+    find_session_of_order,
+    open_session,
+)
+from issuance_server.terminals import Terminal
+from protocol.errors import ErrorCode, IssueError
+from protocol.signing import key_thumbprint
+from tests.server_parts import NOW, VISIT, terminal_key
+
+LINK = b"d" * 32
+ORDER = "7" * 32
+
+
+def terminal(number: int = 1, key: int = 1) -> Terminal:
+    """A terminal as it is looked up."""
+    public_key = terminal_key(key).public_key()
+    return Terminal(f"T-{number:04}", "窓口商店", public_key, key_thumbprint(public_key), stopped=False)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A database with the tables."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'server.db'}")
+    with write(engine) as connection:
+        metadata.create_all(connection)
+    yield engine
+    engine.dispose()
+
+
+def begin(engine: Engine, *, visit_id: str = VISIT, hours: float = 0) -> tuple[str, Caller]:
+    """Open a session."""
+    with write(engine) as connection:
+        return open_session(
+            connection,
+            terminal=terminal(),
+            municipality_code="992011",
+            link_digest=LINK,
+            visit_id=visit_id,
+            now_utc=NOW + timedelta(hours=hours),
+        )
+
+
+def find(engine: Engine, session_id: str, asking: Terminal | None = None, age_s: float = 0) -> Caller:
+    """Find a session."""
+    with read(engine) as connection:
+        return find_session(connection, session_id, asking or terminal(), NOW + timedelta(seconds=age_s))
+
+
+def test_a_session_says_who_is_asking(engine: Engine) -> None:
+    session_id, caller = begin(engine)
+    assert find(engine, session_id) == caller
+    assert caller == Caller(
+        terminal_id="T-0001",
+        session_hash=caller.session_hash,
+        municipality_code="992011",
+        link_digest=LINK,
+        visit_id=VISIT,
+        expires_at_utc=NOW + timedelta(seconds=SESSION_LIFETIME_S),
+    )
+
+
+def test_the_id_stands_nowhere_and_fits_the_message(engine: Engine, tmp_path: Path) -> None:
+    session_id, _ = begin(engine)
+    assert 40 <= len(session_id) <= 100
+    engine.dispose()
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert LINK in stored
+    assert session_id.encode() not in stored
+
+
+@pytest.mark.parametrize(
+    ("asking", "age_s"),
+    [
+        (terminal(number=2, key=2), 0),
+        (terminal(number=1, key=2), 0),  # its key was exchanged
+        (terminal(), SESSION_LIFETIME_S),
+    ],
+)
+def test_another_terminal_another_key_or_too_late(engine: Engine, asking: Terminal, age_s: float) -> None:
+    session_id, _ = begin(engine)
+    with pytest.raises(IssueError) as caught:
+        find(engine, session_id, asking, age_s)
+    assert caught.value.code is ErrorCode.SESSION_EXPIRED
+    assert find(engine, session_id, age_s=SESSION_LIFETIME_S - 1).visit_id == VISIT
+
+
+@pytest.mark.parametrize("session_id", ["", "x", "窓口", "0" * 100])
+def test_a_session_that_never_was_looks_the_same(engine: Engine, session_id: str) -> None:
+    begin(engine)
+    with pytest.raises(IssueError) as caught:
+        find(engine, session_id)
+    assert caught.value.code is ErrorCode.SESSION_EXPIRED
+
+
+def count(engine: Engine, session_hash: bytes) -> None:
+    """Count one order."""
+    with write(engine) as connection:
+        count_preparation(connection, session_hash)
+
+
+def test_five_orders_and_no_more(engine: Engine) -> None:
+    _, caller = begin(engine)
+    _, other = begin(engine, visit_id="6" * 32)
+    for _ in range(MAX_PREPARATIONS):
+        count(engine, caller.session_hash)
+    with pytest.raises(IssueError) as caught:
+        count(engine, caller.session_hash)
+    assert caught.value.code is ErrorCode.TOO_MANY_PREPARATIONS
+    count(engine, other.session_hash)
+
+
+def test_a_counted_order_that_was_given_up_is_not_counted(engine: Engine) -> None:
+    _, caller = begin(engine)
+
+    def count_then_give_up() -> None:
+        with write(engine) as connection:
+            count_preparation(connection, caller.session_hash)
+            raise RuntimeError
+
+    for _ in range(MAX_PREPARATIONS + 1):
+        with pytest.raises(RuntimeError):
+            count_then_give_up()
+    count(engine, caller.session_hash)
+
+
+def add_order(engine: Engine, caller: Caller) -> None:
+    """A row of an order, as far as sessions look at it."""
+    with write(engine) as connection:
+        connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        connection.execute(metadata.tables["orders"].insert().values(_order_row(caller)))
+
+
+def _order_row(caller: Caller) -> dict[str, object]:
+    return {
+        "municipality_code": caller.municipality_code,
+        "order_id": ORDER,
+        "terminal_id": caller.terminal_id,
+        "session_hash": caller.session_hash,
+        "visit_id": caller.visit_id,
+        "state": "PREPARED",
+        "fingerprint": bytes(32),
+        "kind": "residence",
+        "number_year": 2026,
+        "number": 1,
+        "status_id": bytes(16),
+        "fee_yen": 200,
+        "commission_yen": 100,
+        "snapshot": b"",
+        "records_digest": bytes(32),
+        "intended_at_utc": NOW,
+        "lease_until_utc": NOW,
+        "expires_at_utc": NOW,
+    }
+
+
+def test_an_order_leads_to_its_session(engine: Engine) -> None:
+    _, caller = begin(engine)
+    begin(engine, visit_id="6" * 32)
+    add_order(engine, caller)
+
+    def code_of(order_id: str, asking: Terminal, age_s: float = 0) -> ErrorCode:
+        with pytest.raises(IssueError) as caught, read(engine) as connection:
+            find_session_of_order(connection, order_id, asking, NOW + timedelta(seconds=age_s))
+        return caught.value.code
+
+    with read(engine) as connection:
+        assert find_session_of_order(connection, ORDER, terminal(), NOW) == caller
+    assert code_of("8" * 32, terminal()) is ErrorCode.UNKNOWN_ORDER
+    assert code_of(ORDER, terminal(number=2, key=2)) is ErrorCode.UNKNOWN_ORDER
+    assert code_of(ORDER, terminal(key=2)) is ErrorCode.SESSION_EXPIRED
+    assert code_of(ORDER, terminal(), SESSION_LIFETIME_S) is ErrorCode.SESSION_EXPIRED
+
+
+def test_old_sessions_are_forgotten(engine: Engine) -> None:
+    for day in range(5):
+        begin(engine, visit_id=str(day) * 32, hours=24 * day)
+    with read(engine) as connection:
+        assert connection.execute(select(func.count()).select_from(sessions)).scalar() == 2
