@@ -234,6 +234,7 @@ def _create_sessions() -> None:
         sa.PrimaryKeyConstraint("session_hash", name="pk_sessions"),
     )
     op.create_index("ix_sessions_expires_at_utc", "sessions", ["expires_at_utc"], unique=False)
+    op.create_index("ix_sessions_visit_id", "sessions", ["visit_id"], unique=False)
 
 
 def _create_settings() -> None:

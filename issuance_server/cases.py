@@ -1,0 +1,158 @@
+"""What is in doubt, and the stop of a municipality: rows that only a finding closes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import structlog
+from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy.sql.elements import TextClause
+
+from issuance_server.schema import UtcDateTime, cases, municipality_stops
+
+_log = structlog.get_logger()
+
+
+class CaseReason(StrEnum):
+    """Why somebody must look at it."""
+
+    PARTIAL = "PARTIAL"  # some sheets came out
+    UNKNOWN = "UNKNOWN"  # nobody knows whether paper came out
+    UNCOLLECTED = "UNCOLLECTED"  # printed, and the fee could not be taken
+    VOIDED_AFTER_PRINT = "VOIDED_AFTER_PRINT"
+    CONTRADICTION = "CONTRADICTION"  # the terminal's fact and the server's books disagree
+    NOT_ME = "NOT_ME"  # "this is not me": a link may be wrong
+    COUNTS_DIFFER = "COUNTS_DIFFER"  # the device's money is not the books' money
+    RECHECK_FAILED = "RECHECK_FAILED"  # a finished paper was not what was ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a case is about: at least one of order, payment and visit."""
+
+    municipality_code: str
+    terminal_id: str
+    order_id: str | None = None
+    payment_id: str | None = None
+    visit_id: str | None = None
+
+
+def _insert_once(table: str, columns: tuple[str, ...]) -> TextClause:
+    """One spelling for SQLite and PostgreSQL; Core has none that serves both."""
+    names = ", ".join(columns)
+    values = ", ".join(f":{column}" for column in columns)
+    statement = text(f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING")  # noqa: S608 (constants)
+    return statement.bindparams(bindparam("opened_at_utc", type_=UtcDateTime()))
+
+
+_OPEN = _insert_once(
+    "cases",
+    (
+        "municipality_code",
+        "case_id",
+        "reason",
+        "order_id",
+        "payment_id",
+        "visit_id",
+        "terminal_id",
+        "opened_at_utc",
+    ),
+)
+_CLOSE = (
+    update(cases)
+    .where(
+        cases.c.municipality_code == bindparam("code"),
+        cases.c.case_id == bindparam("case"),
+        cases.c.closed_at_utc.is_(None),
+    )
+    .values(closed_at_utc=bindparam("closed"), finding=bindparam("found"))
+)
+_STOP = _insert_once("municipality_stops", ("municipality_code", "stop_id", "reason", "order_id", "opened_at_utc"))
+_stops = municipality_stops.c
+_IS_STOPPED = (
+    select(_stops.stop_id).where(_stops.municipality_code == bindparam("code"), _stops.closed_at_utc.is_(None)).limit(1)
+)
+_CLOSE_STOP = (
+    update(municipality_stops)
+    .where(
+        _stops.municipality_code == bindparam("code"),
+        _stops.stop_id == bindparam("stop"),
+        _stops.closed_at_utc.is_(None),
+    )
+    .values(closed_at_utc=bindparam("closed"), finding=bindparam("found"))
+)
+
+
+def open_case(connection: Connection, reason: CaseReason, subject: Subject, at_utc: datetime) -> None:
+    """Open a case, unless the same doubt is a case already."""
+    row = {
+        "municipality_code": subject.municipality_code,
+        "case_id": _case_id(reason, subject),
+        "reason": reason.value,
+        "order_id": subject.order_id,
+        "payment_id": subject.payment_id,
+        "visit_id": subject.visit_id,
+        "terminal_id": subject.terminal_id,
+        "opened_at_utc": at_utc,
+    }
+    connection.execute(_OPEN, row)
+    _log.warning(
+        "case",
+        reason=reason.value,
+        municipality=subject.municipality_code,
+        terminal=subject.terminal_id,
+        order_id=subject.order_id,
+        payment_id=subject.payment_id,
+        visit_id=subject.visit_id,
+    )
+
+
+def close_case(connection: Connection, reason: CaseReason, subject: Subject, finding: str, at_utc: datetime) -> bool:
+    """Close a case with what was found. Return whether it was open.
+
+    Errors: ValueError without a finding.
+    """
+    keys = {"code": subject.municipality_code, "case": _case_id(reason, subject)}
+    closing = {"closed": at_utc, "found": _checked(finding)}
+    return connection.execute(_CLOSE, {**keys, **closing}).rowcount == 1
+
+
+def stop_municipality(connection: Connection, municipality_code: str, order_id: str, at_utc: datetime) -> None:
+    """Stop issuing for a municipality: a finished paper was not what was ordered (S6)."""
+    row = {
+        "municipality_code": municipality_code,
+        "stop_id": f"{CaseReason.RECHECK_FAILED.value}:{order_id}",
+        "reason": CaseReason.RECHECK_FAILED.value,
+        "order_id": order_id,
+        "opened_at_utc": at_utc,
+    }
+    connection.execute(_STOP, row)
+    _log.critical("municipality stopped", municipality=municipality_code, order_id=order_id)
+
+
+def is_stopped(connection: Connection, municipality_code: str) -> bool:
+    """Whether a municipality is stopped."""
+    return connection.execute(_IS_STOPPED, {"code": municipality_code}).first() is not None
+
+
+def close_stop(connection: Connection, municipality_code: str, stop_id: str, finding: str, at_utc: datetime) -> bool:
+    """Close a stop with what was found (S14). Return whether it was open.
+
+    Errors: ValueError without a finding: "it worked the second time" closes nothing.
+    """
+    keys = {"code": municipality_code, "stop": stop_id, "closed": at_utc, "found": _checked(finding)}
+    return connection.execute(_CLOSE_STOP, keys).rowcount == 1
+
+
+def _case_id(reason: CaseReason, subject: Subject) -> str:
+    about = subject.order_id or subject.payment_id or subject.visit_id
+    assert about is not None, "a case is about something"
+    return f"{reason.value}:{about}"
+
+
+def _checked(finding: str) -> str:
+    if not finding.strip():
+        raise ValueError("finding: what was found closes it, nothing else does")
+    return finding

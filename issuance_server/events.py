@@ -1,0 +1,207 @@
+"""What terminals tell: numbered facts, applied once and in order.
+
+The terminal owns physical facts, the server owns entitlement, number and accounts. A fact that contradicts the books
+is written down and opens a case; it is never refused, since a refused fact would block all that come after it. Only
+what is no numbered fact of this terminal is refused: a gap, another body under a known number, missing fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+
+from fees.postings import PostingKind
+from issuance_server import ledger, payments
+from issuance_server.cases import CaseReason, Subject, open_case
+from issuance_server.database import write
+from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
+from issuance_server.payments import Counted, Payment
+from issuance_server.rules import Clock, utc_now
+from issuance_server.schema import NO_MUNICIPALITY, sessions, terminal_events, terminals
+from protocol.errors import ErrorCode, IssueError
+from protocol.messages import EVENT_FIELDS, Event, EventKind
+
+_ACCEPTED = select(terminals.c.accepted_through).where(terminals.c.terminal_id == bindparam("terminal"))
+_ADVANCE = (
+    update(terminals)
+    .where(terminals.c.terminal_id == bindparam("terminal"), terminals.c.accepted_through == bindparam("old"))
+    .values(accepted_through=bindparam("new"))
+)
+_STORE = insert(terminal_events)
+_STORED_BODY = select(terminal_events.c.body).where(
+    terminal_events.c.terminal_id == bindparam("terminal"), terminal_events.c.sequence == bindparam("number")
+)
+_ABOUT_ORDER = (
+    select(terminal_events.c.sequence)
+    .where(terminal_events.c.order_id == bindparam("order"), terminal_events.c.terminal_id == bindparam("terminal"))
+    .limit(1)
+)
+_MUNICIPALITY_OF_VISIT = (
+    select(sessions.c.municipality_code)
+    .where(sessions.c.visit_id == bindparam("visit"), sessions.c.terminal_id == bindparam("terminal"))
+    .limit(1)
+)
+
+_OPTIONAL_FIELDS = frozenset(Event.__struct_fields__) - {"sequence", "at_utc", "kind"}
+_WITH_SHEETS = frozenset((OrderEvent.PRINTED, OrderEvent.PARTIAL))
+_WITH_FEE = frozenset((OrderEvent.CAPTURED, OrderEvent.CAPTURE_FAILED))
+
+
+def apply(engine: Engine, terminal_id: str, events: tuple[Event, ...], clock: Clock = utc_now) -> int:
+    """Apply a terminal's events in their order and return the number through which all are stored.
+
+    What stands before the first refused event is stored all the same. An event that is known already changes nothing.
+
+    Errors: TERMINAL_UNKNOWN; BAD_REQUEST for missing or foreign fields; EVENT_OUT_OF_ORDER for a gap, or for another
+            event under a number that is known.
+    """
+    refusal: IssueError | None = None
+    with write(engine) as connection:
+        known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar()
+        if known is None:
+            raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "terminal: not enrolled")
+        accepted = known
+        for event in events:
+            try:
+                is_new = _check(connection, terminal_id, event, accepted)
+            except IssueError as error:
+                refusal = error
+                break
+            if is_new:
+                _store(connection, terminal_id, event, clock())
+                accepted = event.sequence
+        advance = {"terminal": terminal_id, "old": known, "new": accepted}
+        if connection.execute(_ADVANCE, advance).rowcount != 1:
+            raise IssueError(ErrorCode.BUSY, "events: this terminal is telling others at the same time")
+    if refusal is not None:
+        raise refusal
+    return int(accepted)
+
+
+def are_about(connection: Connection, terminal_id: str, order_id: str) -> bool:
+    """Whether a terminal has told anything about an order: what was given up before it arrived is not begun."""
+    return connection.execute(_ABOUT_ORDER, {"terminal": terminal_id, "order": order_id}).first() is not None
+
+
+def _check(connection: Connection, terminal_id: str, event: Event, accepted: int) -> bool:
+    """Return whether an event is new; refuse what is no numbered fact."""
+    if event.sequence <= accepted:
+        keys = {"terminal": terminal_id, "number": event.sequence}
+        if connection.execute(_STORED_BODY, keys).scalar() != msgspec.json.encode(event):
+            raise IssueError(ErrorCode.EVENT_OUT_OF_ORDER, f"sequence {event.sequence}: known with another body")
+        return False
+    if event.sequence != accepted + 1:
+        raise IssueError(ErrorCode.EVENT_OUT_OF_ORDER, f"sequence: {accepted + 1} must come next")
+    given = {name for name in _OPTIONAL_FIELDS if getattr(event, name) is not None}
+    for name in sorted(given ^ EVENT_FIELDS[event.kind]):
+        rule = "does not belong to" if name in given else "is missing in"
+        raise IssueError(ErrorCode.BAD_REQUEST, f"{name}: {rule} {event.kind.value}")
+    return True
+
+
+def _store(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    connection.execute(
+        _STORE,
+        {
+            "terminal_id": terminal_id,
+            "sequence": event.sequence,
+            "kind": event.kind.value,
+            "order_id": event.order_id,
+            "body": msgspec.json.encode(event),
+            "received_at_utc": now_utc,
+        },
+    )
+    _EFFECTS[event.kind](connection, terminal_id, event, now_utc)
+
+
+def _of_order(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    """A fact about one order."""
+    assert event.order_id is not None
+    order = ledger.find(connection, event.order_id)
+    fact = OrderEvent(event.kind.value)
+    if order is None:
+        # Given up before the request for it arrived: there is nothing to void. Anything else cannot be.
+        if fact not in AGREE_WITH_VOID:
+            subject = Subject(NO_MUNICIPALITY, terminal_id, order_id=event.order_id)
+            open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+    elif order.terminal_id != terminal_id:
+        subject = Subject(order.municipality_code, terminal_id, order_id=order.order_id)
+        open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+    else:
+        _move(connection, order, fact, event, now_utc)
+
+
+def _move(connection: Connection, order: Order, fact: OrderEvent, event: Event, now_utc: datetime) -> None:
+    """Move an order by the table; a pair that is not in it agrees with a void order, or is a contradiction."""
+    subject = Subject(order.municipality_code, order.terminal_id, order_id=order.order_id)
+    line = TRANSITIONS.get((order.state, fact))
+    payment = _payment_of(connection, order, event) if fact in _WITH_FEE else None
+    if line is None or (fact in _WITH_FEE and payment is None):
+        if not (order.state is OrderState.VOIDED and fact in AGREE_WITH_VOID):
+            open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+        return
+    values = {"new_sheets_out": event.sheets_out} if fact in _WITH_SHEETS else None
+    guard = Guard.FEE_AGREES if payment is not None else Guard.TERMINALS_WORD
+    ledger.move(connection, order, fact, guard=guard, at_utc=now_utc, values=values)
+    if payment is not None and line.posting in {PostingKind.CAPTURE, PostingKind.UNCOLLECTED}:
+        payments.earn(connection, payment, order, line.posting, now_utc)
+    if line.case is not None:
+        open_case(connection, line.case, subject, now_utc)
+
+
+def _payment_of(connection: Connection, order: Order, event: Event) -> Payment | None:
+    """Return the payment that a capture names, if it is this order's and the sum is this order's fee."""
+    assert event.payment_id is not None
+    if event.payment_id != order.payment_id or event.amount_yen != order.fee_yen:
+        return None
+    return payments.find(connection, event.payment_id)
+
+
+def _not_me(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    """The resident says that the card shows somebody else: nothing of this visit is issued, and a human looks at it."""
+    assert event.visit_id is not None
+    keys = {"visit": event.visit_id, "terminal": terminal_id}
+    municipality_code = connection.execute(_MUNICIPALITY_OF_VISIT, keys).scalar() or NO_MUNICIPALITY
+    for order in ledger.of_visit(connection, terminal_id, event.visit_id):
+        municipality_code = order.municipality_code
+        _move(connection, order, OrderEvent.NOT_ME, event, now_utc)
+    subject = Subject(municipality_code, terminal_id, visit_id=event.visit_id)
+    open_case(connection, CaseReason.NOT_ME, subject, now_utc)
+
+
+def _payment_closed(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    payment = _own_payment(connection, terminal_id, event, now_utc)
+    if payment is not None:
+        counted = Counted(
+            event.inserted_yen or 0, event.cashbox_yen or 0, event.change_yen or 0, event.returned_yen or 0
+        )
+        payments.close(connection, payment, counted, now_utc)
+
+
+def _return_due(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    payment = _own_payment(connection, terminal_id, event, now_utc)
+    if payment is not None:
+        payments.owe(connection, payment, event.amount_yen or 0, now_utc)
+
+
+def _own_payment(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> Payment | None:
+    assert event.payment_id is not None
+    payment = payments.find(connection, event.payment_id)
+    if payment is None:
+        return payments.ungranted(connection, terminal_id, event.payment_id, now_utc)
+    if payment.terminal_id != terminal_id:
+        subject = Subject(payment.municipality_code, terminal_id, payment_id=payment.payment_id)
+        open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+        return None
+    return payment
+
+
+_EFFECTS: Mapping[EventKind, Callable[[Connection, str, Event, datetime], None]] = {
+    **dict.fromkeys(EventKind, _of_order),
+    EventKind.NOT_ME: _not_me,
+    EventKind.PAYMENT_CLOSED: _payment_closed,
+    EventKind.RETURN_DUE: _return_due,
+}
