@@ -227,7 +227,7 @@ def _suspend_rest(connection: Connection, payment: Payment, name: str, at_utc: d
     """Move what is left of a customer's deposit to suspense; return whether there was anything."""
     rest_yen = -balances_of(connection, payment)[Account.CUSTOMER_DEPOSIT]
     if rest_yen:
-        _post(connection, payment, postings.suspend(rest_yen), f"suspense:{payment.payment_id[:16]}:{name}", at_utc)
+        _post(connection, payment, postings.suspend(rest_yen), f"suspense:{payment.payment_id}:{name}", at_utc)
     return rest_yen != 0
 
 

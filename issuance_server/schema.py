@@ -276,7 +276,7 @@ postings = Table(
     metadata,
     _municipality(),
     # Kind and subject: what happened once is posted once.
-    Column("posting_id", String(64), primary_key=True),
+    Column("posting_id", String(80), primary_key=True),
     Column("account", String(32), primary_key=True),
     Column("amount_yen", Integer, nullable=False),  # debit positive, credit negative
     Column("payment_id", _ID, nullable=False),

@@ -178,7 +178,7 @@ def _create_postings() -> None:
     op.create_table(
         "postings",
         sa.Column("municipality_code", sa.String(length=6), nullable=False),
-        sa.Column("posting_id", sa.String(length=64), nullable=False),
+        sa.Column("posting_id", sa.String(length=80), nullable=False),
         sa.Column("account", sa.String(length=32), nullable=False),
         sa.Column("amount_yen", sa.Integer(), nullable=False),
         sa.Column("payment_id", sa.String(length=32), nullable=False),
