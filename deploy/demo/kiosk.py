@@ -1,7 +1,7 @@
 """One terminal of the demo town: the product's own terminal, with the virtual coin unit behind its payment port.
 
-Beside the kiosk's pages it serves the dock (for people) and two JSON views (for programs that walk visits). None of that
-is in a production build: `terminal/` knows nothing of this module.
+Beside the kiosk's pages it serves the dock (for people) and two JSON views (for programs that walk visits). None of
+that is in a production build: `terminal/` knows nothing of this module.
 
     python -m deploy.demo.kiosk FOLDER
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Flask, jsonify, request
+from flask import Blueprint, jsonify, request
 
 from deploy.demo.dock import create_dock
 from deploy.demo.pki import TownPki

@@ -1,8 +1,8 @@
 """`make s1`: visits on four terminals at once, and the proof that every paper is its own card's.
 
 The judge is not ours: pdftotext reads each sheet that lies in a printer's tray, and what it says is compared with whose
-card was on that reader. Then the books: every account balances, no number was given twice, nothing is left in a spool or
-on a terminal's disk.
+card was on that reader. Then the books: every account balances, no number was given twice, nothing is left in a
+spool or on a terminal's disk.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Tally:
 
 
 def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
-    """Walk the visits and return one object of counts; `wrong` names what must not be, and is empty when all is well."""
+    """Walk the visits and return one object of counts; `wrong` names what must not be; empty when all is well."""
     started = time.monotonic()
     with bring_up(seed=seed, residents=residents, terminals=TERMINALS, kiosk_port=free_port()) as town:
         people = _people(town, visits, seed)
