@@ -7,7 +7,7 @@ impossible and raises. No clock, no ids and no devices: ids arrive in events, ti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, get_args
 
 from terminal import flow_steps as steps
 from terminal import visit as v
@@ -15,6 +15,9 @@ from terminal.flow_steps import Step, UnexpectedEvent
 from terminal.visit import Event, State, Visit
 
 Handler = Callable[[Visit, Any], Step]
+
+#: What a finger may do.
+TOUCHES: tuple[type, ...] = tuple(event for event in get_args(Event) if issubclass(event, v.Touch))
 
 #: How long a state may last, in seconds, until `TimedOut`. Source: UX.md of the design; 60 s + 45 s of warning.
 TIMEOUT_S: dict[State, float] = {
@@ -169,7 +172,7 @@ def _ignore(states: Iterable[State], events: Iterable[type], reason: str) -> Non
     IGNORED.update({(s, e): reason for s in states for e in events if (s, e) not in HANDLERS})
 
 
-_ignore(State, v.Touch.__subclasses__(), "a finger was quicker than the page, or the page older than the state")
+_ignore(State, TOUCHES, "a finger was quicker than the page, or the page older than the state")
 _ignore((State.TAKE_CARD,), (v.CardInserted,), "a phone on the reader comes and goes; only removal counts here")
 _ignore(
     set(State) - {State.OUT_OF_SERVICE, State.CLOSED},

@@ -1,0 +1,422 @@
+"""The flow's table: whole, and right in what it does with papers and money whatever happens."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.messages import PreparedOrder, Scope
+from terminal import visit as v
+from terminal.flow import HANDLERS, IGNORED, TIMEOUT_S, TOUCHES, step
+from terminal.flow_steps import PAID, UnexpectedEvent
+from terminal.visit import CopyOutcome, Money, Order, State, TerminalCode, Visit
+from tests.fakes import MUNICIPALITY, offer
+
+CHOICE = v.Choice(MUNICIPALITY, "residence", Scope.SELF, (), (), None, 1)
+EVENTS = typing.get_args(v.Event)
+
+
+def prepared(order_id: str, fee_yen: int = 200) -> PreparedOrder:
+    return PreparedOrder(
+        order_id=order_id,
+        municipality_code=MUNICIPALITY,
+        municipality_name="見本市",
+        kind="residence",
+        title="住民票の写し",
+        masked_names=(),
+        items=(),
+        fiscal_year=None,
+        issue_number="1",
+        pages=1,
+        fee_yen=fee_yen,
+        pdf_sha256=b"0" * 32,
+        expires_at_utc=datetime(2026, 11, 22, tzinfo=UTC),
+    )
+
+
+def printing(copies: int = 1, inserted_yen: int | None = None) -> Visit:
+    """A visit whose first copy is at the printer."""
+    due_yen = 200 * copies
+    return Visit(
+        State.PRINTING,
+        visit_id="v",
+        payment_id="p",
+        orders=tuple(Order(f"o{n}", prepared(f"o{n}"), sheets=1) for n in range(copies)),
+        money=Money("p", due_yen, inserted_yen=due_yen if inserted_yen is None else inserted_yen),
+    )
+
+
+def kinds(effects: tuple[v.Effect, ...]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]
+
+
+# The table
+
+
+def test_every_pair_is_handled_ignored_for_a_reason_or_impossible() -> None:
+    pairs = {(state, event) for state in State for event in EVENTS}
+    assert set(HANDLERS) <= pairs
+    assert set(IGNORED) <= pairs
+    assert not set(HANDLERS) & set(IGNORED)
+    assert all(len(reason) > 10 for reason in IGNORED.values())
+
+
+@pytest.mark.parametrize("state", State)
+def test_impossible_pairs_raise_and_ignored_ones_change_nothing(state: State) -> None:
+    visit = replace(printing(), state=state)
+    for event_type, event in _samples().items():
+        if (state, event_type) in HANDLERS:
+            continue
+        if (state, event_type) in IGNORED:
+            assert step(visit, event) == (visit, ())
+        else:
+            with pytest.raises(UnexpectedEvent) as raised:
+                step(visit, event)
+            assert (raised.value.state, raised.value.event_name) == (state, event_type.__name__)
+
+
+@pytest.mark.parametrize("state", State)
+def test_no_state_is_a_trap(state: State) -> None:
+    assert TIMEOUT_S[state] > 0
+    assert (state, v.TimedOut) in HANDLERS
+    for touch in TOUCHES:
+        assert (state, touch) in HANDLERS.keys() | IGNORED.keys()
+    for event in (v.CardInserted, v.CardRemoved, v.DevicesLost):
+        assert (state, event) in HANDLERS.keys() | IGNORED.keys()
+
+
+def test_a_table_that_lacks_a_pair_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(HANDLERS, (State.GRANTING, v.Granted))
+    with pytest.raises(UnexpectedEvent):
+        step(replace(printing(), state=State.GRANTING), v.Granted())
+
+
+def _samples() -> dict[type, v.Event]:
+    given_values: dict[type, v.Event] = {
+        v.PinDigit: v.PinDigit("1"),
+        v.Choose: v.Choose(CHOICE),
+        v.SheetsAnswered: v.SheetsAnswered(all_there=True),
+        v.CardReadDone: v.CardReadDone("v", b"", 3),
+        v.PinLengthChanged: v.PinLengthChanged(1),
+        v.Authenticated: v.Authenticated("山● 太●", ()),
+        v.PinRefused: v.PinRefused(2),
+        v.Prepared: v.Prepared("p", (), 1),
+        v.CollectionOpened: v.CollectionOpened(exact_only=False),
+        v.MoneyInserted: v.MoneyInserted(0),
+        v.MoneyHeld: v.MoneyHeld(0),
+        v.SheetsProgress: v.SheetsProgress(1),
+        v.PrintDecided: v.PrintDecided(CopyOutcome.PRINTED, 1),
+        v.MoneyCaptured: v.MoneyCaptured(0, 0, 0, 0),
+        v.MoneyReturned: v.MoneyReturned(0, 0),
+        v.Failed: v.Failed("X"),
+        v.DevicesLost: v.DevicesLost(("x",)),
+    }
+    return {event: given_values[event] if event in given_values else event() for event in EVENTS}
+
+
+# The card
+
+
+def test_a_card_taken_too_early_leads_back_without_a_word() -> None:
+    for state in (State.READING, State.PIN, State.AUTHENTICATING):
+        after, effects = step(Visit(state, visit_id="v", card_on_reader=True), v.CardRemoved())
+        assert after == Visit(State.CLOSED)
+        assert kinds(effects) == ["PinWipe", "ForgetVisit", "CheckDevices"]
+        same, _ = step(Visit(state, visit_id="v", card_on_reader=True), v.Failed(TerminalCode.CARD_REMOVED))
+        assert same == after
+
+
+def test_the_last_try_needs_a_second_word() -> None:
+    visit = Visit(State.PIN, tries_left=1, pin_length=4)
+    assert step(visit, v.PinOk()) == (visit, ())
+    confirmed, _ = step(visit, v.ConfirmLastTry())
+    after, effects = step(confirmed, v.PinOk())
+    assert after.state is State.AUTHENTICATING
+    assert effects == (v.Authenticate(last_try_confirmed=True),)
+
+
+def test_a_word_for_the_last_try_is_good_for_that_try_alone() -> None:
+    early, _ = step(Visit(State.PIN, tries_left=2, pin_length=4), v.ConfirmLastTry())
+    assert not early.last_try_confirmed
+    after, _ = step(Visit(State.AUTHENTICATING, tries_left=1, last_try_confirmed=True), v.PinRefused(1))
+    assert (after.state, after.last_try_confirmed) == (State.PIN, False)
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "code"),
+    [
+        (v.PinRefused(2), State.PIN, None),
+        (v.PinRefused(0), State.REFUSED, TerminalCode.PIN_LOCKED),
+        (v.Failed(TerminalCode.PIN_LOCKED, 0), State.REFUSED, TerminalCode.PIN_LOCKED),
+    ],
+)
+def test_a_refused_pin(event: v.Event, state: State, code: str | None) -> None:
+    after, effects = step(Visit(State.AUTHENTICATING, tries_left=3, pin_length=4), event)
+    assert (after.state, after.refusal.code if after.refusal else None) == (state, code)
+    assert after.pin_length == 0
+    assert v.PinWipe() in effects
+
+
+def test_a_card_without_tries_is_refused_before_a_pin_is_asked_for() -> None:
+    after, _ = step(Visit(State.READING), v.CardReadDone("v", b"c" * 32, 0))
+    assert after.refusal == v.Refusal(TerminalCode.PIN_LOCKED, 0)
+
+
+def test_an_incomplete_pin_changes_nothing() -> None:
+    visit = Visit(State.PIN, tries_left=3, pin_length=3)
+    assert step(visit, v.PinOk()) == (visit, ())
+
+
+def test_nothing_goes_on_before_the_card_is_taken() -> None:
+    visit = Visit(State.TAKE_CARD, masked_name="山● 太●", offers=(offer(),), card_on_reader=True)
+    assert step(visit, v.Choose(CHOICE)) == (visit, ())
+    after, _ = step(visit, v.TimedOut())
+    assert (after.state, after.offers, after.masked_name) == (State.REFUSED, (), "")
+    assert after.refusal == v.Refusal(TerminalCode.CARD_LEFT)
+
+
+def test_the_next_persons_card_waits_for_the_end_of_this_visit() -> None:
+    visit, _ = step(replace(printing(), state=State.TAKE_PAPER), v.CardInserted())
+    closed, _ = step(visit, v.PaperTaken())
+    after, effects = step(closed, v.DevicesReady())
+    assert (after, effects) == (Visit(State.READING, card_on_reader=True), (v.ReadCard(),))
+
+
+def test_a_card_that_stays_after_a_refusal_is_not_read_again() -> None:
+    refused, _ = step(Visit(State.AUTHENTICATING, card_on_reader=True), v.PinRefused(0))
+    closed, _ = step(refused, v.TimedOut())
+    after, _ = step(closed, v.DevicesReady())
+    assert after == Visit(State.IDLE, card_on_reader=True)
+
+
+# Choosing
+
+
+def test_not_me_issues_nothing_and_says_so() -> None:
+    confirming = replace(printing(2), state=State.CONFIRMING, money=None)
+    after, effects = step(confirming, v.NotMe())
+    assert effects == (v.ReportNotMe(), v.VoidOrders(("o0", "o1")), v.PinWipe())
+    assert after.refusal == v.Refusal(TerminalCode.NOT_ME)
+    assert {order.outcome for order in after.orders} == {CopyOutcome.VOID}
+
+
+def test_another_choice_voids_what_was_prepared() -> None:
+    confirming = replace(printing(2), state=State.CONFIRMING, money=None)
+    after, effects = step(confirming, v.ChangeChoice())
+    assert (after.state, after.orders, effects) == (State.CHOOSING, (), (v.VoidOrders(("o0", "o1")),))
+
+
+def test_the_price_is_the_sum_of_the_copies() -> None:
+    confirming = replace(printing(3), state=State.CONFIRMING, money=None)
+    after, effects = step(confirming, v.Pay())
+    assert effects == (v.CollectMoney("p", 600),)
+    assert after.money == Money("p", 600)
+
+
+def test_a_paper_free_of_charge_asks_for_no_money() -> None:
+    free = Order("o0", prepared("o0", fee_yen=0), sheets=1)
+    after, effects = step(Visit(State.CONFIRMING, payment_id="p", orders=(free,)), v.Pay())
+    assert (after.state, effects) == (State.GRANTING, (v.RequestGrant("o0"),))
+    after, effects = step(replace(after, state=State.PRINTING), v.PrintDecided(CopyOutcome.FAILED, 0))
+    assert (after.state, "ReturnMoney" in kinds(effects)) == (State.REFUSED, False)
+
+
+# Papers and money
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "code", "case"),
+    [
+        (CopyOutcome.PRINTED, State.CAPTURING, None, False),
+        (CopyOutcome.FAILED, State.RETURNING, TerminalCode.PRINT_FAILED, False),
+        (CopyOutcome.PARTIAL, State.RETURNING, TerminalCode.PRINT_PARTIAL, True),
+        (CopyOutcome.UNKNOWN, State.ASK_SHEETS, None, False),
+    ],
+)
+def test_what_a_verdict_leads_to(outcome: CopyOutcome, state: State, code: str | None, case: bool) -> None:
+    after, effects = step(printing(), v.PrintDecided(outcome, None))
+    assert (after.state, after.refusal.code if after.refusal else None, after.case) == (state, code, case)
+    assert effects[0] == v.ReportPaper("o0", outcome, None)
+    assert ("OpenCase" in kinds(effects)) == case
+
+
+def test_the_next_copy_only_after_the_one_before_is_printed() -> None:
+    second, effects = step(printing(2), v.PrintDecided(CopyOutcome.PRINTED, 1))
+    assert effects[1:] == (v.RequestGrant("o1"),)
+    done, effects = step(replace(second, state=State.PRINTING), v.PrintDecided(CopyOutcome.FAILED, 0))
+    assert effects[-1] == v.CaptureMoney("p", 200, (("o0", 200),))
+    after, _ = step(done, v.MoneyCaptured(200, 200, 0, 0))
+    assert (after.state, after.refusal) == (State.TAKE_PAPER, v.Refusal(TerminalCode.PRINT_FAILED))
+
+
+def test_a_copy_that_was_not_begun_is_void() -> None:
+    after, effects = step(printing(3), v.PrintDecided(CopyOutcome.PARTIAL, 1))
+    assert v.VoidOrders(("o1", "o2")) in effects
+    assert [order.outcome for order in after.orders] == ["partial", "void", "void"]
+
+
+@pytest.mark.parametrize("answer", [v.SheetsAnswered(all_there=False), v.TimedOut()])
+def test_an_unknown_paper_that_nobody_vouches_for_is_void_and_a_case(answer: v.Event) -> None:
+    asked, _ = step(printing(), v.PrintDecided(CopyOutcome.UNKNOWN, None))
+    after, effects = step(asked, answer)
+    assert (after.state, after.case) == (State.RETURNING, True)
+    assert kinds(effects) == ["VoidOrders", "OpenCase", "ReturnMoney"]
+
+
+def test_an_unknown_paper_that_someone_vouches_for_is_charged_as_declared() -> None:
+    asked, _ = step(printing(2), v.PrintDecided(CopyOutcome.UNKNOWN, None))
+    after, effects = step(asked, v.SheetsAnswered(all_there=True))
+    assert after.orders[0].outcome is CopyOutcome.DECLARED
+    assert kinds(effects) == ["ReportPaper", "VoidOrders", "CaptureMoney"], "no second copy from a printer in doubt"
+    assert effects[-1] == v.CaptureMoney("p", 200, (("o0", 200),))
+
+
+def test_a_late_grant_is_discarded() -> None:
+    granting = replace(printing(), state=State.GRANTING)
+    after, effects = step(granting, v.TimedOut())
+    assert kinds(effects) == ["AbandonGrant", "ReturnMoney"]
+    assert step(after, v.Granted()) == (after, ())
+
+
+@pytest.mark.parametrize("code", [TerminalCode.PAPER_MISMATCH, TerminalCode.GRANT_INVALID])
+def test_a_paper_in_doubt_is_a_case_before_it_is_printed(code: TerminalCode) -> None:
+    for state in (State.GRANTING, State.PRINTING):
+        after, effects = step(replace(printing(), state=state), v.Failed(code))
+        assert (after.state, after.case) == (State.RETURNING, True)
+        assert v.OpenCase(code, "o0") in effects
+    after, effects = step(Visit(State.PREPARING), v.Failed(code))
+    assert (after.state, after.case) == (State.REFUSED, True)
+    assert v.OpenCase(code) in effects
+
+
+def test_money_that_is_in_doubt_is_never_moved_again() -> None:
+    capturing, _ = step(printing(inserted_yen=500), v.PrintDecided(CopyOutcome.PRINTED, 1))
+    after, effects = step(capturing, v.Failed(TerminalCode.MONEY_UNCERTAIN))
+    assert after.money == Money("p", 200, inserted_yen=500, owed_yen=300, uncertain_yen=200)
+    assert (after.state, after.case, kinds(effects)) == (State.TAKE_PAPER, True, ["OpenCase"])
+
+
+def test_a_device_whose_sum_is_short_owes_the_rest() -> None:
+    returning = replace(printing(inserted_yen=300), state=State.RETURNING)
+    after, effects = step(returning, v.MoneyReturned(200, 0))
+    assert after.money == Money("p", 200, inserted_yen=300, returned_yen=200, owed_yen=100)
+    assert (after.case, kinds(effects)) == (True, ["OpenCase"])
+
+
+def test_paper_that_nobody_takes_is_a_case() -> None:
+    after, effects = step(replace(printing(), state=State.TAKE_PAPER), v.TimedOut())
+    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0")
+    assert after == Visit(State.CLOSED)
+
+
+# Whatever happens
+
+YEN = st.integers(0, 30).map(lambda n: n * 50)
+OUTCOMES = st.sampled_from(
+    [CopyOutcome.PRINTED, CopyOutcome.PRINTED, CopyOutcome.PARTIAL, CopyOutcome.FAILED, CopyOutcome.UNKNOWN]
+)
+STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
+    v.PinDigit: st.builds(v.PinDigit, st.sampled_from("0123456789")),
+    v.Choose: st.just(v.Choose(CHOICE)),
+    v.SheetsAnswered: st.builds(v.SheetsAnswered, st.booleans()),
+    v.CardReadDone: st.builds(v.CardReadDone, st.just("v"), st.just(b"c" * 32), st.sampled_from([None, 0, 1, 2, 3])),
+    v.PinLengthChanged: st.builds(v.PinLengthChanged, st.sampled_from([0, 3, 4, 4, 4])),
+    v.Authenticated: st.just(v.Authenticated("山● 太●", (offer(),))),
+    v.PinRefused: st.builds(v.PinRefused, st.integers(0, 2)),
+    v.Prepared: st.integers(1, 3).map(lambda n: v.Prepared("p", tuple(prepared(f"o{i}") for i in range(n)), 1)),
+    v.CollectionOpened: st.builds(v.CollectionOpened, st.booleans()),
+    v.MoneyInserted: st.builds(v.MoneyInserted, YEN),
+    v.MoneyHeld: st.builds(v.MoneyHeld, YEN),
+    v.SheetsProgress: st.builds(v.SheetsProgress, st.integers(0, 3)),
+    v.PrintDecided: st.builds(v.PrintDecided, OUTCOMES, st.sampled_from([None, 0, 1])),
+    v.MoneyCaptured: st.builds(v.MoneyCaptured, YEN, YEN, YEN, YEN),
+    v.MoneyReturned: st.builds(v.MoneyReturned, YEN, YEN),
+    v.Failed: st.builds(v.Failed, st.sampled_from(list(TerminalCode))),
+    v.DevicesLost: st.just(v.DevicesLost(("x",))),
+}
+
+
+def _events(event: type) -> st.SearchStrategy[v.Event]:
+    return STRATEGIES[event] if event in STRATEGIES else st.just(event())
+
+
+ANY_EVENT = st.one_of([_events(event) for event in EVENTS])
+ONWARD = {
+    State.OUT_OF_SERVICE: [v.DevicesReady],
+    State.IDLE: [v.CardInserted],
+    State.READING: [v.CardReadDone],
+    State.PIN: [v.PinLengthChanged, v.PinOk, v.ConfirmLastTry],
+    State.AUTHENTICATING: [v.Authenticated],
+    State.TAKE_CARD: [v.CardRemoved],
+    State.CHOOSING: [v.Choose],
+    State.PREPARING: [v.Prepared],
+    State.CONFIRMING: [v.Pay],
+    State.COLLECTING: [v.MoneyInserted],
+    State.RESERVED: [v.MoneyHeld],
+    State.GRANTING: [v.Granted],
+    State.PRINTING: [v.PrintDecided],
+    State.ASK_SHEETS: [v.SheetsAnswered],
+    State.CAPTURING: [v.MoneyCaptured],
+    State.RETURNING: [v.MoneyReturned],
+    State.TAKE_PAPER: [v.PaperTaken],
+    State.REFUSED: [v.Cancel],
+    State.CLOSED: [v.DevicesReady],
+}
+
+
+@dataclass
+class Account:
+    """What the effects of one visit asked for."""
+
+    printed: list[str]
+    captures: int = 0
+    returns: int = 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_happens_papers_and_money_agree(data: st.DataObject) -> None:
+    visit, account = Visit(State.OUT_OF_SERVICE), Account([])
+    for _ in range(data.draw(st.integers(5, 60))):
+        onward = st.one_of([_events(event) for event in ONWARD[visit.state]])
+        event = data.draw(st.one_of(onward, onward, onward, ANY_EVENT))
+        try:
+            after, effects = step(visit, event)
+        except UnexpectedEvent:
+            continue
+        _check_step(visit, after, effects, account)
+        if after.state in {State.IDLE, State.READING, State.CLOSED}:
+            account = Account([])
+        visit = after
+
+
+def _check_step(before: Visit, after: Visit, effects: tuple[v.Effect, ...], account: Account) -> None:
+    for effect in effects:
+        if isinstance(effect, v.Print):
+            assert after.state is State.PRINTING
+            assert effect.order_id not in account.printed, "an order is printed once"
+            account.printed.append(effect.order_id)
+        if isinstance(effect, v.CaptureMoney):
+            account.captures += 1
+            paid = {o.order_id: o.prepared.fee_yen for o in after.orders if o.outcome in PAID and o.prepared}
+            assert dict(effect.lines) == paid
+            assert effect.capture_yen == sum(paid.values())
+            assert set(paid) <= set(account.printed)
+        if isinstance(effect, v.ReturnMoney):
+            account.returns += 1
+            assert not any(order.outcome in PAID for order in after.orders)
+    assert account.captures + account.returns <= 1, "money is moved once"
+    money = after.money
+    if money is not None and after.state in {State.TAKE_PAPER, State.REFUSED}:
+        out_yen = money.captured_yen + money.change_yen + money.returned_yen + money.owed_yen + money.uncertain_yen
+        assert out_yen == money.inserted_yen
+        assert not any(order.outcome is CopyOutcome.WAITING for order in after.orders)
+    if after.state in {State.IDLE, State.CLOSED, State.OUT_OF_SERVICE}:
+        assert (after.masked_name, after.offers, after.orders, after.money, after.visit_id) == ("", (), (), None, "")
+    if before.state is not after.state and after.state is State.CLOSED:
+        assert any(isinstance(effect, v.ForgetVisit) for effect in effects)
