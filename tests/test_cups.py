@@ -139,6 +139,25 @@ def test_an_order_is_sent_once(parts: Parts) -> None:
     assert [found.job_id for found in parts.cups.jobs()] == [job.cups_job_id]
 
 
+@pytest.mark.parts
+def test_an_ended_job_keeps_its_name(parts: Parts) -> None:
+    """CUPS unloads an ended job, and then lists it without its name unless it has to load it again."""
+    job = parts.submit("order-1", pdf())
+    parts.service.release(job)
+    connection = cups.Connection(str(parts.cupsd.socket))
+
+    def name_listed() -> str | None:
+        listed = connection.getJobs(which_jobs="all", requested_attributes=["job-id", "job-name", "job-state"])
+        return listed[job.cups_job_id].get("job-name")  # type: ignore[no-any-return] # pycups has no types
+
+    wait_for(lambda: name_listed() is None, "the fault with the guard off: a job without a name")
+    assert [found.job_id for found in parts.cups.find("order-1")] == [job.cups_job_id]
+    with pytest.raises(errors.DuplicateJob):
+        parts.submit("order-1", pdf())
+    parts.service.purge(job)
+    assert parts.service.residue() == ()
+
+
 HALF_A_DOCUMENT = """
 import os, sys, cups
 connection = cups.Connection(sys.argv[1])

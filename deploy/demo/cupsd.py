@@ -132,7 +132,7 @@ class PrivateCupsd:
         if self._process is None:
             raise RuntimeError("cupsd does not run")
         os.kill(self._process.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, self._process.pid, os.WEXITED)
+        self._process.stop()  # its group holds cupsd alone: each backend has a group of its own
         self._process = None
 
     def __enter__(self) -> Self:

@@ -44,7 +44,7 @@ A4_PT = (210 / 25.4 * 72, 297 / 25.4 * 72)
 A4_TOLERANCE_PT = 0.01  # PDF writers round to two to four decimals
 ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # opaque: it shows in process lists and logs
 HTTP_CONTINUE = 100
-PRINTER_STATE_STOPPED = 5
+PRINTER_STATE_PROCESSING, PRINTER_STATE_STOPPED = 4, 5
 POLL_S = 0.05
 
 # IPP status -> error. Source: measured against CUPS 2.4.2.
@@ -63,6 +63,7 @@ _ERRORS: Mapping[int, type[CupsError]] = {
 class QueueState:
     """What CUPS says of the queue."""
 
+    processing: bool  # a backend runs
     stopped: bool
     accepting: bool
     reasons: tuple[str, ...]
@@ -156,7 +157,8 @@ class Cups:
 
     def jobs(self, which: str = "all") -> tuple[CupsJob, ...]:
         """Return this queue's jobs; which is all, completed or not-completed."""
-        wanted = ["job-id", "job-name", "job-state", "job-printer-uri"]
+        # job-priority is not used: asking for it makes CUPS load an ended job again, which has no name otherwise.
+        wanted = ["job-id", "job-name", "job-state", "job-printer-uri", "job-priority"]
         with self._connection() as connection:
             found = connection.getJobs(which_jobs=which, requested_attributes=wanted)
         return tuple(
@@ -185,10 +187,16 @@ class Cups:
         ending comes back into the spool when it has ended.
         Errors: PurgeTimeout, CupsError.
         """
+        deadline = time.monotonic() + timeout_s
         with suppress(NoSuchJob):
             self.cancel(job_id, timeout_s)
-            with self._connection() as connection:
-                connection.cancelJob(job_id, purge_job=True)
+            while True:
+                with self._connection() as connection:
+                    connection.cancelJob(job_id, purge_job=True)
+                self._at_rest(job_id)  # raises NoSuchJob: only CUPS not knowing the job any more is the end
+                if time.monotonic() > deadline:
+                    raise PurgeTimeout(f"job {job_id} is still there after {timeout_s:g} s")
+                time.sleep(POLL_S)
 
     def purge_all(self) -> None:
         """Remove every job of the queue, then enable it: enabled first, it would print what is left over."""
@@ -207,22 +215,25 @@ class Cups:
         with self._connection() as connection:
             found = connection.getPrinterAttributes(self._queue, requested_attributes=wanted)
         return QueueState(
+            processing=found["printer-state"] == PRINTER_STATE_PROCESSING,
             stopped=found["printer-state"] == PRINTER_STATE_STOPPED,
             accepting=bool(found["printer-is-accepting-jobs"]),
             reasons=as_tuple(found.get("printer-state-reasons")),
         )
 
     def _at_rest(self, job_id: int) -> bool:
-        """Return whether a job has ended and no backend holds it: its state says so too early.
+        """Return whether a job has ended and no backend holds it.
 
-        The reason processing-to-stop-point goes when the backend ends, but stays for good on a job that never had one.
+        Its state says so too early, and its reason processing-to-stop-point may stay for good. The queue is processing
+        as long as a backend runs, and runs one job at a time.
         """
-        wanted = ["job-state", "job-state-reasons", "time-at-processing"]
         with self._connection() as connection:
-            found = connection.getJobAttributes(job_id, requested_attributes=wanted)
-        stopping = "processing-to-stop-point" in as_tuple(found.get("job-state-reasons"))
-        was_started = found.get("time-at-processing") is not None
-        return JobState(found["job-state"]) in ENDED and not (stopping and was_started)
+            found = connection.getJobAttributes(job_id, requested_attributes=["job-state"])
+        if JobState(found["job-state"]) not in ENDED:
+            return False
+        if not self.queue_state().processing:
+            return True
+        return any(job.state == JobState.PROCESSING for job in self.jobs("not-completed"))
 
     def _send(self, connection: Any, job_id: int, order_id: str, pdf: bytes) -> None:  # pycups has no types
         status = connection.startDocument(self._queue, job_id, order_id, "application/pdf", 1)
