@@ -75,6 +75,11 @@ def test_missing_font_names_its_debian_package(tmp_path: Path) -> None:
         Fonts.load(tmp_path)
 
 
+def test_missing_addon_font_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FontMissing, match="add-on"):
+        Fonts.load(addon=tmp_path / "addon.ttf")
+
+
 def test_addon_font_draws_private_use_in_the_second_slot(tmp_path: Path) -> None:
     path = tmp_path / "addon.ttf"
     font = TTFont(FONT_FOLDER / "bizud-mincho" / "BIZUDMincho-Regular.ttf")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import subprocess
+import sys
 import zlib
 from datetime import date
 from pathlib import Path
@@ -161,6 +162,8 @@ def _signed_rubbish(payload: bytes) -> str:
         "MDG1:???",
         "MDG1:ABCDEF",
         packed(b"not cbor"),
+        packed(b"\x81" * 8000),  # nested until a stack would end
+        packed(b"\xd2\x84\x43\xa1\x81\x01\xa0\x40\x40"),
         packed(cbor2.dumps([1, 2, 3])),
         packed(cbor2.dumps(cbor2.CBORTag(18, []))),
         packed(b"\x00" * 100_000),  # inflates beyond the bound
@@ -169,6 +172,7 @@ def _signed_rubbish(payload: bytes) -> str:
         "MDG1:" + "A" * 5000,
         _mac(),
         _signed_rubbish(b"rubbish"),
+        _signed_rubbish(b"\x81" * 7000),
         _signed_rubbish(cbor2.dumps({1: "131130"})),
         _signed_rubbish(cbor2.dumps({1: "131130", 6: 0, 7: b"x" * 12, -70001: ["passport", "1", b"", b"", b"", {}]})),
     ],
@@ -207,6 +211,11 @@ def test_printed_seal_is_read_by_zxing_and_zbar(record: Certificate, dpi: int, t
         check=True,
     )
     assert zbar.stdout.strip("\n") == text
+
+
+def test_the_terminal_needs_no_font_to_read_a_seal() -> None:
+    code = "import sys, printing.paper.seal; sys.exit(bool({'reportlab', 'uharfbuzz'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
 def test_no_code_and_two_codes_are_unreadable() -> None:

@@ -23,25 +23,13 @@ from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFName, PDFStream
 from printing.paper.errors import FontMissing, UndrawableText
 
 FONT_FOLDER = Path("/usr/share/fonts/truetype")
-PRIVATE_USE = (
-    "Co"  # 行政事務標準文字 beyond MJ stand in the private use area, and mean something in the add-on font alone
-)
+_INSTALL = "install the Debian package "
+# The characters of 行政事務標準文字 beyond MJ stand in the private use area: in any other font their codes mean others.
+_PRIVATE_USE = "Co"
 
 # The subset serves a Type0 font with its own CID map: only outlines and horizontal metrics are of use there.
-_DROPPED_TABLES = (
-    "BASE",
-    "DSIG",
-    "GDEF",
-    "GPOS",
-    "GSUB",
-    "OS/2",
-    "cmap",
-    "gasp",
-    "meta",
-    "name",
-    "post",
-    "vhea",
-    "vmtx",
+_DROPPED_TABLES = frozenset(
+    ("BASE", "DSIG", "GDEF", "GPOS", "GSUB", "OS/2", "cmap", "gasp", "meta", "name", "post", "vhea", "vmtx")
 )
 # An Mn, Cf, ... character would need shaping, or is invisible; of the spaces only the two that names are written with.
 _DRAWABLE_CATEGORIES = frozenset(
@@ -67,9 +55,9 @@ def units(text: str) -> Iterator[str]:
 class Face:
     """One font file: lookup and metrics; immutable after construction."""
 
-    def __init__(self, path: Path, package: str, *, addon: bool = False) -> None:
+    def __init__(self, path: Path, remedy: str, *, addon: bool = False) -> None:
         if not path.is_file():
-            raise FontMissing(f"{path} is missing: install the Debian package {package}")
+            raise FontMissing(f"{path} is missing: {remedy}")
         self._source = hb.Face(hb.Blob.from_file_path(str(path)))
         self._font = hb.Font(self._source)
         self._prepared = hb.subset_preprocess(self._source)
@@ -83,7 +71,7 @@ class Face:
         category = unicodedata.category(base)
         if category not in _DRAWABLE_CATEGORIES and base not in _SPACES:
             return None
-        if category == PRIVATE_USE and not self._addon:
+        if category == _PRIVATE_USE and not self._addon:
             return None
         if len(unit) == 1:
             glyph = self._font.get_nominal_glyph(ord(base))
@@ -201,10 +189,10 @@ class Fonts:
         addon: the font of the characters of 行政事務標準文字 beyond the MJ collection, where the operator has one.
         Errors: FontMissing, naming the Debian package.
         """
-        mincho = Face(folder / "ipamj" / "ipamjm.ttf", "fonts-ipamj-mincho")
-        label = Face(folder / "bizud-mincho" / "BIZUDMincho-Regular.ttf", "fonts-morisawa-bizud-mincho")
-        heading = Face(folder / "bizud-gothic" / "BIZUDGothic-Regular.ttf", "fonts-morisawa-bizud-gothic")
-        extra = () if addon is None else (Face(addon, "of the operator's add-on characters", addon=True),)
+        mincho = Face(folder / "ipamj" / "ipamjm.ttf", _INSTALL + "fonts-ipamj-mincho")
+        label = Face(folder / "bizud-mincho" / "BIZUDMincho-Regular.ttf", _INSTALL + "fonts-morisawa-bizud-mincho")
+        heading = Face(folder / "bizud-gothic" / "BIZUDGothic-Regular.ttf", _INSTALL + "fonts-morisawa-bizud-gothic")
+        extra = () if addon is None else (Face(addon, "it is configured as the font of add-on characters", addon=True),)
         return cls(values=FaceList(mincho, *extra), labels=FaceList(label, mincho), headings=FaceList(heading, mincho))
 
     def undrawable(self, text: str) -> tuple[str, ...]:

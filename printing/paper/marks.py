@@ -21,7 +21,7 @@ def snap_mm(value_mm: float) -> float:
 
 
 def qr_rows(text: str) -> list[bytes]:
-    """Return the modules of a QR code, level M, one bytes a row; 0 is dark."""
+    """Return the modules of a QR code, level M, one bytes a row; 0 is dark, 255 light."""
     code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
     image: Any = code.to_image(scale=1, add_quiet_zones=False)  # a buffer, though its stub does not say so
     side = int(image.shape[0])
@@ -36,16 +36,15 @@ def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> flo
     quiet_mm = QR_QUIET_MODULES * QR_MODULE_MM
     side_mm = len(rows) * QR_MODULE_MM + 2 * quiet_mm
     document.fill(Box(left_mm, top_mm, side_mm, side_mm), WHITE)
-    runs: list[Box] = []
+    runs: list[str] = []
     for number, row in enumerate(rows):
-        y_mm = top_mm + quiet_mm + number * QR_MODULE_MM
         start = row.find(0)
         while start >= 0:
-            end = next((x for x in range(start, len(row)) if row[x]), len(row))
-            x_mm = left_mm + quiet_mm + start * QR_MODULE_MM
-            runs.append(Box(x_mm, y_mm, (end - start) * QR_MODULE_MM, QR_MODULE_MM))
+            end = row.find(255, start)
+            end = len(row) if end < 0 else end
+            runs.append(f"{start} {number} {end - start} 1 re")
             start = row.find(0, end)
-    document.squares(runs)
+    document.grid(runs, (left_mm + quiet_mm, top_mm + quiet_mm), QR_MODULE_MM)
     return side_mm
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reportlab import rl_config
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
@@ -19,8 +20,9 @@ from reportlab.pdfgen.canvas import Canvas
 from printing.paper.errors import ValueTooLong
 from printing.paper.fonts import DocumentFont, Face, FaceList, Fonts, units
 
-PAGE_WIDTH_MM = 210.0
-PAGE_HEIGHT_MM = 297.0
+# ReportLab would write page streams in ASCII, a third of a document's whole time. Set once, before anything is drawn.
+rl_config.useA85 = 0
+
 PT_PER_MM = mm
 MIN_SIZE_PT = 6.0  # the smallest type that an officer signs; below it a value wraps, and then is refused
 MIN_READING_PT = 4.5  # of readings above a name, as ruby is set
@@ -216,9 +218,11 @@ class Document:
         """Fill paths given as PDF operators in points."""
         self._add("q " + "{:g} {:g} {:g} rg ".format(*colour) + "\n".join(paths) + " f Q")
 
-    def squares(self, boxes: list[Box], colour: Colour = BLACK) -> None:
-        """Fill many rectangles as one path."""
-        self.paths([_rectangle(box) for box in boxes], colour)
+    def grid(self, paths: list[str], at_mm: tuple[float, float], step_mm: float) -> None:
+        """Fill paths given in whole steps of a grid that runs right and down from a point."""
+        step_pt = step_mm * PT_PER_MM
+        matrix = f"{step_pt:.5f} 0 0 {-step_pt:.5f} {at_mm[0] * PT_PER_MM:.5f} {_y_pt(at_mm[1]):.5f} cm"
+        self.paths([matrix, *paths], BLACK)
 
     def outlines(
         self,

@@ -1,7 +1,8 @@
 """What a certificate says: typed records, the only thing the pages are drawn from.
 
 A value of None is "not recorded" and prints 【空欄】. An optional item that was not chosen prints 【省略】; its
-value is not in the record at all, so that what was not asked for cannot be printed by mistake.
+value is not in the record at all, so that what was not asked for cannot be printed by mistake; a record that has it
+nevertheless is refused. The Individual Number is chosen person by person: of whom it was not, it is None and 【省略】.
 Sources: 住民基本台帳法 articles 7 and 30-45; the items' names are the field's English terms (README, glossary).
 """
 
@@ -49,7 +50,7 @@ class ForeignResidentItems(Record, frozen=True, kw_only=True):
     card_number: str | None = None
     alias: str | None = None  # always prints if recorded
     alias_history: tuple[str, ...] = ()
-    kanji_name: str | None = None
+    kanji_name: str | None = None  # beside the name in Latin letters, on request; no cell without it
 
 
 class ResidencePerson(Record, frozen=True, kw_only=True):
@@ -57,7 +58,7 @@ class ResidencePerson(Record, frozen=True, kw_only=True):
 
     name: str
     name_reading: str | None = None
-    former_surname: str | None = None  # always prints if recorded
+    former_surname: str | None = None  # always prints if recorded; Japanese nationals alone have one
     former_surname_reading: str | None = None
     born_on: date
     sex: str

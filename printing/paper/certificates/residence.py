@@ -36,6 +36,7 @@ _BLOCK_ROWS = 8
 _BLOCK_MM = sheet.NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
 _BLOCK_GAP_MM = 1.0
 _LABEL_MM = 18.0
+_HALVES_MM = (69.0, _LABEL_MM, 69.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,16 +234,9 @@ def _foreign_rows(
             Cell("在留期間", _chosen(record, status, foreign.period), "period", 16.0, 30.0),
             Cell("満了日", _chosen(record, status, expires_on), "expires_on", 16.0, 42.0),
         ),
-        (
-            Cell(
-                card_label,
-                _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number),
-                "card_number",
-                _LABEL_MM,
-                42.0,
-            ),
-            Cell("個人番号", _individual_number(person), "individual_number", 16.0, 34.0),
-            Cell("備考", person.remarks or EMPTY, "remarks", 12.0, 52.0),
+        _pair(
+            (card_label, _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number), "card_number"),
+            ("個人番号", _individual_number(person), "individual_number"),
         ),
         _pair(_dated("住所を定めた日", person, "address_since"), _dated("届出日", person, "notified_on")),
         _pair(
@@ -252,9 +246,13 @@ def _foreign_rows(
                 _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address),
                 "previous_address",
             ),
-            (69.0, _LABEL_MM, 69.0),
+            _HALVES_MM,
         ),
-        _full("通称の記載・削除", _chosen(record, ResidenceItem.ALIAS_HISTORY, history), "alias_history"),
+        _pair(
+            ("通称の記載・削除", _chosen(record, ResidenceItem.ALIAS_HISTORY, history), "alias_history"),
+            ("備考", person.remarks or EMPTY, "remarks"),
+            _HALVES_MM,
+        ),
     )
 
 
