@@ -73,11 +73,11 @@ def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
 
 
 def _people(town: RunningTown, visits: int, seed: int) -> list[str]:
-    """Draw people of one municipality whose card works and who have no story of being refused."""
+    """Draw people of one municipality: heads of household, who are old enough, without a story of being refused."""
     fit = [
         resident_id
         for resident_id, holder in town.directory.residents.items()
-        if holder.municipality == UMIBE and holder.story is None and holder.linked
+        if holder.municipality == UMIBE and holder.story is None and holder.household[0] == resident_id
     ]
     rng = random.Random(f"s1:{seed}")
     rng.shuffle(fit)

@@ -1,0 +1,28 @@
+"""What several test files share: one small town that is up for the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.demo.bring_up import RunningTown, bring_up
+from deploy.demo.processes import free_port
+from deploy.demo.visitor import Visitor
+
+TOWN_RESIDENTS = 200
+
+
+@pytest.fixture(scope="session")
+def town() -> Iterator[RunningTown]:
+    """A town of real parts with one terminal. Tests of it belong to one group, so that one worker brings it up."""
+    with bring_up(seed=1, residents=TOWN_RESIDENTS, kiosk_port=free_port()) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(town: RunningTown) -> Iterator[Visitor]:
+    """Somebody who stands before the town's kiosk."""
+    someone = Visitor(town.world())
+    yield someone
+    someone.close()

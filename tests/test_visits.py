@@ -1,0 +1,148 @@
+"""Whole visits on real parts: card, server, coins, printer; what came out is judged by poppler, not by us."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.books import Books
+from deploy.demo.bring_up import RunningTown
+from deploy.demo.town_stories import STORIES
+from deploy.demo.visit_file import VisitFile
+from deploy.demo.visitor import Outcome, Visitor
+
+pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("town")]
+
+SAMPLE = "u-000001"
+REFUSED = sorted(key for key, story in STORIES.items() if story.refusal is not None)
+ISSUED = sorted(key for key, story in STORIES.items() if story.refusal is None)
+
+
+def text_of(paper: Path) -> str:
+    done = subprocess.run(["pdftotext", "-layout", str(paper), "-"], capture_output=True, check=True, timeout=30)
+    return done.stdout.decode()
+
+
+def name_of(town: RunningTown, resident_id: str) -> str:
+    return town.directory.residents[resident_id].name
+
+
+def require_settled(town: RunningTown, outcome: Outcome, copies: int = 1) -> None:
+    assert outcome.refused is None, outcome.words
+    assert not outcome.case
+    assert [order["verdict"] for order in outcome.orders] == ["printed"] * copies
+    assert len(outcome.papers) == copies
+    books = Books(town.database)
+    try:
+        ids = [order["order"] for order in outcome.orders]
+        assert set(books.wait_until_settled(ids).values()) == {"SETTLED"}
+    finally:
+        books.close()
+
+
+def test_a_residence_certificate_comes_out_with_name_number_and_title(town: RunningTown, visitor: Visitor) -> None:
+    outcome = visitor.visit(VisitFile(resident=SAMPLE, coins=(100, 100)))
+    require_settled(town, outcome)
+    text = text_of(outcome.papers[0])
+    assert name_of(town, SAMPLE) in text
+    assert "\U000e0119" in text  # the variation selector of the sample's surname
+    assert "住民票の写し" in text
+    assert outcome.orders[0]["issue_number"] in text
+    assert (outcome.paid_yen, outcome.change_yen, outcome.money_returned_yen) == (200, 0, 0)
+
+
+def test_the_whole_household_with_items(town: RunningTown, visitor: Visitor) -> None:
+    asked = VisitFile(resident=SAMPLE, scope="household", items=("domicile", "relationship"), coins=(500,))
+    outcome = visitor.visit(asked)
+    require_settled(town, outcome)
+    text = text_of(outcome.papers[0])
+    for member in town.directory.residents[SAMPLE].household:
+        assert name_of(town, member) in text
+    assert "世帯全員の住民票の原本と相違ない" in "".join(text.split())
+    assert (outcome.paid_yen, outcome.change_yen, outcome.money_returned_yen) == (200, 300, 0)
+
+
+def test_chosen_members_alone(town: RunningTown, visitor: Visitor) -> None:
+    household = town.directory.residents[SAMPLE].household
+    outcome = visitor.visit(VisitFile(resident=SAMPLE, scope=(household[1], household[3])))
+    require_settled(town, outcome)
+    text = text_of(outcome.papers[0])
+    printed = [member for member in household if name_of(town, member) in text]
+    assert printed == [household[1], household[3]]
+
+
+def test_s19_the_individual_number_prints_only_if_chosen(town: RunningTown, visitor: Visitor) -> None:
+    without = visitor.visit(VisitFile(resident=SAMPLE))
+    chosen = visitor.visit(VisitFile(resident=SAMPLE, items=("individual_number",)))
+    require_settled(town, without)
+    require_settled(town, chosen)
+    assert "9900" not in text_of(without.papers[0])  # every number of the town begins so
+    assert "9900" in text_of(chosen.papers[0])
+
+
+def test_two_copies_are_two_documents(town: RunningTown, visitor: Visitor) -> None:
+    outcome = visitor.visit(VisitFile(resident=SAMPLE, copies=2, coins=(500,)))
+    require_settled(town, outcome, copies=2)
+    numbers = [order["issue_number"] for order in outcome.orders]
+    assert len(set(numbers)) == 2
+    for paper, number in zip(outcome.papers, numbers, strict=True):
+        assert number in text_of(paper)
+    assert (outcome.paid_yen, outcome.change_yen) == (400, 100)
+
+
+def test_a_taxation_certificate_of_a_fiscal_year(town: RunningTown, visitor: Visitor) -> None:
+    resident = STORIES["taxed"].resident_id
+    outcome = visitor.visit(VisitFile(resident=resident, kind="taxation", fiscal_year=2025, coins=(500,)))
+    require_settled(town, outcome)
+    text = text_of(outcome.papers[0])
+    assert "令和7年度" in text
+    assert name_of(town, resident) in text
+
+
+def test_not_enough_money_goes_back(town: RunningTown, visitor: Visitor) -> None:
+    outcome = visitor.visit(VisitFile(resident=SAMPLE, coins=(100, 50)))
+    assert outcome.refused == "CANCELLED"
+    assert outcome.papers == []
+    assert (outcome.paid_yen, outcome.money_returned_yen) == (0, 150)
+
+
+def test_a_wrong_pin_costs_a_try_and_nothing_else(town: RunningTown, visitor: Visitor) -> None:
+    resident = STORIES["single"].resident_id
+    wrong = visitor.visit(VisitFile(resident=resident, pin="9999"))
+    assert wrong.refused == "PIN_WRONG"
+    assert "2" in (wrong.words or "")
+    require_settled(town, visitor.visit(VisitFile(resident=resident)))
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_story_that_must_be_refused(town: RunningTown, visitor: Visitor, key: str) -> None:
+    story = STORIES[key]
+    outcome = visitor.visit(VisitFile(resident=story.resident_id, kind=story.kind, scope=story.scope))  # type: ignore[arg-type]
+    assert outcome.refused == story.refusal
+    assert outcome.words
+    assert outcome.papers == []
+    assert outcome.paid_yen == 0
+
+
+@pytest.mark.parametrize("key", ISSUED)
+def test_a_story_that_is_issued(town: RunningTown, visitor: Visitor, key: str) -> None:
+    story = STORIES[key]
+    asked = VisitFile(resident=story.resident_id, kind=story.kind, scope=story.scope, coins=(500,))  # type: ignore[arg-type]
+    outcome = visitor.visit(asked)
+    require_settled(town, outcome)
+    assert name_of(town, story.resident_id) in text_of(outcome.papers[0])
+
+
+def test_after_all_visits_the_accounts_balance(town: RunningTown, visitor: Visitor) -> None:
+    require_settled(town, visitor.visit(VisitFile(resident=SAMPLE)))
+    books = Books(town.database)
+    try:
+        balances = books.balances()
+    finally:
+        books.close()
+    assert sum(balances.values()) == 0
+    assert balances["customer_deposit"] == 0
+    assert balances["suspense"] == 0
+    assert balances["cashbox"] == town.world().money().cashbox_yen
