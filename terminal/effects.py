@@ -270,14 +270,24 @@ class Effects:
         before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
         row = self._intent(Act.COLLECT, visit, payment_id, due_yen, before)
         self.memory.collect_row = row
-        exact_only = False
+        try:
+            exact_only = yield from self._open_unit(payment_id, due_yen)
+        except (PaymentDeviceError, WorkerError):
+            self._note(lambda: self._journal.result(row, Result(outcome="not opened")))
+            raise
+        return v.CollectionOpened(exact_only)
+
+    def _open_unit(self, payment_id: str, due_yen: int) -> Generator[Call, Any, bool]:
+        """Open the unit; return whether it takes the exact sum alone, because it could not give change."""
+        payment = self._devices.payment
         try:
             yield Call(Lane.PAYMENT, "payment.start", lambda: payment.start(payment_id, due_yen))
         except ChangeUnavailable:
-            exact_only = True
-        if exact_only:
-            yield Call(Lane.PAYMENT, "payment.start", lambda: payment.start(payment_id, due_yen, exact_only=True))
-        return v.CollectionOpened(exact_only)
+            log.info("no change", payment=payment_id)
+        else:
+            return False
+        yield Call(Lane.PAYMENT, "payment.start", lambda: payment.start(payment_id, due_yen, exact_only=True))
+        return True
 
     def _hold(self, _effect: v.HoldMoney, _visit: Visit) -> Program:
         memory = self.memory
@@ -386,6 +396,11 @@ class Effects:
         """Write a case down; from now on the terminal is out of service once the visit is over."""
         log.error("case", code=case.code, order=case.order_id, payment=case.payment_id, detail=case.detail)
         self._note(lambda: self._journal.case(case))
+
+    def close_cases(self, note: str) -> None:
+        """Close the open cases with what staff found."""
+        for row in self._journal.open_cases():
+            self._journal.close_case(row.row, note)
 
     def _forget_visit(self, _effect: v.ForgetVisit, _visit: Visit) -> Program:
         """The memory was wiped when the step was taken; here the spool."""

@@ -25,7 +25,7 @@ GRANT_LIFETIME_S: Final = 60.0  # on this terminal's monotonic clock, from recei
 class PaperCheck(StrEnum):
     """The checks, each by the fault that it catches."""
 
-    PREPARED_DIGEST = "prepared-digest"  # other bytes than the server prepared for this order
+    PREPARED_DIGEST = "prepared-digest"  # other bytes than the server prepared for this order, before money is taken
     PRINTED_SEAL = "printed-seal"  # a seal that is unreadable, forged, another municipality's or another document's
     BINDING = "binding"  # a genuine paper of another order, visit or card
     GRANT = "grant"  # a grant that is forged, another order's, another document's or another terminal's
@@ -75,14 +75,13 @@ class PaperGuard:
             _require_digest(PaperCheck.PREPARED_DIGEST, paper.pdf, prepared.pdf_sha256)
             if prepared.order_id != order_id:
                 raise PaperMismatch(PaperCheck.PREPARED_DIGEST, "prepared for another order")
-        if not self.checks & {PaperCheck.PRINTED_SEAL, PaperCheck.BINDING}:
-            return
         # 2. What is printed: the seal as a receiver would read it, under this municipality's keys alone.
+        if PaperCheck.PRINTED_SEAL not in self.checks:
+            return  # what an unverified seal states binds nothing
         content = self._printed_seal(paper)
-        if PaperCheck.PRINTED_SEAL in self.checks:
-            stated = (content.municipality_code, content.kind.value, content.issue_number)
-            if stated != (prepared.municipality_code, prepared.kind, prepared.issue_number):
-                raise PaperMismatch(PaperCheck.PRINTED_SEAL, "the seal states another document")
+        stated = (content.municipality_code, content.kind.value, content.issue_number)
+        if stated != (prepared.municipality_code, prepared.kind, prepared.issue_number):
+            raise PaperMismatch(PaperCheck.PRINTED_SEAL, "the seal states another document")
         # 3. Our own secret and the card that was read: no paper of another visit can carry this.
         if PaperCheck.BINDING in self.checks:
             expected = binding(order_id, visit_secret, certificate_sha256)
@@ -92,7 +91,7 @@ class PaperGuard:
     def check_grant(self, answer: GrantAnswer, paper: Paper, received_s: float) -> HeldGrant:
         """Return the grant if it is the server's, for this order, these bytes and this terminal."""
         try:
-            grant = grants.verify(answer, self.trust.grant_key())
+            grant = grants.verify(answer, self.trust.grant_key())  # in any case: without it there is no grant
         except grants.GrantInvalid as error:
             raise PaperMismatch(PaperCheck.GRANT, str(error)) from error
         named = (grant.order_id, grant.pdf_sha256, grant.terminal_id)

@@ -80,11 +80,18 @@ class _Running:
     must_end: bool  # begun acts on paper and money end even where nobody waits for them any more
 
 
+@dataclass(frozen=True, slots=True)
+class _CloseCases:
+    """What staff found out."""
+
+    note: str
+
+
 class _Stop:
     """Tells the runner to end."""
 
 
-_Item = Event | _Told | _Answer | _Done | _Stop
+_Item = Event | _Told | _Answer | _Done | _CloseCases | _Stop
 _MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.CollectMoney)
 
 
@@ -181,6 +188,10 @@ class Runner:
         """Hand in what a device said by itself."""
         self._queue.put(_Told(event))
 
+    def close_cases(self, note: str) -> None:
+        """Staff have looked at printer and money and say what they found: the open cases are closed with it."""
+        self._queue.put(_CloseCases(note))
+
     def current(self) -> Visit:
         """Return the visit as it stands."""
         return self._visit
@@ -264,6 +275,10 @@ class Runner:
                 self._take_answer(item)
             case _Told():
                 self._take_told(item.event)
+            case _CloseCases():
+                self._effects.close_cases(item.note)
+                if self._visit.state is State.OUT_OF_SERVICE:
+                    self._begin((v.CheckDevices(),))
             case v.TimedOut() if self._sources.monotonic() < self._deadline_s:
                 pass  # woken for the outbox
             case _Stop():
