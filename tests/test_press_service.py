@@ -14,6 +14,7 @@ import pytest
 
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
+from deploy.demo.processes import Process
 from printing.press.errors import CupsUnavailable, DigestMismatch, NoSuchJob, PageCountDiffers, PurgeTimeout
 from printing.press.service import Counters, HeldJob, PressService, PrinterState, SheetProgress
 from printing.press.verdict import Capabilities, JobState, Outcome, Verdict
@@ -264,7 +265,9 @@ def test_a_killed_cupsd_is_a_typed_error_and_its_restart_prints_nothing_twice(fo
 
 
 @pytest.mark.parts
-def test_cupsd_killed_while_it_prints_gives_one_paper(folder: Path) -> None:
+@pytest.mark.parametrize("cleaned", [False, True])
+def test_cupsd_killed_while_it_prints(folder: Path, cleaned: bool) -> None:
+    """Started again over what the crash left, it sends the job a second time; started as we do, once."""
     out = folder / "out"
     command = f'until [ -e {folder}/go ]; do sleep 0.02; done; cp "$1" {out}/"$IPP_JOB_ID".pdf; {REPORT.format(done=1)}'
     with press_parts(folder, command=command) as parts:
@@ -273,12 +276,25 @@ def test_cupsd_killed_while_it_prints_gives_one_paper(folder: Path) -> None:
         parts.service.release(job)
         wait_for(lambda: bool(parts.at_printer.find("order-1")), "the job at the printer")
         parts.cupsd.kill()
-        parts.cupsd.start()
-        (folder / "go").touch()
-        verdict = parts.service.verdict(job, before)
-        assert verdict.outcome == Outcome.PRINTED, "the printer is asked by name, so CUPS's crash does not matter"
-        assert parts.cups.jobs() == ()
-        assert len(parts.printer.papers()) == len(parts.at_printer.jobs("completed")) == 1
+        if cleaned:
+            parts.cupsd.start()
+            assert parts.cups.jobs() == ()
+            (folder / "go").touch()
+            verdict = parts.service.verdict(job, before)
+            assert verdict.outcome == Outcome.PRINTED, "the printer is asked by name: CUPS's crash does not matter"
+            assert len(parts.printer.papers()) == len(parts.at_printer.find("order-1")) == 1
+            return
+        etc = parts.cupsd.root / "etc"
+        careless = ("cupsd", "-f", "-c", str(etc / "cupsd.conf"), "-s", str(etc / "cups-files.conf"))
+        process = Process("cupsd", careless, log=folder / "careless.log")
+        try:
+            (folder / "go").touch()
+            wait_for(lambda: len(parts.printer.papers()) == 2, "the second paper")
+            verdict = parts.service.verdict(job, before, stall_timeout_s=2)
+        finally:
+            process.stop()
+        assert verdict.outcome == Outcome.UNKNOWN
+        assert "2 jobs of this order" in verdict.why
 
 
 @pytest.mark.parts
