@@ -103,7 +103,7 @@ def test_japanese_entry_has_its_items() -> None:
     for words in (
         f"氏名 {WATANABE} 性別 女 生年月日 昭和60年4月3日 続柄 世帯主",
         "旧氏 佐藤 (さとう) 住民となった年月日 令和元年5月1日",
-        "住所を定めた日 令和元年5月1日 届出日 令和元年5月3日",
+        "届出日 令和元年5月3日 住所を定めた年月日 令和元年5月1日",
         "本籍 みほん県みほん市本町一丁目2番 筆頭者 渡\u9089\U000e010f 一郎",
         "転入前住所 架空県そら市北町三丁目14番地15 メゾン架空 203号",
         "異動前住所 【空欄】",
@@ -343,6 +343,13 @@ def test_a_seal_larger_than_its_area_is_refused(record: Certificate, most: int) 
     assert read_printed(render(fonts(), record, ISSUANCE, "MDG1:" + "A" * (most - 5))) == "MDG1:" + "A" * (most - 5)
     with pytest.raises(ValueTooLong, match="seal"):
         render(fonts(), record, ISSUANCE, "MDG1:" + "A" * 1_300)
+
+
+def test_a_seal_that_could_not_be_held_is_refused_before_it_exists() -> None:
+    names_of_60 = residence(*[bare("MONTEMAYOR" * 6)] * 4)
+    check(fonts(), names_of_60, ISSUANCE)
+    with pytest.raises(ValueTooLong, match="seal"):
+        check(fonts(), residence(*[bare("MONTEMAYOR" * 6)] * 14), ISSUANCE)
 
 
 def test_dates_before_the_gregorian_calendar_are_refused() -> None:

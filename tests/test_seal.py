@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import zlib
@@ -66,6 +67,13 @@ def test_what_was_signed_is_what_is_verified(record: Certificate) -> None:
 def test_five_people_stay_small() -> None:
     household = residence(*(bare(f"見本 {n}郎") for n in "一二三四五"))
     assert len(unpacked(seal.sign(content(household), SIGNER))) < 440
+
+
+@pytest.mark.parametrize("record", [residence(bare("一")), residence(*[JAPANESE, FOREIGN] * 5), TAXED, WITHHELD])
+def test_no_seal_is_longer_than_was_reckoned(record: Certificate) -> None:
+    issuance = msgspec.structs.replace(ISSUANCE, issue_number="9" * 40)
+    longest = seal.content_of(record, issuance, status_id=os.urandom(16), binding=os.urandom(32), salt=os.urandom(32))
+    assert len(seal.sign(longest, SIGNER)) <= seal.max_seal_chars(record)
 
 
 def test_allow_list_keeps_the_rest_out_of_the_seal() -> None:

@@ -37,6 +37,8 @@ _ALG, _KID, _ES256 = 1, 4, -7  # COSE header parameters and algorithm, RFC 9052 
 _ISS, _IAT, _CTI = 1, 6, 7  # CWT claims, RFC 8392
 _PAPER = -70001  # our private claim: [kind, issue number, binding, salt, digest, proven fields]
 _JST = timedelta(hours=9)
+# Signature, keys, digest, binding, salt, ids and headers at their longest, and what deflate may add to that.
+_MAX_FRAME_BYTES = 330
 _DIGEST_DOMAIN = b"madoguchi-content-v1\0"
 
 
@@ -160,6 +162,12 @@ def sign(content: SealContent, signer: SealSigner) -> str:
     signed: bytes = cwt.COSE.new().encode_and_sign(cbor2.dumps(claims), signer.key, protected=protected)
     text: bytes = base45.b45encode(zlib.compress(signed, 9))
     return SEAL_PREFIX + text.decode("ascii")
+
+
+def max_seal_chars(record: Certificate) -> int:
+    """Return how long a record's seal can be at most, so that a paper can be refused before its seal exists."""
+    fields_bytes = sum(len(name) + len(value.encode()) + 4 for name, value in proven_fields(record).items())
+    return len(SEAL_PREFIX) + (_MAX_FRAME_BYTES + fields_bytes) * 3 // 2 + 3
 
 
 def verify(text: str, keys: Mapping[str, bytes]) -> SealContent:

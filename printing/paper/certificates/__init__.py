@@ -11,6 +11,7 @@ from printing.paper.errors import UndrawableText
 from printing.paper.fonts import Fonts
 from printing.paper.page import Document
 from printing.paper.records import Certificate, Issuance, ResidenceCertificate
+from printing.paper.seal import max_seal_chars
 
 
 def render(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
@@ -28,7 +29,7 @@ def check(fonts: Fonts, record: Certificate, issuance: Issuance) -> None:
     Shape:  issuance with any issue number of the right length will do.
     Errors: as render.
     """
-    _drawn(fonts, record, issuance, "CHECK")
+    _drawn(fonts, record, issuance, "A" * max_seal_chars(record))
 
 
 def undrawable(fonts: Fonts, record: Certificate, issuance: Issuance) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tup
         former = f"{person.former_surname} ({person.former_surname_reading})"
     return (
         _pair(("旧氏", former, "former_surname"), _dated("住民となった年月日", person, "became_resident_on")),
-        _pair(_dated("住所を定めた日", person, "address_since"), _dated("届出日", person, "notified_on")),
+        _pair(_dated("届出日", person, "notified_on"), _dated("住所を定めた年月日", person, "address_since")),
         _pair(
             ("本籍", _chosen(record, ResidenceItem.DOMICILE, person.domicile), "domicile"),
             ("筆頭者", _chosen(record, ResidenceItem.DOMICILE, person.domicile_head), "domicile_head"),
@@ -238,7 +238,7 @@ def _foreign_rows(
             (card_label, _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number), "card_number"),
             ("個人番号", _individual_number(person), "individual_number"),
         ),
-        _pair(_dated("住所を定めた日", person, "address_since"), _dated("届出日", person, "notified_on")),
+        _pair(_dated("届出日", person, "notified_on"), _dated("住所を定めた年月日", person, "address_since")),
         _pair(
             ("転入前住所", person.moved_in_from or EMPTY, "moved_in_from"),
             (
