@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -77,7 +77,7 @@ class SealSigner:
     """A municipality's signing key and the id under which receivers know it."""
 
     key_id: str
-    key: COSEKeyInterface
+    key: COSEKeyInterface = field(repr=False)
 
     @classmethod
     def from_pem(cls, key_id: str, private_key_pem: bytes) -> SealSigner:
