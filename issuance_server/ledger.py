@@ -7,7 +7,7 @@ by municipality and JST calendar year; gaps are allowed, repetition is not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -101,6 +101,7 @@ TRANSITIONS: Mapping[tuple[OrderState, OrderEvent], Transition] = {
     (_I, _E.RECHECK_FAILED): Transition(Guard.RECHECK_DISAGREED, _V, case=CaseReason.RECHECK_FAILED),
     (_I, _E.ORDER_VOIDED): Transition(_W, _V),
     (_I, _E.NOT_ME): Transition(_W, _V),
+    (_P, _E.RECHECK_FAILED): Transition(Guard.RECHECK_DISAGREED, _V, case=CaseReason.RECHECK_FAILED),
     (_P, _E.GRANT): Transition(Guard.ENTITLED_AND_PAID, _G, PostingKind.RESERVE),
     (_P, _E.TIME_OUT): Transition(Guard.EXPIRED, _V),
     (_P, _E.ORDER_VOIDED): Transition(_W, _V),
@@ -162,6 +163,16 @@ class Order:
 
 
 _ROW = tuple(orders.c[name] for name in Order.__dataclass_fields__)
+_LATER = (
+    "seal_text",
+    "pdf_sha256",
+    "pages",
+    "grant_fingerprint",
+    "grant_bytes",
+    "grant_signature",
+    "payment_id",
+)  # what an order has none of when it begins
+_FIRST = tuple(name for name in Order.__dataclass_fields__ if name not in {*_LATER, "state"})
 _BY_ID = select(*_ROW).where(orders.c.order_id == bindparam("order"))
 _BY_VISIT = select(*_ROW).where(orders.c.visit_id == bindparam("visit"), orders.c.terminal_id == bindparam("terminal"))
 _EXPIRED = select(*_ROW).where(
@@ -225,21 +236,15 @@ def next_number(connection: Connection, municipality_code: str, year: int) -> in
     return int(connection.execute(_NEXT_NUMBER, {"code": municipality_code, "year": year}).scalar_one())
 
 
-def intend(connection: Connection, row: Mapping[str, object], at_utc: datetime) -> None:
-    """Write a new order.
+def intend(connection: Connection, row: Mapping[str, Any], at_utc: datetime) -> Order:
+    """Write a new order and return it.
 
     Errors: IntegrityError if its id or its number is taken.
     """
     connection.execute(_INTEND, {"state": _I.value, "intended_at_utc": at_utc, **row})
-    _log(
-        connection,
-        row["municipality_code"],
-        row["order_id"],
-        from_state=None,
-        event=_E.INTEND,
-        to_state=_I,
-        at_utc=at_utc,
-    )
+    order = Order(**{**dict.fromkeys(_LATER), **{name: row[name] for name in _FIRST}, "state": _I})
+    _log(connection, order, from_state=None, event=_E.INTEND, to_state=_I, at_utc=at_utc)
+    return order
 
 
 def find(connection: Connection, order_id: str) -> Order | None:
@@ -260,12 +265,12 @@ def snapshot(connection: Connection, order_id: str) -> bytes:
     return blob
 
 
-def take_lease(connection: Connection, order: Order, now_utc: datetime) -> datetime | None:
-    """Take over an order whose lease has run out; return the new lease, or None if another was quicker."""
+def take_lease(connection: Connection, order: Order, now_utc: datetime) -> Order | None:
+    """Take over an order whose lease has run out; return it with the new lease, or None if another was quicker."""
     lease = now_utc + LEASE
     keys = {"code": order.municipality_code, "order": order.order_id}
     result = connection.execute(_TAKE_LEASE, {**keys, "old_lease": order.lease_until_utc, "new_lease": lease})
-    return lease if result.rowcount == 1 else None
+    return replace(order, lease_until_utc=lease) if result.rowcount == 1 else None
 
 
 def transition(state: OrderState, event: OrderEvent) -> Transition:
@@ -302,15 +307,7 @@ def move(
     result = connection.execute(statement, {**keys, "to_state": line.to_state.value, **(values or {})})
     if result.rowcount != 1:
         raise IssueError(ErrorCode.ORDER_STATE, f"order: no longer {order.state.value}")
-    _log(
-        connection,
-        order.municipality_code,
-        order.order_id,
-        from_state=order.state,
-        event=event,
-        to_state=line.to_state,
-        at_utc=at_utc,
-    )
+    _log(connection, order, from_state=order.state, event=event, to_state=line.to_state, at_utc=at_utc)
     return line
 
 
@@ -328,8 +325,7 @@ def _order(row: Row[Any]) -> Order:
 
 def _log(
     connection: Connection,
-    municipality_code: object,
-    order_id: object,
+    order: Order,
     *,
     from_state: OrderState | None,
     event: OrderEvent,
@@ -339,8 +335,8 @@ def _log(
     connection.execute(
         _LOG,
         {
-            "municipality_code": municipality_code,
-            "order_id": order_id,
+            "municipality_code": order.municipality_code,
+            "order_id": order.order_id,
             "from_state": None if from_state is None else from_state.value,
             "event": event.value,
             "to_state": to_state.value,

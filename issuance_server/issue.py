@@ -1,0 +1,514 @@
+"""THE issuance cycle: from a wish to a sealed, re-checked paper, and from money to the grant to print it.
+
+`prepare` and `grant` are linear and their steps are numbered. The intent is committed before anything is signed; no
+rendering, signing or network happens inside a transaction; what a step found is handed on as a value. Everything that
+may have changed since the paper was prepared is looked at again in the transaction that grants it (S13, S21).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
+
+from issuance_server import cases, documents, events, ledger, payments, rules
+from issuance_server import offers as offering
+from issuance_server.cases import CaseReason, Subject
+from issuance_server.database import read, write
+from issuance_server.keys import Keys
+from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
+from issuance_server.masking import masked
+from issuance_server.offers import MemberRefs
+from issuance_server.register.store import Person, RegisterStore
+from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
+from issuance_server.sessions import Caller, count_preparation
+from issuance_server.settings import MunicipalitySettings
+from issuance_server.settings_store import SettingsStore
+from issuance_server.vault import Vault
+from printing.paper import certificates, recheck, seal
+from printing.paper.errors import NoEra, PaperError, UndrawableText, ValueTooLong
+from printing.paper.fonts import Fonts
+from printing.paper.records import Certificate, Certifier, Issuance, ResidenceCertificate, TaxationCertificate
+from protocol import grant as grants
+from protocol.errors import ErrorCode, IssueError
+from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest
+
+Renderer = Callable[[Fonts, Certificate, Issuance, str], bytes]
+RandomBytes = Callable[[int], bytes]
+
+_STATUS_ID_BYTES: Final = 16
+_SALT_BYTES: Final = 16
+_CHECK_CODE_BYTES: Final = 10  # 80 bits: nobody guesses a printed code
+_GRANT_ID_BYTES: Final = 16
+#: Base32 without letters that are read as digits.
+_READABLE: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+#: pdfium draws one page at a time in a process. Workers serve one request at a time, so that nobody waits here.
+_DRAWING: Final = threading.Lock()
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that one paper says, and what it must say: sealed with the order, so that the same id is the same bytes."""
+
+    requester_id: str
+    asked: Asked
+    certificate: ResidenceCertificate | TaxationCertificate
+    issuance: Issuance
+    municipality_name: str
+    title: str
+    names: tuple[str, ...]
+    binding: bytes
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What was decided and looked up, before a number is taken."""
+
+    caller: Caller
+    request: PrepareRequest
+    settings: MunicipalitySettings
+    person: Person
+    asked: Asked
+    decision: Decision
+    certificate: Certificate
+    now_utc: datetime
+
+
+class Issuer:
+    """Issues for all municipalities of this server; it holds no state of its own."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        vault: Vault,
+        keys: Keys,
+        settings_store: SettingsStore,
+        register: RegisterStore,
+        fonts: Fonts,
+        check_address: str,
+        clock: Clock = utc_now,
+        random_bytes: RandomBytes = secrets.token_bytes,
+        render: Renderer = certificates.render,
+    ) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._keys = keys
+        self._settings = settings_store
+        self._register = register
+        self._fonts = fonts
+        self._check_address = check_address
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._render = render
+
+    def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
+        """Return who is there, masked, and what can be had.
+
+        Errors: IssueError SESSION_EXPIRED, INTEGRITY_STOP, NOT_OFFERED, NOT_ISSUABLE_HERE.
+        """
+        now_utc = self._clock()
+        _check_session(caller, now_utc)
+        with read(self._engine) as connection:
+            settings, person = self._look_up(connection, caller, now_utc)
+        made = offering.offers(settings, person, self._refs(caller), now_utc)
+        return masked(person.resident.name), made
+
+    def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
+        """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
+
+        Errors: IssueError SESSION_EXPIRED, TOO_MANY_PREPARATIONS; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE,
+                GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; INTEGRITY_STOP.
+        """
+        # 1. The session. An order id that is known is answered from what is stored.
+        now_utc = self._clock()
+        _check_session(caller, now_utc)
+        if request.municipality_code != caller.municipality_code:
+            raise IssueError(ErrorCode.NOT_OFFERED, "municipality_code: not this session's")
+        with read(self._engine) as connection:
+            known = ledger.find(connection, request.order_id)
+            if known is None:
+                # 2. The person, afresh from the card's certificate.
+                settings, person = self._look_up(connection, caller, now_utc)
+        if known is not None:
+            return self._answer_again(known, caller, request, now_utc)
+        # 3. The rules.
+        asked = self._refs(caller).asked(request, person)
+        decision = rules.decide(settings, person, asked, now_utc)
+        # 4. The document; what cannot be drawn is refused before a number is taken.
+        certificate = documents.certificate(person, asked, decision)
+        draft = _Draft(caller, request, settings, person, asked, decision, certificate, now_utc)
+        self._check_drawable(draft)
+        # 5. The intent is committed: id, fingerprint, number, snapshot, lease.
+        try:
+            order, snapshot = self._intend(draft)
+        except IntegrityError:
+            # The same id came twice at once, and the other was quicker.
+            with read(self._engine) as connection:
+                known = ledger.find(connection, request.order_id)
+            if known is None:
+                raise
+            return self._answer_again(known, caller, request, now_utc)
+        return self._finish(order, snapshot)
+
+    def repeat(self, caller: Caller, order_id: str) -> tuple[PreparedOrder, bytes]:
+        """Return a prepared order and its PDF again.
+
+        Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_IN_FLIGHT, ORDER_STATE, INTEGRITY_STOP.
+        """
+        now_utc = self._clock()
+        _check_session(caller, now_utc)
+        with read(self._engine) as connection:
+            order = _own(connection, caller, order_id)
+        return self._answer(order, now_utc)
+
+    def grant(self, caller: Caller, order_id: str, request: GrantRequest) -> GrantAnswer:
+        """Return the single-use grant to print one prepared order; the same request again gets the same grant.
+
+        Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_STATE, ORDER_CONFLICT; NOT_OFFERED, NOT_OFFERED_NOW,
+                NOT_ISSUABLE_HERE, RECORD_CHANGED; PAYMENT_INSUFFICIENT; INTEGRITY_STOP.
+        """
+        # 1. The session and its order; a grant that stands is given again.
+        now_utc = self._clock()
+        _check_session(caller, now_utc)
+        fingerprint = _fingerprint(request)
+        with read(self._engine) as connection:
+            order = _own(connection, caller, order_id)
+        stored = _stored_grant(order, fingerprint)
+        if stored is not None:
+            return stored
+        # 2. Time: a paper that was prepared too long ago is void.
+        if order.expires_at_utc <= now_utc:
+            self._void(order, OrderEvent.TIME_OUT, Guard.EXPIRED, now_utc)
+            raise IssueError(ErrorCode.ORDER_STATE, "order: prepared too long ago")
+        # 3. The grant, signed outside the transaction; it leaves this function only if the transaction is committed.
+        answer = self._sign_grant(order, now_utc)
+        with write(self._engine) as connection:
+            # 4. The order as it is now: the same request may have come twice at once.
+            order = _own(connection, caller, order_id)
+            stored = _stored_grant(order, fingerprint)
+            if stored is not None:
+                return stored
+            # 5. Stops, hours, link, record and rules again.
+            self._check_again(connection, caller, order, now_utc)
+            # 6. The money, and the order's state.
+            ledger.move(
+                connection,
+                order,
+                OrderEvent.GRANT,
+                guard=Guard.ENTITLED_AND_PAID,
+                at_utc=now_utc,
+                values={
+                    "new_grant_fingerprint": fingerprint,
+                    "new_grant_bytes": answer.grant,
+                    "new_grant_signature": answer.signature,
+                    "new_payment_id": request.payment_id,
+                },
+            )
+            payments.reserve(connection, order, request, now_utc)
+        return answer
+
+    # Looking up
+
+    def _look_up(
+        self, connection: Connection, caller: Caller, now_utc: datetime
+    ) -> tuple[MunicipalitySettings, Person]:
+        """Return what the municipality decided and what its register says of the card's holder, both as of now."""
+        code = caller.municipality_code
+        if cases.is_stopped(connection, code):
+            raise IssueError(ErrorCode.INTEGRITY_STOP, "municipality: stopped until a finding")
+        settings = self._settings.in_force(connection, code, now_utc.astimezone(JST).date())
+        if settings is None:
+            raise IssueError(ErrorCode.NOT_OFFERED, "municipality_code: decided nothing for this date")
+        link = self._register.find_link(connection, {code: caller.link_digest})
+        person = None if link is None else self._register.read_person(connection, *link)
+        if person is None:
+            raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
+        return settings, person
+
+    def _check_again(self, connection: Connection, caller: Caller, order: Order, now_utc: datetime) -> None:
+        settings, person = self._look_up(connection, caller, now_utc)
+        snapshot = self._open(connection, order)
+        rules.decide(settings, person, snapshot.asked, now_utc)
+        if person.resident.resident_id != snapshot.requester_id or person.records_digest != order.records_digest:
+            raise IssueError(ErrorCode.RECORD_CHANGED, "register: changed since the paper was prepared")
+
+    def _refs(self, caller: Caller) -> MemberRefs:
+        return MemberRefs(self._keys.challenge, caller.session_hash)
+
+    # Preparing
+
+    def _check_drawable(self, draft: _Draft) -> None:
+        """Refuse what the paper cannot say; the error names nothing of the person's."""
+        year = draft.now_utc.astimezone(JST).year
+        issuance = self._issuance(draft, ledger.issue_number(year, 0), "0" * 16)
+        try:
+            certificates.check(self._fonts, draft.certificate, issuance)
+        except UndrawableText:
+            raise IssueError(ErrorCode.GLYPH_NOT_PRINTABLE) from None
+        except ValueTooLong as error:
+            raise IssueError(ErrorCode.FORM_TOO_SMALL, f"{error.item}: longer than the form holds") from None
+        except NoEra:
+            raise IssueError(ErrorCode.FORM_TOO_SMALL, "a date: before the calendar that the form knows") from None
+        except PaperError:
+            # A record that contradicts itself is the municipality's to mend; here it says something about a person.
+            raise IssueError(ErrorCode.NOT_ISSUABLE_HERE) from None
+
+    def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
+        caller, request, now_utc = draft.caller, draft.request, draft.now_utc
+        code, year = caller.municipality_code, now_utc.astimezone(JST).year
+        with write(self._engine) as connection:
+            if cases.is_stopped(connection, code):
+                raise IssueError(ErrorCode.INTEGRITY_STOP, "municipality: stopped until a finding")
+            if events.are_about(connection, caller.terminal_id, request.order_id):
+                raise IssueError(ErrorCode.ORDER_STATE, "order_id: given up before it arrived")
+            ledger.void_expired(connection, caller.terminal_id, now_utc)
+            count_preparation(connection, caller.session_hash)
+            number = ledger.next_number(connection, code, year)
+            snapshot = self._snapshot(draft, ledger.issue_number(year, number))
+            row = {
+                "municipality_code": code,
+                "order_id": request.order_id,
+                "terminal_id": caller.terminal_id,
+                "session_hash": caller.session_hash,
+                "visit_id": caller.visit_id,
+                "fingerprint": _fingerprint(request),
+                "kind": draft.decision.kind.value,
+                "number_year": year,
+                "number": number,
+                "status_id": self._random_bytes(_STATUS_ID_BYTES),
+                "fee_yen": draft.decision.fee.fee_yen,
+                "commission_yen": draft.decision.fee.commission_yen,
+                "snapshot": self._vault.seal(_aad(code, request.order_id), msgspec.json.encode(snapshot)),
+                "records_digest": draft.person.records_digest,
+                "lease_until_utc": now_utc + ledger.LEASE,
+                "expires_at_utc": now_utc + ledger.LIFE,
+            }
+            order = ledger.intend(connection, row, now_utc)
+        return order, snapshot
+
+    def _snapshot(self, draft: _Draft, issue_number: str) -> Snapshot:
+        return Snapshot(
+            requester_id=draft.person.resident.resident_id,
+            asked=draft.asked,
+            certificate=draft.certificate,
+            issuance=self._issuance(draft, issue_number, self._check_code()),
+            municipality_name=draft.settings.municipality_name,
+            # Stated from the decision, not from the certificate: the re-check compares two sources.
+            title=documents.expected_title(draft.person, draft.asked, draft.decision),
+            names=tuple(resident.name for resident in draft.decision.people),
+            binding=draft.request.binding,
+            salt=self._random_bytes(_SALT_BYTES),
+        )
+
+    def _issuance(self, draft: _Draft, issue_number: str, check_code: str) -> Issuance:
+        settings = draft.settings
+        return Issuance(
+            issue_number=issue_number,
+            issued_on_jst=draft.now_utc.astimezone(JST).date(),
+            certifier=Certifier(
+                municipality_code=settings.municipality_code,
+                municipality_name=settings.municipality_name,
+                title=settings.certifier_title,
+                name=settings.certifier_name,
+                specimen=settings.specimen,
+            ),
+            check_code=_grouped(check_code),
+            check_address=self._check_address,
+        )
+
+    def _check_code(self) -> str:
+        return base64.b32encode(self._random_bytes(_CHECK_CODE_BYTES)).translate(_READABLE).decode("ascii")
+
+    def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:
+        """Steps 6 to 8: what was intended becomes bytes, and the bytes are read again before anybody may have them."""
+        # 6. Seal and render, outside any transaction.
+        content = seal.content_of(
+            snapshot.certificate,
+            snapshot.issuance,
+            status_id=order.status_id,
+            binding=snapshot.binding,
+            salt=snapshot.salt,
+        )
+        seal_text = seal.sign(content, self._keys.seals[order.municipality_code].signer)
+        with _DRAWING:
+            pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
+            # 7. Another parser reads the finished bytes: subject, document and number.
+            pages = certificates.pages(snapshot.certificate)
+            expected = recheck.Expected(snapshot.names, snapshot.title, order.issue_number, pages)
+            disagreement = _recheck(pdf, expected)
+        now_utc = self._clock()
+        if disagreement is not None:
+            self._stop(order, now_utc)
+            raise IssueError(ErrorCode.INTEGRITY_STOP, disagreement)
+        # 8. PREPARED, if this worker still holds the lease; else its late result is thrown away.
+        digest, expires_at_utc = hashlib.sha256(pdf).digest(), now_utc + ledger.LIFE
+        with write(self._engine) as connection:
+            ledger.move(
+                connection,
+                order,
+                OrderEvent.PREPARE,
+                guard=Guard.RECHECKED,
+                at_utc=now_utc,
+                values={
+                    "lease": order.lease_until_utc,
+                    "new_seal_text": seal_text,
+                    "new_pdf_sha256": digest,
+                    "new_pages": pages,
+                    "new_expires_at_utc": expires_at_utc,
+                },
+            )
+        return _prepared(order, snapshot, digest, pages, expires_at_utc), pdf
+
+    # Answering again
+
+    def _answer_again(
+        self, order: Order, caller: Caller, request: PrepareRequest, now_utc: datetime
+    ) -> tuple[PreparedOrder, bytes]:
+        if order.session_hash != caller.session_hash or order.fingerprint != _fingerprint(request):
+            raise IssueError(ErrorCode.ORDER_CONFLICT, "order_id: another request has this id")
+        return self._answer(order, now_utc)
+
+    def _answer(self, order: Order, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
+        if order.state not in {OrderState.INTENDED, OrderState.PREPARED, OrderState.GRANTED}:
+            raise IssueError(ErrorCode.ORDER_STATE, f"order: {order.state.value}")
+        if order.state is not OrderState.GRANTED and order.expires_at_utc <= now_utc:
+            self._void(order, OrderEvent.TIME_OUT, Guard.EXPIRED, now_utc)
+            raise IssueError(ErrorCode.ORDER_STATE, "order: its time is over")
+        with read(self._engine) as connection:
+            if cases.is_stopped(connection, order.municipality_code):
+                raise IssueError(ErrorCode.INTEGRITY_STOP, "municipality: stopped until a finding")
+            snapshot = self._open(connection, order)
+        if order.state is OrderState.INTENDED:
+            return self._take_over(order, snapshot, now_utc)
+        return self._render_again(order, snapshot, now_utc)
+
+    def _take_over(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
+        """Render an intent whose worker did not come back; while its lease runs, or if another was quicker, wait."""
+        if now_utc >= order.lease_until_utc:
+            with write(self._engine) as connection:
+                held = ledger.take_lease(connection, order, now_utc)
+            if held is not None:
+                return self._finish(held, snapshot)
+        raise IssueError(ErrorCode.ORDER_IN_FLIGHT, "order_id: it is being prepared")
+
+    def _render_again(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
+        assert order.seal_text is not None
+        assert order.pdf_sha256 is not None
+        assert order.pages is not None
+        with _DRAWING:
+            pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, order.seal_text)
+        if hashlib.sha256(pdf).digest() != order.pdf_sha256:
+            self._stop(order, now_utc)
+            raise IssueError(ErrorCode.INTEGRITY_STOP, "pdf: rendered again, it is not what was checked")
+        return _prepared(order, snapshot, order.pdf_sha256, order.pages, order.expires_at_utc), pdf
+
+    def _open(self, connection: Connection, order: Order) -> Snapshot:
+        blob = ledger.snapshot(connection, order.order_id)
+        plain = self._vault.open(_aad(order.municipality_code, order.order_id), blob)
+        return msgspec.json.decode(plain, type=Snapshot)
+
+    # Giving up
+
+    def _void(self, order: Order, event: OrderEvent, guard: Guard, now_utc: datetime) -> None:
+        with write(self._engine) as connection:
+            ledger.move(connection, order, event, guard=guard, at_utc=now_utc)
+
+    def _stop(self, order: Order, now_utc: datetime) -> None:
+        """A paper is not what was ordered: the order is void, its municipality stops, a human is called (S6)."""
+        subject = Subject(order.municipality_code, order.terminal_id, order_id=order.order_id)
+        with write(self._engine) as connection:
+            cases.stop_municipality(connection, order.municipality_code, order.order_id, now_utc)
+            cases.open_case(connection, CaseReason.RECHECK_FAILED, subject, now_utc)
+            current = ledger.find(connection, order.order_id)
+            if current is not None and (current.state, OrderEvent.RECHECK_FAILED) in ledger.TRANSITIONS:
+                guard = Guard.RECHECK_DISAGREED
+                ledger.move(connection, current, OrderEvent.RECHECK_FAILED, guard=guard, at_utc=now_utc)
+
+    def _sign_grant(self, order: Order, now_utc: datetime) -> GrantAnswer:
+        assert order.pdf_sha256 is not None
+        grant = grants.Grant(
+            grant_id=self._random_bytes(_GRANT_ID_BYTES).hex(),
+            order_id=order.order_id,
+            pdf_sha256=order.pdf_sha256,
+            terminal_id=order.terminal_id,
+            granted_at_utc=now_utc,
+        )
+        return grants.sign(grant, self._keys.grant)
+
+
+def _check_session(caller: Caller, now_utc: datetime) -> None:
+    if caller.expires_at_utc <= now_utc:
+        raise IssueError(ErrorCode.SESSION_EXPIRED, "session: over")
+
+
+def _own(connection: Connection, caller: Caller, order_id: str) -> Order:
+    """Return an order of this very session; any other is unknown to it."""
+    order = ledger.find(connection, order_id)
+    if order is None or order.session_hash != caller.session_hash or order.terminal_id != caller.terminal_id:
+        raise IssueError(ErrorCode.UNKNOWN_ORDER, "order_id: this session has no such order")
+    return order
+
+
+def _stored_grant(order: Order, fingerprint: bytes) -> GrantAnswer | None:
+    """Return the grant that stands, if this is the request that got it; None if there is none yet."""
+    if order.state is OrderState.PREPARED:
+        return None
+    if order.state is not OrderState.GRANTED:
+        raise IssueError(ErrorCode.ORDER_STATE, f"order: {order.state.value}")
+    if order.grant_fingerprint != fingerprint:
+        raise IssueError(ErrorCode.ORDER_CONFLICT, "order_id: another request was granted")
+    assert order.grant_bytes is not None
+    assert order.grant_signature is not None
+    return GrantAnswer(grant=order.grant_bytes, signature=order.grant_signature)
+
+
+def _recheck(pdf: bytes, expected: recheck.Expected) -> str | None:
+    """Return which fact of a finished PDF disagrees, or None."""
+    try:
+        recheck.recheck(pdf, expected)
+    except recheck.RecheckFailed as failed:
+        return failed.what
+    return None
+
+
+def _prepared(
+    order: Order, snapshot: Snapshot, pdf_sha256: bytes, pages: int, expires_at_utc: datetime
+) -> PreparedOrder:
+    return PreparedOrder(
+        order_id=order.order_id,
+        municipality_code=order.municipality_code,
+        municipality_name=snapshot.municipality_name,
+        kind=order.kind,
+        title=snapshot.title,
+        masked_names=tuple(masked(name) for name in snapshot.names),
+        items=snapshot.asked.items,
+        fiscal_year=snapshot.asked.fiscal_year,
+        issue_number=order.issue_number,
+        pages=pages,
+        fee_yen=order.fee_yen,
+        pdf_sha256=pdf_sha256,
+        expires_at_utc=expires_at_utc,
+    )
+
+
+def _fingerprint(request: Message) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(request)).digest()
+
+
+def _aad(municipality_code: str, order_id: str) -> bytes:
+    return f"order/{municipality_code}/{order_id}".encode()
+
+
+def _grouped(code: str) -> str:
+    """Return a code in groups of four, as one reads it out."""
+    return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
