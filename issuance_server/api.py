@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Protocol
 
 from flask import Blueprint, Response, g, request
@@ -19,6 +18,7 @@ from issuance_server.card_auth import Anchors
 from issuance_server.database import read, write
 from issuance_server.keys import Keys
 from issuance_server.register.store import RegisterStore
+from issuance_server.rules import Clock
 from issuance_server.sessions import Caller
 from issuance_server.terminals import Terminal, Terminals
 from issuance_server.vault import Vault
@@ -91,7 +91,7 @@ class Api:
         vault: Vault,
         anchors: Anchors,
         register: RegisterStore,
-        clock: Callable[[], datetime],
+        clock: Clock,
         services: Callable[[], Services],
     ) -> None:
         self._authorities = authorities

@@ -9,7 +9,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -18,13 +17,19 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from issuance_server import events
 from issuance_server.api import Api, Services
 from issuance_server.card_auth import Anchors
 from issuance_server.config import ServerConfig
 from issuance_server.database import open_engine, require_schema
+from issuance_server.issue import Issuer
 from issuance_server.keys import Keys
 from issuance_server.register.store import RegisterStore
+from issuance_server.rules import Clock, utc_now
+from issuance_server.settings_store import SettingsStore
+from issuance_server.terminals import Terminals
 from issuance_server.vault import Vault
+from printing.paper.fonts import Fonts
 from protocol import codec
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import ErrorAnswer
@@ -37,11 +42,6 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'",
 }
-
-
-def utc_now() -> datetime:
-    """The server's clock."""
-    return datetime.now(UTC)
 
 
 class PerProcess:
@@ -67,7 +67,7 @@ def create_app(
     keys: Keys,
     vault: Vault,
     register: RegisterStore,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Clock = utc_now,
 ) -> Flask:
     """Return the application, ready to be forked.
 
@@ -95,6 +95,37 @@ def create_app(
     app.after_request(_end)
     app.register_error_handler(Exception, _refuse)
     return app
+
+
+def build(config: ServerConfig, clock: Clock = utc_now) -> Flask:
+    """Return the application with its real parts; fonts are read here, once for all processes that are forked off.
+
+    Errors: KeysError, FontMissing, and those of create_app.
+    """
+    keys = Keys.load(config.keys_folder)
+    vault = Vault(keys.vault)
+    register = RegisterStore(vault)
+    fonts = Fonts.load()
+
+    def make_services(engine: Engine) -> Services:
+        issuer = Issuer(
+            engine=engine,
+            vault=vault,
+            keys=keys,
+            settings_store=SettingsStore(),
+            register=register,
+            fonts=fonts,
+            check_address=config.check_address,
+            clock=clock,
+        )
+        return Services(
+            engine=engine,
+            terminals=Terminals(engine),
+            issuer=issuer,
+            apply_events=lambda terminal_id, told: events.apply(engine, terminal_id, told, clock),
+        )
+
+    return create_app(config, make_services, keys=keys, vault=vault, register=register, clock=clock)
 
 
 def configure_logging() -> None:
