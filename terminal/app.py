@@ -8,6 +8,7 @@ token that only the page knows.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import re
 import secrets
@@ -342,5 +343,6 @@ class KioskServer:
         """End the streams, then the server; its sockets are closed by the thread that polls them."""
         self._closing.set()
         self._server.task_dispatcher.shutdown(timeout=5 * STREAM_WAIT_S)
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+        with contextlib.suppress(OSError):  # the polling thread was awake, and closed everything before it was woken
+            self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
         self._thread.join(5 * STREAM_WAIT_S)

@@ -132,7 +132,7 @@ def details(visit: Visit, draft: Draft, lang: Lang, *, complain: bool = False) -
         "scope": str(draft.scope),
         "scopes": [_option(str(s), pick(SCOPES[s], lang), chosen=s is draft.scope) for s in scopes],
         "members": [_member(member, draft, lang) for member in offer.members] if draft.scope == "members" else [],
-        "items": [_option(item.item, _item(item.item, lang), chosen=item.item in draft.items) for item in offer.items],
+        "item_options": [_option(item.item, _item(item.item, lang), chosen=item.item in draft.items) for item in offer.items],
         "individual_number": INDIVIDUAL_NUMBER in draft.items,
         "fiscal_years": [
             _option(str(year), fiscal_year_words(year, lang), chosen=year == draft.fiscal_year)
@@ -278,7 +278,7 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         "municipality": first.municipality_name,
         "title": first.title if lang is Lang.JA or first.kind not in KINDS else pick(KINDS[first.kind], lang),
         "people": list(first.masked_names),
-        "items": [_item(item, lang) for item in first.items if item != INDIVIDUAL_NUMBER],
+        "items_shown": [_item(item, lang) for item in first.items if item != INDIVIDUAL_NUMBER],
         "number_offered": INDIVIDUAL_NUMBER in offered,
         "number_shown": INDIVIDUAL_NUMBER in first.items,
         "fiscal_year": fiscal_year_words(first.fiscal_year, lang) if first.fiscal_year else None,
@@ -318,7 +318,7 @@ def _printing(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         "sheets": sheets,
         "done": visit.sheets_done,
         "words": say("sheet_of", lang, done=visit.sheets_done, total=sheets),
-        "copy": say("copy_of", lang, current=visit.current + 1, total=copies) if copies > 1 else None,
+        "which_copy": say("copy_of", lang, current=visit.current + 1, total=copies) if copies > 1 else None,
     }
 
 

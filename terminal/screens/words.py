@@ -133,6 +133,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "service": ("証明書 窓口", "Certificate counter"),
     "other_language": ("English", "日本語"),
     "close": ("終わる", "Finish"),
+    "closed_for_now": ("この端末は、いま点検中です。", "This machine is being checked."),
     "cancel": ("やめる", "Cancel"),
     "wait": ("しばらくお待ちください", "Please wait"),
     "offline": ("画面の表示を待っています。しばらくお待ちください。", "Waiting for the machine. One moment, please."),

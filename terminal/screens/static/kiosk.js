@@ -18,7 +18,7 @@
   main.addEventListener("htmx:beforeSwap", (event) => {
     const detail = event.detail;
     const next = detail.xhr.getResponseHeader("Kiosk-State");
-    if (detail.elt !== main || next !== state()) {
+    if (detail.requestConfig.elt !== main || next !== state()) {
       return;
     }
     const live = document.getElementById("live");
