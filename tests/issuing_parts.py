@@ -1,0 +1,365 @@
+"""What tests of issuing share: one invented municipality in memory, and a server's insides on an SQLite file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
+from sqlalchemy import Engine, select
+
+from fees.postings import Account
+from issuance_server import events, ledger, payments, sessions, terminals
+from issuance_server.database import open_engine, read, write
+from issuance_server.issue import Issuer
+from issuance_server.keys import Keys
+from issuance_server.ledger import Order
+from issuance_server.offers import MemberRefs
+from issuance_server.register.records import (
+    ForeignResident,
+    Household,
+    RegisterRecord,
+    Resident,
+    TaxRecord,
+    TaxStatus,
+)
+from issuance_server.register.store import Link, Person, RegisterStore
+from issuance_server.rules import Asked
+from issuance_server.schema import cases, metadata
+from issuance_server.sessions import Caller
+from issuance_server.settings import DocumentSettings, Fee, FiscalYearOpening, MunicipalitySettings, OpenHours
+from issuance_server.settings_store import SettingsStore
+from issuance_server.terminals import Terminal
+from issuance_server.vault import Vault
+from printing.paper.fonts import Fonts
+from printing.paper.records import CertificateKind, ResidenceItem
+from protocol.messages import (
+    Event,
+    EventKind,
+    GrantAnswer,
+    GrantRequest,
+    PaymentMethod,
+    PreparedOrder,
+    PrepareRequest,
+    Scope,
+)
+from protocol.signing import key_thumbprint
+
+CODE = "999993"
+NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)  # Wednesday noon in Japan
+FEE_YEN, COMMISSION_YEN = 300, 117
+ADDRESS = "見本県見本市一丁目1番1号"
+INDIVIDUAL_NUMBER = "123456789018"
+ALL_DAY = tuple(OpenHours(weekday=day, opens_at=time(0), closes_at=time(0)) for day in range(7))
+
+
+def fee(kind: str, fee_yen: int = FEE_YEN) -> Fee:
+    return Fee(
+        kind=kind,
+        fee_yen=fee_yen,
+        commission_yen=COMMISSION_YEN,
+        valid_from=date(2020, 4, 1),
+        ordinance="見本市手数料条例",
+    )
+
+
+SETTINGS = MunicipalitySettings(
+    municipality_code=CODE,
+    municipality_name="見本市",
+    valid_from=date(2020, 4, 1),
+    specimen=True,
+    documents=(
+        DocumentSettings(kind="residence", items=tuple(ResidenceItem), minimum_age=15, hours=ALL_DAY),
+        DocumentSettings(kind="taxation", items=(), minimum_age=15, hours=ALL_DAY),
+    ),
+    fees=(fee("residence"), fee("taxation", 350)),
+    fiscal_years=(
+        FiscalYearOpening(fiscal_year=2025, available_from=date(2025, 6, 1)),
+        FiscalYearOpening(fiscal_year=2026, available_from=date(2026, 6, 1)),
+        FiscalYearOpening(fiscal_year=2027, available_from=date(2027, 6, 1)),
+    ),
+    certifier_title="見本市長",
+    certifier_name="見本 みなと",
+)
+
+TARO = Resident(
+    resident_id="r-taro",
+    household_id="h-1",
+    name="見本 太郎",
+    name_reading="ミホン タロウ",
+    born_on=date(1980, 1, 2),
+    sex="男",
+    relationship="世帯主",
+    domicile="見本県見本市一丁目1番",
+    domicile_head="見本 太郎",
+    became_resident_on=date(2010, 4, 1),
+    address_since=date(2015, 5, 1),
+    notified_on=date(2015, 5, 10),
+    previous_address="見本県旧住所市",
+    individual_number=INDIVIDUAL_NUMBER,
+)
+HANAKO = replace(
+    TARO, resident_id="r-hanako", name="見本 花子", name_reading="ミホン ハナコ", sex="女", relationship="妻"
+)
+CHILD = replace(
+    TARO, resident_id="r-child", name="見本 一葉", name_reading=None, born_on=date(2015, 7, 2), relationship="子"
+)
+MARIA = Resident(
+    resident_id="r-maria",
+    household_id="h-1",
+    name="SANTOS MARIA",
+    born_on=date(1985, 3, 4),
+    sex="女",
+    relationship="同居人",
+    address_since=date(2020, 5, 1),
+    foreign=ForeignResident(
+        became_foreign_resident_on=date(2018, 1, 1),
+        nationality="フィリピン",
+        category="中長期在留者",
+        status="技術・人文知識・国際業務",
+        period="5年",
+        expires_on=date(2028, 1, 1),
+        card_number="AB12345678CD",
+        alias="三都 真理",
+        alias_history=("令和2年1月1日 三都 真理 記載",),
+    ),
+)
+HOUSEHOLD = Household(
+    household_id="h-1",
+    address=ADDRESS,
+    head_name="見本 太郎",
+    member_ids=("r-taro", "r-hanako", "r-child", "r-maria"),
+)
+TAXED = TaxRecord(
+    resident_id="r-taro",
+    fiscal_year=2026,
+    status=TaxStatus.TAXED,
+    address_on_1_january=ADDRESS,
+    incomes=(("給与収入", 5_000_000),),
+    totals=(("合計所得金額", 3_560_000),),
+    deductions=(("基礎控除", 430_000),),
+    dependants=(("一般", 1),),
+    taxable_base_yen=2_000_000,
+    credits=(("調整控除", 2_500),),
+    city_income_based_yen=118_500,
+    city_per_capita_yen=3_000,
+    prefecture_income_based_yen=79_000,
+    prefecture_per_capita_yen=1_000,
+    forest_tax_yen=1_000,
+    annual_yen=202_500,
+)
+UNDECLARED = TaxRecord(
+    resident_id="r-taro", fiscal_year=2025, status=TaxStatus.UNDECLARED, address_on_1_january=ADDRESS
+)
+MEMBERS = (TARO, HANAKO, CHILD, MARIA)
+RECORDS: tuple[RegisterRecord, ...] = (*MEMBERS, HOUSEHOLD, TAXED, UNDECLARED)
+
+
+def person(
+    *changed: Resident, requester: str = "r-taro", household: Household = HOUSEHOLD, tax: tuple[TaxRecord, ...] = ()
+) -> Person:
+    """The household's person, with some of its members changed."""
+    members = {member.resident_id: member for member in (*MEMBERS, *changed)}
+    return Person(
+        municipality_code=CODE,
+        resident=members[requester],
+        household=household,
+        members=tuple(members[member_id] for member_id in household.member_ids),
+        tax={record.fiscal_year: record for record in (TAXED, UNDECLARED, *tax)},
+        records_digest=bytes(32),
+    )
+
+
+def asked(
+    kind: str = "residence",
+    scope: Scope = Scope.SELF,
+    *,
+    members: tuple[str, ...] = (),
+    items: tuple[str, ...] = (),
+    fiscal_year: int | None = None,
+) -> Asked:
+    return Asked(kind=kind, scope=scope, member_ids=members, items=items, fiscal_year=fiscal_year)
+
+
+@cache
+def fonts() -> Fonts:
+    """The real fonts, once a run."""
+    return Fonts.load()
+
+
+def order_id(number: int) -> str:
+    return hashlib.sha256(f"order {number}".encode()).hexdigest()[:32]
+
+
+def payment_id(number: int) -> str:
+    return hashlib.sha256(f"payment {number}".encode()).hexdigest()[:32]
+
+
+@dataclass
+class Clock:
+    """A clock that the test turns."""
+
+    now_utc: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now_utc
+
+    def advance(self, **passed: float) -> None:
+        self.now_utc += timedelta(**passed)
+
+
+@dataclass
+class Office:
+    """One municipality's issuing on a database of its own."""
+
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.url = f"sqlite:///{self.folder / 'office.db'}"
+        self.engine: Engine = open_engine(self.url)
+        self.keys = Keys.create(self.folder / "keys", [CODE])
+        self.vault = Vault(self.keys.vault)
+        self.register = RegisterStore(self.vault)
+        self.settings = SettingsStore()
+        self.terminals = {name: self._terminal(name) for name in ("t-1", "t-2")}
+        self.sequences = dict.fromkeys(self.terminals, 0)
+        with write(self.engine) as connection:
+            metadata.create_all(connection)
+            self.settings.put(connection, SETTINGS)
+            for terminal in self.terminals.values():
+                terminals.enrol(
+                    connection,
+                    terminal_id=terminal.terminal_id,
+                    operator="見本商店",
+                    public_key=terminal.public_key,
+                    now_utc=NOW,
+                )
+        self.put(*RECORDS)
+        self.link("r-taro")
+        self.issuer = self.new_issuer()
+
+    def _terminal(self, name: str) -> Terminal:
+        key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest()).public_key()
+        return Terminal(name, "見本商店", key, key_thumbprint(key), stopped=False)
+
+    def new_issuer(self, **wiring: Any) -> Issuer:
+        arguments: dict[str, Any] = {
+            "engine": self.engine,
+            "vault": self.vault,
+            "keys": self.keys,
+            "settings_store": self.settings,
+            "register": self.register,
+            "fonts": fonts(),
+            "check_address": "https://check.invalid/",
+            "clock": self.clock,
+        }
+        return Issuer(**(arguments | wiring))
+
+    def put(self, *records: RegisterRecord) -> None:
+        with write(self.engine) as connection:
+            self.register.put(connection, CODE, records)
+
+    def link(self, resident_id: str) -> Link:
+        link = Link(CODE, hashlib.sha256(resident_id.encode()).digest(), resident_id)
+        with write(self.engine) as connection:
+            self.register.add_link(connection, link)
+        return link
+
+    def caller(self, resident_id: str = "r-taro", terminal: str = "t-1", visit: str = "1" * 32) -> Caller:
+        with write(self.engine) as connection:
+            _session_id, caller = sessions.open_session(
+                connection,
+                terminal=self.terminals[terminal],
+                municipality_code=CODE,
+                link_digest=hashlib.sha256(resident_id.encode()).digest(),
+                visit_id=visit,
+                now_utc=self.clock(),
+            )
+        return caller
+
+    def request(self, number: int = 1, caller: Caller | None = None, **fields: Any) -> PrepareRequest:
+        member_ids: tuple[str, ...] = fields.pop("member_ids", ())
+        if member_ids:
+            assert caller is not None
+            refs = MemberRefs(self.keys.challenge, caller.session_hash)
+            fields["members"] = tuple(refs.ref(member_id) for member_id in member_ids)
+        defaults: dict[str, Any] = {
+            "session_id": "s",
+            "order_id": order_id(number),
+            "municipality_code": CODE,
+            "kind": CertificateKind.RESIDENCE.value,
+            "scope": Scope.SELF,
+            "members": (),
+            "items": (),
+            "fiscal_year": None,
+            "binding": hashlib.sha256(b"binding").digest(),
+        }
+        return PrepareRequest(**(defaults | fields))
+
+    def prepare(self, caller: Caller, number: int = 1, **fields: Any) -> tuple[PreparedOrder, bytes]:
+        return self.issuer.prepare(caller, self.request(number, caller, **fields))
+
+    def grant(
+        self,
+        caller: Caller,
+        number: int = 1,
+        *,
+        payment: int = 1,
+        reserved_yen: int = 500,
+        allocated_yen: int = FEE_YEN,
+    ) -> GrantAnswer:
+        return self.issuer.grant(caller, order_id(number), grant_request(payment, reserved_yen, allocated_yen))
+
+    def event(self, kind: EventKind, terminal: str = "t-1", **fields: Any) -> Event:
+        """The terminal's next event."""
+        self.sequences[terminal] += 1
+        return Event(sequence=self.sequences[terminal], at_utc=self.clock(), kind=kind, **fields)
+
+    def tell(self, kind: EventKind, terminal: str = "t-1", **fields: Any) -> int:
+        told = (self.event(kind, terminal, **fields),)
+        return events.apply(self.engine, terminal, told, self.clock)
+
+    def order(self, number: int = 1) -> Order:
+        with read(self.engine) as connection:
+            found = ledger.find(connection, order_id(number))
+        assert found is not None
+        return found
+
+    def balances(self) -> dict[Account, int]:
+        """Every account that is not 0."""
+        with read(self.engine) as connection:
+            return {account: amount for account, amount in payments.balances(connection).items() if amount}
+
+    def open_cases(self) -> list[str]:
+        with read(self.engine) as connection:
+            statement = select(cases.c.reason).where(cases.c.closed_at_utc.is_(None)).order_by(cases.c.reason)
+            return list(connection.execute(statement).scalars())
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def grant_request(payment: int = 1, reserved_yen: int = 500, allocated_yen: int = FEE_YEN) -> GrantRequest:
+    return GrantRequest(
+        session_id="s",
+        payment_id=payment_id(payment),
+        method=PaymentMethod.CASH,
+        reserved_yen=reserved_yen,
+        allocated_yen=allocated_yen,
+    )
+
+
+def counted(inserted_yen: int, cashbox_yen: int, change_yen: int, returned_yen: int) -> dict[str, int]:
+    return {
+        "inserted_yen": inserted_yen,
+        "cashbox_yen": cashbox_yen,
+        "change_yen": change_yen,
+        "returned_yen": returned_yen,
+    }
