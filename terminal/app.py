@@ -246,12 +246,13 @@ class Pages:
         if action == "choose":
             return self._choose(visit)
         if action == "digit":
-            self._runner.post(v.PinDigit(_digit()))
+            self._touched(v.PinDigit(_digit()))
         elif action in PLAIN_TOUCHES:
-            self._runner.post(PLAIN_TOUCHES[action]())
-        elif action != "more-time":
+            self._touched(PLAIN_TOUCHES[action]())
+        elif action == "more-time":
+            self._runner.more_time()
+        else:
             abort(404)
-        self._runner.more_time()
         return Response(status=204)
 
     def htmx(self) -> Response:
@@ -267,8 +268,13 @@ class Pages:
             answer.headers["HX-Retarget"] = "#main"
             answer.headers["HX-Reswap"] = "innerHTML"
             return answer
-        self._runner.post(v.Choose(choosing.choice(chosen, visit)))
+        self._touched(v.Choose(choosing.choice(chosen, visit)))
         return Response(status=204)
+
+    def _touched(self, event: v.Event) -> None:
+        """Whoever touches is there: the time of the state begins anew, before the touch moves it on."""
+        self._runner.more_time()
+        self._runner.post(event)
 
     def _details(self, visit: Visit, chosen: Draft, *, complain: bool) -> Response:
         said = details(visit, chosen, self._screen.lang(visit), complain=complain)

@@ -55,6 +55,14 @@ _TOO_SLOW = RefusalWords(
     ),
     next=_START_AGAIN,
 )
+_TOO_SLOW_MACHINE = RefusalWords(
+    title=("時間がかかりすぎたため、印刷をやめました", "Printing was given up because it took too long"),
+    what=(
+        "発行の許可には期限があります。期限までに印刷を始められませんでした。",
+        "The permission to print has a time limit, and printing had not begun by then.",
+    ),
+    next=_START_AGAIN,
+)
 _CARD_NOT_ACCEPTED = RefusalWords(
     title=("このカードの電子証明書を確認できませんでした", "The certificate on this card could not be confirmed"),
     what=(
@@ -308,6 +316,7 @@ REFUSALS: dict[str, RefusalWords] = {
         next=_COUNTER,
     ),
     TerminalCode.GRANT_INVALID: _TERMINAL_TROUBLE,
+    TerminalCode.GRANT_EXPIRED: _TOO_SLOW_MACHINE,
     TerminalCode.PAYMENT_FAILED: RefusalWords(
         title=("お支払いができませんでした", "The payment did not work"),
         what=("お金を受け取る機械の不具合です。", "The machine that takes the money has a fault."),

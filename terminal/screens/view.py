@@ -132,7 +132,9 @@ def details(visit: Visit, draft: Draft, lang: Lang, *, complain: bool = False) -
         "scope": str(draft.scope),
         "scopes": [_option(str(s), pick(SCOPES[s], lang), chosen=s is draft.scope) for s in scopes],
         "members": [_member(member, draft, lang) for member in offer.members] if draft.scope == "members" else [],
-        "item_options": [_option(item.item, _item(item.item, lang), chosen=item.item in draft.items) for item in offer.items],
+        "item_options": [
+            _option(item.item, _item(item.item, lang), chosen=item.item in draft.items) for item in offer.items
+        ],
         "individual_number": INDIVIDUAL_NUMBER in draft.items,
         "fiscal_years": [
             _option(str(year), fiscal_year_words(year, lang), chosen=year == draft.fiscal_year)

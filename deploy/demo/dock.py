@@ -1,0 +1,159 @@
+"""The dock: beside the kiosk's page, a strip that plays the world. Registered by the demo alone.
+
+Put an invented resident's card on, take it off, insert coins, take the change and the paper, look at the papers that
+came out. It touches nothing of the terminal's inside: what it does, a hand could do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from flask import Blueprint, Response, abort, g, render_template, request
+
+from deploy.demo.coin_box import Coins, Totals, yen
+from deploy.demo.tray import DPI, NoSuchPaper, Tray
+from deploy.demo.world import CardHolder, NoSuchResident
+from terminal.payment.device import DENOMINATIONS_YEN
+
+QUERY_MAX = 60
+
+
+class DockWorld(Protocol):
+    """The hands that the dock moves; deploy.demo.world.World are they."""
+
+    def put_card(self, resident_id: str) -> None:
+        """Put this resident's card on. Errors: NoSuchResident."""
+        ...
+
+    def take_card(self) -> None:
+        """Take the card off, if one lies there."""
+        ...
+
+    def insert_coin(self, yen: int) -> bool:
+        """Put a coin in; False = it fell through into the return cup."""
+        ...
+
+    def take_cup(self) -> Coins:
+        """Take what lies in the return cup."""
+        ...
+
+    def money(self) -> Totals:
+        """Return what the coin unit counted."""
+        ...
+
+    def papers(self) -> Sequence[Path]:
+        """Return the papers that came out, oldest first."""
+        ...
+
+    def residents(self, query: str) -> Sequence[tuple[str, CardHolder]]:
+        """Return residents whose id or name holds the query; without one, those with a story."""
+        ...
+
+
+class Strip:
+    """What the strip shows, and the acts behind its buttons."""
+
+    def __init__(self, world: DockWorld) -> None:
+        self._world = world
+        self._tray = Tray(world.papers)
+        self._lock = threading.Lock()
+        self._card_on: str | None = None
+        self._said = ""
+
+    def page(self) -> str:
+        """The kiosk in its frame, and the strip."""
+        return render_template(
+            "dock.html", token=g.token, denominations=DENOMINATIONS_YEN, found=self._world.residents(""), **self._now()
+        )
+
+    def residents(self) -> str:
+        """Who may come, by part of an id or a name."""
+        query = request.args.get("query", "")[:QUERY_MAX]
+        return render_template("dock_residents.html", found=self._world.residents(query))
+
+    def tray(self) -> str:
+        """What lies where, now."""
+        return render_template("dock_tray.html", **self._now())
+
+    def put_card(self) -> str:
+        """Lay a card on the reader."""
+        resident_id = request.form.get("resident", "")
+        try:
+            self._world.put_card(resident_id)
+        except NoSuchResident:
+            abort(404)
+        with self._lock:
+            self._card_on = resident_id
+            self._said = ""
+        return self.tray()
+
+    def take_card(self) -> str:
+        """Take the card off."""
+        self._world.take_card()
+        with self._lock:
+            self._card_on = None
+        return self.tray()
+
+    def coin(self) -> str:
+        """Insert one coin or note."""
+        coin_yen = request.form.get("yen", 0, type=int)
+        if coin_yen not in DENOMINATIONS_YEN:
+            abort(400)
+        taken = self._world.insert_coin(coin_yen)
+        with self._lock:
+            self._said = "" if taken else f"¥{coin_yen} fell through into the return cup"
+        return self.tray()
+
+    def take_cup(self) -> str:
+        """Empty the return cup."""
+        taken = self._world.take_cup()
+        with self._lock:
+            self._said = f"You took ¥{yen(taken)}"
+        return self.tray()
+
+    def take_papers(self) -> str:
+        """Take the papers out of the tray."""
+        self._tray.take()
+        return self.tray()
+
+    def paper(self, number: int, page: int, dpi: int) -> Response:
+        """One page of one paper, as a picture."""
+        try:
+            return Response(self._tray.picture(number, page, dpi), mimetype="image/png")
+        except NoSuchPaper:
+            abort(404)
+
+    def _now(self) -> dict[str, object]:
+        with self._lock:
+            card_on, said = self._card_on, self._said
+        money = self._world.money()
+        return {
+            "card_on": card_on,
+            "said": said,
+            "cup": sorted(money.cup.items()),
+            "cup_yen": money.cup_yen,
+            "papers": self._tray.papers(),
+            "dpi": DPI,
+        }
+
+
+def create_dock(world: DockWorld) -> Blueprint:
+    """Return the dock's blueprint; the application around it checks who asks."""
+    pages = Path(__file__).with_name("dock_pages")
+    dock = Blueprint(
+        "dock", __name__, url_prefix="/dock", template_folder=pages / "templates", static_folder=pages / "static"
+    )
+    strip = Strip(world)
+    dock.add_url_rule("", "page", strip.page)
+    dock.add_url_rule("/residents", "residents", strip.residents)
+    dock.add_url_rule("/tray", "tray", strip.tray)
+    dock.add_url_rule("/card", "put_card", strip.put_card, methods=["POST"])
+    dock.add_url_rule("/card/take", "take_card", strip.take_card, methods=["POST"])
+    dock.add_url_rule("/coin", "coin", strip.coin, methods=["POST"])
+    dock.add_url_rule("/cup/take", "take_cup", strip.take_cup, methods=["POST"])
+    dock.add_url_rule("/papers/take", "take_papers", strip.take_papers, methods=["POST"])
+    dock.add_url_rule("/paper/<int:number>/<int:page>/<int:dpi>.png", "paper", strip.paper)
+    return dock
