@@ -1,3 +1,4 @@
+# ruff: noqa: N999 (gunicorn's own name for its configuration)
 """gunicorn for the issuing server: `gunicorn --config deploy/gunicorn.conf.py`.
 
 MADOGUCHI_BIND       where to listen (127.0.0.1:8800; nginx with TLS stands in front)

@@ -15,8 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
+from sqlalchemy import Insert
 
 from issuance_server.card_auth import AUTHENTICATION_POLICY
+from issuance_server.schema import orders
+from issuance_server.sessions import Caller
 from protocol.challenge import PURPOSE_ISSUE, to_be_signed
 
 NOW = datetime(2026, 3, 1, 3, 0, 0, tzinfo=UTC)
@@ -197,3 +200,27 @@ class Clock:
 def terminal_key(number: int = 1) -> Ed25519PrivateKey:
     """A terminal's key."""
     return Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
+
+
+def order_row(caller: Caller, order_id: str) -> Insert:
+    """A prepared order's row, as far as sessions look at it."""
+    return orders.insert().values(
+        municipality_code=caller.municipality_code,
+        order_id=order_id,
+        terminal_id=caller.terminal_id,
+        session_hash=caller.session_hash,
+        visit_id=caller.visit_id,
+        state="PREPARED",
+        fingerprint=bytes(32),
+        kind="residence",
+        number_year=2026,
+        number=1,
+        status_id=bytes(16),
+        fee_yen=200,
+        commission_yen=100,
+        snapshot=b"",
+        records_digest=bytes(32),
+        intended_at_utc=NOW,
+        lease_until_utc=NOW,
+        expires_at_utc=NOW,
+    )

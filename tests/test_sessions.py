@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select
 
 from issuance_server.database import open_engine, read, write
 from issuance_server.schema import metadata, sessions
@@ -23,7 +23,7 @@ from issuance_server.sessions import (
 from issuance_server.terminals import Terminal
 from protocol.errors import ErrorCode, IssueError
 from protocol.signing import key_thumbprint
-from tests.server_parts import NOW, VISIT, terminal_key
+from tests.server_parts import NOW, VISIT, order_row, terminal_key
 
 LINK = b"d" * 32
 ORDER = "7" * 32
@@ -141,40 +141,11 @@ def test_a_counted_order_that_was_given_up_is_not_counted(engine: Engine) -> Non
     count(engine, caller.session_hash)
 
 
-def add_order(engine: Engine, caller: Caller) -> None:
-    """A row of an order, as far as sessions look at it."""
-    with write(engine) as connection:
-        connection.execute(text("PRAGMA defer_foreign_keys = ON"))
-        connection.execute(metadata.tables["orders"].insert().values(_order_row(caller)))
-
-
-def _order_row(caller: Caller) -> dict[str, object]:
-    return {
-        "municipality_code": caller.municipality_code,
-        "order_id": ORDER,
-        "terminal_id": caller.terminal_id,
-        "session_hash": caller.session_hash,
-        "visit_id": caller.visit_id,
-        "state": "PREPARED",
-        "fingerprint": bytes(32),
-        "kind": "residence",
-        "number_year": 2026,
-        "number": 1,
-        "status_id": bytes(16),
-        "fee_yen": 200,
-        "commission_yen": 100,
-        "snapshot": b"",
-        "records_digest": bytes(32),
-        "intended_at_utc": NOW,
-        "lease_until_utc": NOW,
-        "expires_at_utc": NOW,
-    }
-
-
 def test_an_order_leads_to_its_session(engine: Engine) -> None:
     _, caller = begin(engine)
     begin(engine, visit_id="6" * 32)
-    add_order(engine, caller)
+    with write(engine) as connection:
+        connection.execute(order_row(caller, ORDER))
 
     def code_of(order_id: str, asking: Terminal, age_s: float = 0) -> ErrorCode:
         with pytest.raises(IssueError) as caught, read(engine) as connection:

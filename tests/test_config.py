@@ -1,0 +1,77 @@
+"""The server's configuration: read strictly, refused by the field's name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from issuance_server.config import ENVIRONMENT_VARIABLE, ConfigError, load, load_from_environment
+
+VALUES: dict[str, object] = {
+    "database_url": "sqlite:////var/lib/madoguchi/issuance.db",
+    "keys_folder": "keys",
+    "anchors_folder": "/etc/madoguchi/anchors",
+    "authorities": ["issuing.example", "127.0.0.1:8800"],
+    "check_address": "https://check.example/",
+    "production": True,
+}
+
+
+def written(tmp_path: Path, values: dict[str, object], name: str = "server.toml") -> Path:
+    """Write a configuration."""
+    path = tmp_path / name
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    path.write_text(lines if name.endswith(".toml") else json.dumps(values))
+    return path
+
+
+@pytest.mark.parametrize("name", ["server.toml", "server.json"])
+def test_a_file_is_read_and_its_paths_are_its_own(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, VALUES, name)
+    config = load_from_environment({ENVIRONMENT_VARIABLE: str(path)})
+    assert config == load(path)
+    assert config.keys_folder == tmp_path / "keys"
+    assert config.anchors_folder == Path("/etc/madoguchi/anchors")
+    assert config.authorities == ("issuing.example", "127.0.0.1:8800")
+    assert config.production is True
+
+
+@pytest.mark.parametrize("field", sorted(VALUES))
+def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
+    path = written(tmp_path, {name: value for name, value in VALUES.items() if name != field})
+    with pytest.raises(ConfigError, match=field):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("database_url", ""),
+        ("keys_folder", ""),
+        ("keys_folder", 5),
+        ("authorities", []),
+        ("authorities", ["https://issuing.example"]),
+        ("authorities", ["Issuing.example"]),
+        ("check_address", "check.example"),
+        ("production", "yes"),
+        ("debug", True),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=field):
+        load(written(tmp_path, {**VALUES, field: value}))
+
+
+@pytest.mark.parametrize("name", ["server.toml", "server.json"])
+def test_a_file_that_is_none_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        load(tmp_path / name)
+    (tmp_path / name).write_bytes(b"\xff{")
+    with pytest.raises(ConfigError, match=name):
+        load(tmp_path / name)
+
+
+@pytest.mark.parametrize("environment", [{}, {ENVIRONMENT_VARIABLE: ""}])
+def test_the_environment_must_name_it(environment: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=ENVIRONMENT_VARIABLE):
+        load_from_environment(environment)
