@@ -80,12 +80,19 @@ def read_config(path: Path) -> TerminalConfig:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
     try:
-        config = decode(text, type=TerminalConfig)
+        config = decode(text, type=TerminalConfig, dec_hook=_path)
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
     if config.production and not config.server_url.startswith("https://"):
         raise ConfigError(f"{path}: `server_url` must be https in production")
     return config
+
+
+def _path(expected: type, value: object) -> Path:
+    """msgspec knows no paths of its own."""
+    if expected is not Path or not isinstance(value, str) or not value:
+        raise ValueError("Expected a path")
+    return Path(value)
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
