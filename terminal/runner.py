@@ -126,7 +126,7 @@ class Runner:
     """One terminal's visits, one after another.
 
     Shape:  open_journal is called on the runner's own thread, which owns the journal from then on.
-            devices may call `tell` from the moment they exist; pages call `post`, `current` and `wait_for_change`.
+            devices may call `tell` from the moment they exist; pages call `post`, `current`, `wait` and `more_time`.
     """
 
     def __init__(
@@ -192,23 +192,20 @@ class Runner:
         """Staff have looked at printer and money and say what they found: the open cases are closed with it."""
         self._queue.put(_CloseCases(note))
 
-    def current(self) -> Visit:
-        """Return the visit as it stands."""
-        return self._visit
-
-    def version(self) -> int:
-        """Return a number that rises with every change of the visit."""
-        return self._version
-
-    def wait_for_change(self, since_version: int, timeout_s: float) -> tuple[int, Visit]:
-        """Return version and visit once the version is above since_version, or as they are when the time is over."""
+    def current(self) -> tuple[int, Visit]:
+        """Return the visit as it stands, and its version, which rises with every change."""
         with self._changed:
-            self._changed.wait_for(lambda: self._version > since_version, timeout_s)
             return self._version, self._visit
 
-    def remaining_s(self) -> float:
-        """Return how long the state may still last; the pages warn with it."""
-        return max(0.0, self._deadline_s - self._sources.monotonic())
+    def wait(self, version: int, timeout_s: float) -> tuple[int, Visit]:
+        """Return once there is another version than this, or what there is when the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != version, timeout_s)
+            return self._version, self._visit
+
+    def more_time(self) -> None:
+        """Begin the state's time anew, for somebody who asked for it."""
+        self._queue.put(_MoreTime())
 
     def seconds(self) -> dict[str, float]:
         """Return where the time of the visit went: states by name, and device calls by "device.call"."""
@@ -275,6 +272,8 @@ class Runner:
                 self._take_answer(item)
             case _Told():
                 self._take_told(item.event)
+            case _MoreTime():
+                self._enter()
             case _CloseCases():
                 self._effects.close_cases(item.note)
                 if self._visit.state is State.OUT_OF_SERVICE:
