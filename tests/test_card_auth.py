@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -358,6 +360,32 @@ def test_a_challenge_is_used_once(engine: Engine) -> None:
     with pytest.raises(IssueError) as caught:
         use(first)
     assert caught.value.code is ErrorCode.CHALLENGE_USED
+
+
+def used_at_once(engine: Engine, *, guarded: bool) -> int:
+    """Two requests bring one challenge at the same time; return how many are let through."""
+    token = new_challenge(KEY, terminal_id=TERMINAL, visit_id=VISIT, now_utc=NOW).token
+    both_have_checked = threading.Barrier(2, timeout=10)
+
+    def bring() -> bool:
+        challenge = check_challenge(KEY, token, terminal_id=TERMINAL, visit_id=VISIT, now_utc=NOW)
+        both_have_checked.wait()
+        if guarded:
+            try:
+                with write(engine) as connection:
+                    use_challenge(connection, challenge, NOW)
+            except IssueError as error:
+                assert error.code is ErrorCode.CHALLENGE_USED
+                return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        return sum(future.result(timeout=20) for future in [pool.submit(bring) for _ in range(2)])
+
+
+def test_of_two_at_once_only_one_uses_a_challenge(engine: Engine) -> None:
+    assert used_at_once(engine, guarded=False) == 2
+    assert used_at_once(engine, guarded=True) == 1
 
 
 def test_used_challenges_are_forgotten_only_when_nothing_would_take_them(engine: Engine) -> None:

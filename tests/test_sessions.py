@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
 from issuance_server.database import open_engine, read, write
 from issuance_server.schema import metadata, sessions
@@ -125,6 +127,38 @@ def test_five_orders_and_no_more(engine: Engine) -> None:
         count(engine, caller.session_hash)
     assert caught.value.code is ErrorCode.TOO_MANY_PREPARATIONS
     count(engine, other.session_hash)
+
+
+def fifth_and_sixth_at_once(engine: Engine, *, guarded: bool) -> int:
+    """Two orders at the same time where one more is allowed; return how many are taken in."""
+    _, caller = begin(engine)
+    for _ in range(MAX_PREPARATIONS - 1):
+        count(engine, caller.session_hash)
+    both_have_looked = threading.Barrier(2, timeout=10)
+    row = sessions.c.session_hash == caller.session_hash
+
+    def take_in() -> bool:
+        with read(engine) as connection:
+            counted = connection.execute(select(sessions.c.preparations).where(row)).scalar_one()
+        both_have_looked.wait()
+        if guarded:
+            try:
+                count(engine, caller.session_hash)
+            except IssueError as error:
+                assert error.code is ErrorCode.TOO_MANY_PREPARATIONS
+                return False
+            return True
+        with write(engine) as connection:  # what was read before decides
+            connection.execute(update(sessions).where(row).values(preparations=counted + 1))
+        return counted < MAX_PREPARATIONS
+
+    with ThreadPoolExecutor(2) as pool:
+        return sum(future.result(timeout=20) for future in [pool.submit(take_in) for _ in range(2)])
+
+
+def test_two_at_once_are_still_counted(engine: Engine) -> None:
+    assert fifth_and_sixth_at_once(engine, guarded=False) == 2
+    assert fifth_and_sixth_at_once(engine, guarded=True) == 1
 
 
 def test_a_counted_order_that_was_given_up_is_not_counted(engine: Engine) -> None:
