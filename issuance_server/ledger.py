@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Update, bindparam, insert, select, text,
 
 from fees.postings import PostingKind
 from issuance_server.cases import CaseReason
-from issuance_server.schema import order_events, orders
+from issuance_server.schema import UNGRANTED, order_events, orders
 from protocol.errors import ErrorCode, IssueError
 
 LEASE = timedelta(seconds=30)
@@ -176,9 +176,7 @@ _FIRST = tuple(name for name in Order.__dataclass_fields__ if name not in {*_LAT
 _BY_ID = select(*_ROW).where(orders.c.order_id == bindparam("order"))
 _BY_VISIT = select(*_ROW).where(orders.c.visit_id == bindparam("visit"), orders.c.terminal_id == bindparam("terminal"))
 _EXPIRED = select(*_ROW).where(
-    orders.c.terminal_id == bindparam("terminal"),
-    orders.c.expires_at_utc < bindparam("now"),
-    orders.c.state.in_((_I.value, _P.value)),
+    orders.c.terminal_id == bindparam("terminal"), orders.c.expires_at_utc < bindparam("now"), UNGRANTED
 )
 _SNAPSHOT = select(orders.c.snapshot).where(orders.c.order_id == bindparam("order"))
 # One spelling for SQLite and PostgreSQL; Core has none that serves both. The row's lock makes the next one wait.
