@@ -20,5 +20,6 @@ limit_request_fields = 40
 limit_request_field_size = 4096
 worker_tmp_dir = "/dev/shm"  # a heartbeat file on a busy disk would have a healthy worker killed  # noqa: S108
 
+control_socket_disable = True  # nothing but signals governs the server; the socket's place would be shared by all
 accesslog = None  # the application's own line names a route, never an address with what stands in it
 errorlog = "-"

@@ -129,15 +129,15 @@ def test_five_orders_and_no_more(engine: Engine) -> None:
     count(engine, other.session_hash)
 
 
-def fifth_and_sixth_at_once(engine: Engine, *, guarded: bool) -> int:
-    """Two orders at the same time where one more is allowed; return how many are taken in."""
+def fifth_and_sixth_at_once(engine: Engine, *, guarded: bool) -> list[ErrorCode | None]:
+    """Two orders at the same time where one more is allowed; return what each is refused with."""
     _, caller = begin(engine)
     for _ in range(MAX_PREPARATIONS - 1):
         count(engine, caller.session_hash)
     both_have_looked = threading.Barrier(2, timeout=10)
     row = sessions.c.session_hash == caller.session_hash
 
-    def take_in() -> bool:
+    def take_in() -> ErrorCode | None:
         with read(engine) as connection:
             counted = connection.execute(select(sessions.c.preparations).where(row)).scalar_one()
         both_have_looked.wait()
@@ -145,20 +145,21 @@ def fifth_and_sixth_at_once(engine: Engine, *, guarded: bool) -> int:
             try:
                 count(engine, caller.session_hash)
             except IssueError as error:
-                assert error.code is ErrorCode.TOO_MANY_PREPARATIONS
-                return False
-            return True
-        with write(engine) as connection:  # what was read before decides
+                return error.code
+            return None
+        if counted >= MAX_PREPARATIONS:  # what was read before decides
+            return ErrorCode.TOO_MANY_PREPARATIONS
+        with write(engine) as connection:
             connection.execute(update(sessions).where(row).values(preparations=counted + 1))
-        return counted < MAX_PREPARATIONS
+        return None
 
     with ThreadPoolExecutor(2) as pool:
-        return sum(future.result(timeout=20) for future in [pool.submit(take_in) for _ in range(2)])
+        return [future.result(timeout=20) for future in [pool.submit(take_in) for _ in range(2)]]
 
 
 def test_two_at_once_are_still_counted(engine: Engine) -> None:
-    assert fifth_and_sixth_at_once(engine, guarded=False) == 2
-    assert fifth_and_sixth_at_once(engine, guarded=True) == 1
+    assert fifth_and_sixth_at_once(engine, guarded=False) == [None, None]
+    assert set(fifth_and_sixth_at_once(engine, guarded=True)) == {None, ErrorCode.TOO_MANY_PREPARATIONS}
 
 
 def test_a_counted_order_that_was_given_up_is_not_counted(engine: Engine) -> None:
