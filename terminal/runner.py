@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,11 +88,15 @@ class _CloseCases:
     note: str
 
 
+class _MoreTime:
+    """Somebody asked for it."""
+
+
 class _Stop:
     """Tells the runner to end."""
 
 
-_Item = Event | _Told | _Answer | _Done | _CloseCases | _Stop
+_Item = Event | _Told | _Answer | _Done | _MoreTime | _CloseCases | _Stop
 _MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.CollectMoney)
 
 
@@ -150,6 +155,7 @@ class Runner:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._visit = Visit(State.OUT_OF_SERVICE, reasons=("starting",))
+        self._shown = self._visit  # what other threads see: only once the rows of the step are written
         self._version = 0
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._unsent_events = 0
@@ -195,13 +201,13 @@ class Runner:
     def current(self) -> tuple[int, Visit]:
         """Return the visit as it stands, and its version, which rises with every change."""
         with self._changed:
-            return self._version, self._visit
+            return self._version, self._shown
 
     def wait(self, version: int, timeout_s: float) -> tuple[int, Visit]:
         """Return once there is another version than this, or what there is when the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != version, timeout_s)
-            return self._version, self._visit
+            return self._version, self._shown
 
     def more_time(self) -> None:
         """Begin the state's time anew, for somebody who asked for it."""
@@ -250,8 +256,8 @@ class Runner:
             try:
                 self._handle(item)
                 self._send_events()
-            except Exception:  # a fault of ours must not leave money in the tray and a page that does not answer
-                log.exception("runner", state=self._visit.state)
+            except Exception as error:  # noqa: BLE001 - a fault must not leave money in the tray and a dead page
+                _log_fault("runner", error)
                 self._step(v.Failed(TerminalCode.INTERNAL))
 
     def _next(self) -> _Item:
@@ -273,7 +279,7 @@ class Runner:
             case _Told():
                 self._take_told(item.event)
             case _MoreTime():
-                self._enter()
+                self._rearm()
             case _CloseCases():
                 self._effects.close_cases(item.note)
                 if self._visit.state is State.OUT_OF_SERVICE:
@@ -330,12 +336,13 @@ class Runner:
             # At once, not behind a device that is slow; answers of this visit count for nothing from here on.
             self._visit_number += 1
             self._effects.forget()
-        if after != before:
-            self._publish(after)
+        self._visit = after
         if after != before or isinstance(event, v.Touch | v.TimedOut):
             self._rearm()
         if effects:
             self._begin(effects)
+        if after != before:
+            self._publish()
 
     def _rearm(self) -> None:
         self._deadline_s = self._sources.monotonic() + self._timeout_s[self._visit.state]
@@ -349,9 +356,10 @@ class Runner:
                 self._seconds[left.value] += now_s - self._entered_s
         self._entered_s = now_s
 
-    def _publish(self, visit: Visit) -> None:
+    def _publish(self) -> None:
+        self._unsent_events = self._journal.unsent()
         with self._changed:
-            self._visit = visit
+            self._shown = self._visit
             self._version += 1
             self._changed.notify_all()
 
@@ -368,10 +376,10 @@ class Runner:
             event: Event | None
             try:
                 event = yield from self._effects.carry_out(effect, visit)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - what is not known becomes INTERNAL
                 event = failure(error, visit.tries_left)
                 if event == v.Failed(TerminalCode.INTERNAL):
-                    log.exception("effect failed", effect=type(effect).__name__)
+                    _log_fault(type(effect).__name__, error)
             if event is not None:
                 self._queue.put(_Answer(visit_number, stay, event))
         return None
@@ -423,6 +431,11 @@ class Runner:
         finally:
             self._sending = False
         return None
+
+
+def _log_fault(where: str, error: Exception) -> None:
+    """Write where it happened: source lines only. A message, or a frame's values, could hold what is personal."""
+    log.error("fault", where=where, error=type(error).__name__, trace=traceback.format_tb(error.__traceback__))
 
 
 def _code(visit: Visit) -> str | None:
