@@ -435,9 +435,9 @@ class Effects:
         """Write what has happened already: without the row the visit still ends well, and then nothing more begins."""
         try:
             write()
-        except JournalUnavailable:
+        except JournalUnavailable as error:
             self._journal_lost = True
-            log.exception("journal unavailable")
+            log.critical("journal unavailable", error=str(error))
 
     def _try(self, call: Call) -> Generator[Call, Any, object]:
         """Make a call whose failure changes nothing for this visit: the look at the devices afterwards sees it."""

@@ -292,6 +292,7 @@ class FakeServer:
         self.grant_key = Ed25519PrivateKey.generate()
         self._seal_key = ec.generate_private_key(ec.SECP256R1())
         self.fee_yen = FEE_YEN
+        self.clock_ahead_s = 0
         self.papers: dict[str, Paper] = {}
         self.granted: list[str] = []
         self.grant_requests: list[GrantRequest] = []
@@ -311,7 +312,8 @@ class FakeServer:
     def challenge(self, visit_id: str) -> ChallengeAnswer:
         self._play("challenge")
         self.challenged.append(visit_id)
-        return ChallengeAnswer(challenge=b"c" * 16, expires_at_utc=datetime.now(UTC) + timedelta(seconds=60))
+        expires_at_utc = datetime.now(UTC) + timedelta(seconds=60 + self.clock_ahead_s)
+        return ChallengeAnswer(challenge=b"c" * 16, expires_at_utc=expires_at_utc)
 
     def authenticate(self, request: AuthenticateRequest) -> AuthenticateAnswer:
         self._play("authenticate")

@@ -2,132 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from printing.press.service import PrinterState
 from printing.press.verdict import Outcome, Verdict
 from protocol.errors import ErrorCode
-from protocol.messages import EventKind, Scope
+from protocol.messages import EventKind
 from terminal import visit as v
 from terminal.card import results as card
 from terminal.client import NetworkDown, Paper, ServerRefused
-from terminal.devices import Devices
 from terminal.flow import TIMEOUT_S
-from terminal.journal import Act, Case, Intent, Journal, Result, RowKind
-from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
-from terminal.payment.device import MoneyOutcomeUnknown
-from terminal.programs import Identity, Sources
-from terminal.runner import Runner
+from terminal.journal import Act, Case, Intent, Journal, JournalUnavailable, Result, RowKind
+from terminal.payment.device import DeviceGone, MoneyOutcomeUnknown
 from terminal.visit import CopyOutcome, State, TerminalCode, Visit
-from tests.fakes import FEE_YEN, MUNICIPALITY, TERMINAL_ID, FakeCard, FakeCoins, FakePress, FakeServer
-
-BOUND_S = 10.0
-CHOICE = v.Choice(MUNICIPALITY, "residence", Scope.SELF, (), (), None, 1)
-
-
-class Rig:
-    """One terminal with fakes, and a hand to touch it."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.journal_path = folder / "journal.sqlite"
-        self.key = Ed25519PrivateKey.generate()
-        self.card, self.press, self.coins, self.server = FakeCard(), FakePress(), FakeCoins(), FakeServer(self.key)
-        self.skip_s = 0.0
-        self.runner = self.build(**settings)
-
-    def build(
-        self, *, checks: frozenset[PaperCheck] = ALL_CHECKS, timeout_s: dict[State, float] | None = None
-    ) -> Runner:
-        runner = Runner(
-            lambda: Journal(self.journal_path),
-            Devices(self.card, self.press, self.coins, self.server),
-            Identity(TERMINAL_ID, self.key),
-            PaperGuard(TERMINAL_ID, self.server.trust(), checks),
-            two_sided=False,
-            sources=Sources(lambda: time.monotonic() + self.skip_s),
-            timeout_s=timeout_s,
-        )
-        self.press.tell = runner.tell
-        self.coins.tell = runner.tell
-        return runner
-
-    def until(self, *states: State) -> Visit:
-        """Wait for one of these states."""
-        return self.wait(lambda visit: visit.state in states)
-
-    def wait(self, met: Callable[[Visit], bool]) -> Visit:
-        deadline_s = time.monotonic() + BOUND_S
-        version, visit = self.runner.version(), self.runner.current()
-        while not met(visit):
-            assert time.monotonic() < deadline_s, f"still {visit}"
-            version, visit = self.runner.wait_for_change(version, 0.5)
-        return visit
-
-    def sent(self) -> list[EventKind]:
-        """Wait until the server has every event, and return their kinds."""
-        deadline_s = time.monotonic() + BOUND_S
-        while self.runner.unsent_events():
-            assert time.monotonic() < deadline_s
-            time.sleep(0.005)
-        return self.server.told()
-
-    def put_card(self) -> None:
-        self.card.there = True
-        self.runner.tell(card.CardInserted())
-
-    def take_card(self) -> None:
-        self.card.there = False
-        self.runner.tell(card.CardRemoved())
-
-    def pin(self, pin: str) -> None:
-        for digit in pin:
-            self.runner.post(v.PinDigit(digit))
-        self.wait(lambda visit: visit.pin_length == len(pin) or visit.state is not State.PIN)
-        self.runner.post(v.PinOk())
-
-    def to_choosing(self) -> Visit:
-        self.until(State.IDLE)
-        self.put_card()
-        self.until(State.PIN)
-        self.pin("1234")
-        self.until(State.TAKE_CARD)
-        self.take_card()
-        return self.until(State.CHOOSING)
-
-    def to_confirming(self, copies: int = 1) -> Visit:
-        self.to_choosing()
-        self.runner.post(v.Choose(replace(CHOICE, copies=copies)))
-        return self.until(State.CONFIRMING, State.REFUSED)
-
-    def to_collecting(self, copies: int = 1) -> Visit:
-        self.to_confirming(copies)
-        self.runner.post(v.Pay())
-        return self.until(State.COLLECTING)
-
-    def pay(self, *coins_yen: int) -> None:
-        self.wait(lambda _: self.coins.open)
-        self.coins.insert(*coins_yen)
-
-    def end(self) -> Visit:
-        """Finish the visit and return where the terminal stands then."""
-        self.runner.post(v.PaperTaken())
-        return self.until(State.IDLE, State.OUT_OF_SERVICE)
-
-    def rows(self) -> list[Any]:
-        """Return the journal's bodies, once the runner has let go of it."""
-        self.runner.stop()
-        journal = Journal(self.journal_path)
-        try:
-            return list(journal.rows())
-        finally:
-            journal.close()
+from terminal.workers import WorkerDied, WorkerHung
+from tests.fakes import FEE_YEN, PRINTER_LOST, QUEUE_STOPPED
+from tests.terminal_rig import BOUND_S, CHOICE, Rig
 
 
 @pytest.fixture
@@ -152,3 +48,448 @@ def test_a_visit_from_card_to_paper(rig: Rig) -> None:
     assert rig.sent() == [EventKind.PRINTED, EventKind.CAPTURED, EventKind.PAYMENT_CLOSED]
     seconds = rig.runner.seconds()
     assert {"PIN", "PRINTING", "card.sign", "server.prepare", "press.verdict"} <= set(seconds)
+
+
+# The card
+
+
+def test_a_wrong_pin_goes_back_to_the_pad_and_the_last_try_asks_twice(rig: Rig) -> None:
+    rig.until(State.IDLE)
+    rig.put_card()
+    assert rig.until(State.PIN).tries_left == 3
+    rig.pin("9999")
+    assert rig.wait(lambda visit: visit.tries_left == 2).state is State.PIN
+    rig.pin("9998")
+    assert rig.wait(lambda visit: visit.tries_left == 1).pin_length == 0
+    rig.pin("1234")  # OK alone is not enough any more
+    rig.wait(lambda visit: visit.pin_length == 4)
+    rig.runner.post(v.ConfirmLastTry())
+    rig.runner.post(v.PinOk())
+    rig.until(State.TAKE_CARD)
+    assert rig.card.digits == ""
+
+
+def test_a_locked_card_is_refused_and_forgotten(rig: Rig) -> None:
+    rig.card.tries = 1
+    rig.until(State.IDLE)
+    rig.put_card()
+    rig.until(State.PIN)
+    rig.runner.post(v.ConfirmLastTry())
+    rig.pin("0000")
+    assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.PIN_LOCKED, 0)
+    assert rig.end() == Visit(State.IDLE, card_on_reader=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (card.UnreadableCard("step"), TerminalCode.CARD_UNREADABLE),
+        (card.NotMyNumberCard(card.OtherCard.JUKI), TerminalCode.JUKI_CARD),
+        (card.NotMyNumberCard(card.OtherCard.FOREIGN), TerminalCode.NOT_MY_NUMBER_CARD),
+        (card.ReaderUnavailable("gone"), TerminalCode.READER_GONE),
+        (WorkerHung("card", "read"), TerminalCode.CARD_UNREADABLE),
+        (RuntimeError("a fault of ours"), TerminalCode.INTERNAL),
+    ],
+)
+def test_a_card_that_cannot_be_read(rig: Rig, error: Exception, code: str) -> None:
+    rig.card.cues.fail("read", error)
+    rig.until(State.IDLE)
+    rig.put_card()
+    assert rig.until(State.REFUSED).refusal == v.Refusal(code)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (card.VerifyInterrupted(), TerminalCode.PIN_UNCERTAIN),
+        (WorkerHung("card", "sign"), TerminalCode.PIN_UNCERTAIN),
+    ],
+)
+def test_a_try_that_may_have_been_used_is_said(rig: Rig, error: Exception, code: str) -> None:
+    rig.card.cues.fail("sign", error)
+    rig.until(State.IDLE)
+    rig.put_card()
+    rig.until(State.PIN)
+    rig.pin("1234")
+    assert rig.until(State.REFUSED).refusal == v.Refusal(code)
+
+
+def test_a_card_taken_before_its_time_leads_back_to_the_start(rig: Rig) -> None:
+    rig.until(State.IDLE)
+    rig.put_card()
+    rig.until(State.PIN)
+    rig.take_card()
+    assert rig.until(State.IDLE) == Visit(State.IDLE)
+
+
+def test_a_reader_that_goes_and_comes_back(rig: Rig) -> None:
+    rig.until(State.IDLE)
+    rig.runner.tell(card.ReaderGone())
+    assert rig.until(State.OUT_OF_SERVICE).reasons == ("reader-gone",)
+    rig.runner.tell(card.ReaderBack())
+    rig.until(State.IDLE)
+
+
+# The server
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "code"),
+    [
+        ("challenge", NetworkDown("cue"), TerminalCode.NETWORK_DOWN),
+        (
+            "authenticate",
+            ServerRefused("CARD_CERTIFICATE_REVOKED", "", retryable=False),
+            ErrorCode.CARD_CERTIFICATE_REVOKED,
+        ),
+    ],
+)
+def test_a_refusal_while_the_card_is_read(rig: Rig, method: str, error: Exception, code: str) -> None:
+    rig.until(State.IDLE)
+    rig.put_card()
+    rig.until(State.PIN)
+    rig.server.cues.fail(method, error)
+    rig.pin("1234")
+    assert rig.until(State.REFUSED).refusal == v.Refusal(code)
+    assert rig.server.told() == []
+
+
+def test_copies_are_prepared_together_or_not_at_all(rig: Rig) -> None:
+    rig.to_choosing()
+    prepare, calls = rig.server.prepare, []
+
+    def second_refused(request: Any) -> Paper:
+        calls.append(request.order_id)
+        if len(calls) == 2:
+            raise ServerRefused(ErrorCode.NOT_ISSUABLE_HERE, "", retryable=False)
+        return prepare(request)
+
+    rig.server.prepare = second_refused  # type: ignore[method-assign]  # a fake's own cue
+    rig.runner.post(v.Choose(replace(CHOICE, copies=3)))
+    assert rig.until(State.REFUSED).refusal == v.Refusal(ErrorCode.NOT_ISSUABLE_HERE)
+    assert rig.sent() == [EventKind.ORDER_VOIDED]
+    assert rig.server.events[0].order_id == calls[0]
+    assert len(calls) == 2
+
+
+def test_not_me_is_told_and_nothing_is_issued(rig: Rig) -> None:
+    visit = rig.to_confirming()
+    rig.runner.post(v.NotMe())
+    rig.until(State.REFUSED)
+    assert rig.sent() == [EventKind.NOT_ME, EventKind.ORDER_VOIDED]
+    assert rig.server.events[0].visit_id == visit.visit_id
+    assert rig.press.printed_digests == []
+
+
+def test_events_wait_for_the_network_and_arrive_once_and_in_order(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.server.cues.fail("send_events", NetworkDown("cue"))
+    rig.server.cues.fail("send_events answer", NetworkDown("stored, and the answer lost"))
+    rig.runner.start()
+    try:
+        rig.to_collecting()
+        rig.pay(100, 100)
+        rig.until(State.TAKE_PAPER)
+        rig.skip_s = 60.0  # both pauses are over
+        assert rig.end().state is State.IDLE
+        assert rig.sent() == [EventKind.PRINTED, EventKind.CAPTURED, EventKind.PAYMENT_CLOSED]
+        assert [event.sequence for event in rig.server.events] == [1, 2, 3]
+    finally:
+        rig.runner.stop()
+
+
+def test_a_late_grant_is_never_used(tmp_path: Path) -> None:
+    arrived = threading.Event()
+    rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.GRANTING: 0.2})
+    rig.server.before_grant = lambda: assert_true(arrived.wait(BOUND_S))
+    rig.runner.start()
+    try:
+        rig.to_collecting()
+        rig.pay(100, 100)
+        visit = rig.until(State.REFUSED)
+        assert visit.refusal == v.Refusal(TerminalCode.NETWORK_DOWN)
+        assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=200, returned_yen=200)
+        arrived.set()
+        assert rig.end().state is State.IDLE
+        assert rig.server.granted == [visit.orders[0].order_id], "the server did grant it"
+        assert rig.sent() == [EventKind.GRANT_ABANDONED, EventKind.PAYMENT_CLOSED]
+        assert rig.press.printed_digests == []
+    finally:
+        arrived.set()
+        rig.runner.stop()
+
+
+def assert_true(value: bool) -> None:
+    assert value
+
+
+# Money
+
+
+def test_too_little_money_and_cancel_gives_it_back(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(50)
+    rig.wait(lambda visit: visit.money is not None and visit.money.inserted_yen == 50)
+    rig.runner.post(v.Cancel())
+    visit = rig.until(State.REFUSED)
+    assert visit.refusal == v.Refusal(TerminalCode.CANCELLED)
+    assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=50, returned_yen=50)
+    assert (rig.coins.returned_yen, rig.coins.cashbox_yen) == (50, 0)
+    assert rig.end().state is State.IDLE
+    assert rig.sent() == [EventKind.ORDER_VOIDED, EventKind.PAYMENT_CLOSED]
+    assert rig.server.granted == []
+
+
+def test_change_is_given(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(500)
+    visit = rig.until(State.TAKE_PAPER)
+    assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=500, captured_yen=200, change_yen=300)
+    rig.sent()
+    closed = rig.server.events[-1]
+    assert (closed.inserted_yen, closed.cashbox_yen, closed.change_yen, closed.returned_yen) == (500, 500, 300, 0)
+
+
+def test_change_that_does_not_come_out_is_owed(rig: Rig) -> None:
+    rig.coins.stuck_yen = 100
+    rig.to_collecting()
+    rig.pay(500)
+    visit = rig.until(State.TAKE_PAPER)
+    assert visit.money is not None
+    assert (visit.money.change_yen, visit.money.owed_yen) == (200, 100)
+    assert rig.sent()[-1] is EventKind.RETURN_DUE
+    assert rig.server.events[-1].amount_yen == 100
+
+
+def test_without_change_the_exact_sum_is_asked_for(rig: Rig) -> None:
+    rig.coins.has_change = False
+    rig.to_collecting()
+    visit = rig.wait(lambda visit: visit.money is not None and visit.money.exact_only)
+    assert visit.state is State.COLLECTING
+    assert rig.coins.exact_only
+    rig.pay(100, 100)
+    rig.until(State.TAKE_PAPER)
+
+
+def test_a_unit_that_does_not_open_takes_no_money_and_leaves_no_unfinished_act(rig: Rig) -> None:
+    rig.coins.cues.fail("start", DeviceGone("cue"))
+    rig.to_confirming()
+    rig.runner.post(v.Pay())
+    assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.PAYMENT_FAILED)
+    assert rig.end().state is State.IDLE
+    assert _unfinished(rig.rows()) == []
+
+
+def test_a_capture_whose_answer_is_lost_is_asked_for_and_not_repeated(rig: Rig) -> None:
+    rig.coins.cues.fail("capture answer", MoneyOutcomeUnknown("cue"))
+    rig.to_collecting()
+    rig.pay(500)
+    visit = rig.until(State.TAKE_PAPER)
+    assert (visit.case, visit.money) == (
+        False,
+        v.Money(visit.payment_id, 200, inserted_yen=500, captured_yen=200, change_yen=300),
+    )
+    assert rig.coins.events == 1
+
+
+def test_a_capture_that_nobody_knows_of_is_a_case_and_uncollected(rig: Rig) -> None:
+    rig.coins.cues.fail("capture", MoneyOutcomeUnknown("cue"))
+    rig.to_collecting()
+    rig.pay(500)
+    visit = rig.until(State.TAKE_PAPER)
+    assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=500, uncertain_yen=200, owed_yen=300)
+    assert rig.end().state is State.OUT_OF_SERVICE
+    assert rig.sent() == [EventKind.PRINTED, EventKind.CAPTURE_FAILED, EventKind.RETURN_DUE]
+    assert rig.coins.tray_yen == 500, "never moved again on doubt"
+    assert set(rig.runner.current()[1].reasons) == {"case MONEY_UNCERTAIN", "money-held"}
+
+
+# Paper
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "told"),
+    [
+        (Outcome.FAILED, TerminalCode.PRINT_FAILED, EventKind.FAILED),
+        (Outcome.PARTIAL, TerminalCode.PRINT_PARTIAL, EventKind.PARTIAL),
+    ],
+)
+def test_without_paper_the_money_goes_back(rig: Rig, outcome: Outcome, code: str, told: EventKind) -> None:
+    rig.press.verdicts = [Verdict(outcome, 0, "cue")]
+    rig.to_collecting()
+    rig.pay(100, 100)
+    visit = rig.until(State.REFUSED)
+    assert visit.refusal == v.Refusal(code)
+    assert (rig.coins.returned_yen, rig.coins.cashbox_yen) == (200, 0)
+    assert rig.press.cancelled == [visit.orders[0].order_id], "a printer that recovers must not print on"
+    stays_closed = outcome is Outcome.PARTIAL
+    assert rig.end().state is (State.OUT_OF_SERVICE if stays_closed else State.IDLE)
+    assert rig.sent() == [told, EventKind.PAYMENT_CLOSED]
+
+
+@pytest.mark.parametrize("all_there", [True, False])
+def test_an_unknown_paper_is_asked_for_and_never_printed_again(rig: Rig, all_there: bool) -> None:
+    rig.press.verdicts = [Verdict(Outcome.UNKNOWN, None, "cue")]
+    rig.to_collecting()
+    rig.pay(100, 100)
+    rig.until(State.ASK_SHEETS)
+    rig.runner.post(v.SheetsAnswered(all_there=all_there))
+    visit = rig.until(State.TAKE_PAPER, State.REFUSED)
+    assert len(rig.press.printed_digests) == 1
+    if all_there:
+        assert visit.orders[0].outcome is CopyOutcome.DECLARED
+        assert rig.end().state is State.IDLE
+        expected = [EventKind.UNKNOWN, EventKind.PRINTED, EventKind.CAPTURED, EventKind.PAYMENT_CLOSED]
+    else:
+        assert (visit.case, rig.coins.returned_yen) == (True, 200)
+        assert rig.end().reasons == ("case PRINT_UNKNOWN",)
+        expected = [EventKind.UNKNOWN, EventKind.ORDER_VOIDED, EventKind.PAYMENT_CLOSED]
+    assert rig.sent() == expected
+
+
+@pytest.mark.parametrize("error", [WorkerDied("press", "verdict"), PRINTER_LOST])
+def test_a_verdict_that_never_comes_is_unknown(rig: Rig, error: Exception) -> None:
+    rig.press.cues.fail("verdict", error)
+    rig.to_collecting()
+    rig.pay(100, 100)
+    assert rig.until(State.ASK_SHEETS).orders[0].outcome is CopyOutcome.UNKNOWN
+
+
+def test_a_release_without_an_answer_is_the_printers_to_tell(rig: Rig) -> None:
+    rig.press.cues.fail("release", WorkerHung("press", "release"))
+    rig.to_collecting()
+    rig.pay(100, 100)
+    assert rig.until(State.TAKE_PAPER).orders[0].outcome is CopyOutcome.PRINTED
+
+
+@pytest.mark.parametrize(("method", "error"), [("release", QUEUE_STOPPED), ("submit", QUEUE_STOPPED)])
+def test_a_job_that_was_not_released_has_failed_for_certain(rig: Rig, method: str, error: Exception) -> None:
+    rig.press.cues.fail(method, error)
+    rig.to_collecting()
+    rig.pay(100, 100)
+    visit = rig.until(State.REFUSED)
+    assert (visit.refusal, visit.case) == (v.Refusal(TerminalCode.PRINT_FAILED), False)
+    assert rig.coins.returned_yen == 200
+    assert rig.end().state is State.IDLE
+    assert rig.sent() == [EventKind.FAILED, EventKind.PAYMENT_CLOSED]
+
+
+def test_of_two_copies_the_second_fails_and_only_the_first_is_paid(rig: Rig) -> None:
+    rig.press.verdicts = [Verdict(Outcome.PRINTED, 1, "cue"), Verdict(Outcome.FAILED, 0, "cue")]
+    rig.to_collecting(copies=2)
+    rig.pay(100, 100, 100, 100)
+    visit = rig.until(State.TAKE_PAPER)
+    assert [order.outcome for order in visit.orders] == [CopyOutcome.PRINTED, CopyOutcome.FAILED]
+    assert visit.money == v.Money(visit.payment_id, 400, inserted_yen=400, captured_yen=200, change_yen=200)
+    assert visit.refusal == v.Refusal(TerminalCode.PRINT_FAILED)
+    assert [order_id for order_id, _ in rig.press.papers] == [visit.orders[0].order_id]
+    assert [(r.reserved_yen, r.allocated_yen) for r in rig.server.grant_requests] == [(400, FEE_YEN)] * 2
+    rig.end()
+    assert rig.sent() == [EventKind.PRINTED, EventKind.FAILED, EventKind.CAPTURED, EventKind.PAYMENT_CLOSED]
+
+
+def test_paper_in_the_spool_keeps_the_terminal_closed(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(100, 100)
+    rig.until(State.TAKE_PAPER)
+    rig.press.left_over = ("d00001-001",)
+    assert rig.end().state is State.OUT_OF_SERVICE
+    rig.wait(lambda visit: "spool-not-empty" in visit.reasons)
+
+
+# What stays
+
+
+def test_acts_are_journaled_before_and_after_and_nothing_personal_stays(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(500)
+    rig.until(State.TAKE_PAPER)
+    memory = rig.runner._effects.memory
+    secret = bytes(memory.visit_secret)
+    assert len(secret) == 16
+    rig.end()
+    assert (memory.papers, memory.grants, memory.session_id, bytes(memory.visit_secret)) == ({}, {}, "", bytes(16))
+    rows = rig.rows()
+    acts = [(row.body.act if row.kind is RowKind.INTENT else row.body.outcome) for row in rows if _is_act(row)]
+    assert acts == [Act.COLLECT, Act.PRINT, "printed", Act.CAPTURE, "captured", "captured"]
+    assert _unfinished(rows) == []
+    on_disk = b"".join(path.read_bytes() for path in rig.journal_path.parent.iterdir())
+    for personal in ("山●".encode(), b"1234", rig.card.certificate, b"%PDF", b"session", secret):
+        assert personal not in on_disk
+
+
+def test_an_act_without_its_row_is_not_done(tmp_path: Path) -> None:
+    class FullDisk(Journal):
+        def intent(self, intent: Intent) -> int:
+            if intent.act is Act.PRINT:
+                raise JournalUnavailable("database or disk is full")
+            return super().intent(intent)
+
+    rig = Rig(tmp_path, journal=FullDisk)
+    rig.runner.start()
+    try:
+        rig.to_collecting()
+        rig.pay(100, 100)
+        assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.JOURNAL_UNAVAILABLE)
+        assert rig.press.papers == []
+        assert rig.coins.returned_yen == 200
+    finally:
+        rig.runner.stop()
+
+
+def test_an_unfinished_act_is_found_at_start_and_only_staff_open_the_terminal_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.intent(Intent(act=Act.PRINT, visit_id="a" * 32, order_id="b" * 32))
+    finished = journal.intent(Intent(act=Act.RETURN, visit_id="a" * 32, payment_id="c" * 32))
+    journal.result(finished, Result(outcome="returned"))
+    journal.close()
+    rig = Rig(tmp_path)
+    rig.runner.start()
+    try:
+        rig.wait(lambda visit: visit.reasons == ("case UNFINISHED_ACT",))
+        rig.put_card()
+        assert rig.runner.current()[1].state is State.OUT_OF_SERVICE
+        rig.take_card()
+        rig.runner.close_cases("no sheet in the tray")
+        rig.until(State.IDLE)
+    finally:
+        rig.runner.stop()
+    cases = [row.body for row in rig.rows() if isinstance(row.body, Case)]
+    assert [(case.code, case.order_id, case.detail) for case in cases] == [("UNFINISHED_ACT", "b" * 32, Act.PRINT)]
+
+
+def test_an_impossible_event_is_a_case_and_does_not_end_the_terminal(rig: Rig) -> None:
+    rig.until(State.IDLE)
+    rig.runner.post(v.Granted())
+    rig.put_card()
+    rig.until(State.PIN)
+    rig.take_card()
+    assert rig.until(State.OUT_OF_SERVICE).reasons == ("case INTERNAL",)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda rig: setattr(rig.press, "state", PrinterState(ready=False, reasons=("media-empty",))), "media-empty"),
+        (lambda rig: rig.server.cues.fail("challenge", NetworkDown("cue")), "server-unreachable"),
+        (lambda rig: setattr(rig.coins, "tray_yen", 100), "money-held"),
+        (lambda rig: setattr(rig.server, "clock_ahead_s", 45), "clock-wrong"),
+    ],
+)
+def test_no_visit_begins_while_something_is_missing(tmp_path: Path, spoil: Callable[[Rig], None], reason: str) -> None:
+    rig = Rig(tmp_path)
+    spoil(rig)
+    rig.runner.start()
+    try:
+        assert reason in rig.wait(lambda visit: visit.reasons not in {(), ("starting",)}).reasons
+    finally:
+        rig.runner.stop()
+
+
+def _is_act(row: Any) -> bool:
+    return row.kind in {RowKind.INTENT, RowKind.RESULT}
+
+
+def _unfinished(rows: list[Any]) -> list[int]:
+    ended = {row.of_row for row in rows if row.kind is RowKind.RESULT}
+    return [row.row for row in rows if row.kind is RowKind.INTENT and row.row not in ended]

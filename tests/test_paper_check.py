@@ -1,0 +1,149 @@
+"""The terminal's checks that a paper is the right person's: each stops a fault that no other one stops."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from printing.paper import seal
+from protocol import grant as grants
+from protocol.messages import GrantAnswer
+from terminal import visit as v
+from terminal.client import Paper
+from terminal.paper_check import ALL_CHECKS, PaperCheck
+from terminal.visit import State, TerminalCode
+from tests.fakes import MUNICIPALITY
+from tests.terminal_rig import Rig
+
+# The right person: each fault passes every other check, and is stopped by its own alone
+
+
+def _altered_on_the_way(rig: Rig) -> None:
+    rig.server.swap = lambda paper: Paper(paper.prepared, paper.pdf + b"%\n")
+
+
+def _forged_seal(rig: Rig) -> None:
+    """The right binding and number under a key that is nobody's; the server's word of its digest agrees."""
+
+    def forge(paper: Paper) -> Paper:
+        bound = seal.verify(seal.read_printed(paper.pdf), rig.server.trust().seal_keys_of(MUNICIPALITY)).binding
+        forger = ec.generate_private_key(ec.SECP256R1())
+        return _passed_off(rig, paper, rig.server.paper_pdf(bound, paper.prepared.issue_number, key=forger))
+
+    rig.server.swap = forge
+
+
+def _paper_of_another(rig: Rig) -> None:
+    """A genuine paper that was made for another visit, and that the server takes for this one's."""
+    rig.server.swap = lambda paper: _passed_off(
+        rig, paper, rig.server.paper_pdf(b"another visit's binding, 32 byte", paper.prepared.issue_number)
+    )
+
+
+def _passed_off(rig: Rig, paper: Paper, pdf: bytes) -> Paper:
+    prepared = msgspec.structs.replace(paper.prepared, pdf_sha256=hashlib.sha256(pdf).digest())
+    rig.server.papers[prepared.order_id] = Paper(prepared, pdf)
+    return Paper(prepared, pdf)
+
+
+def _grant_of_another(rig: Rig) -> None:
+    def forge(answer: GrantAnswer) -> GrantAnswer:
+        grant = grants.verify(answer, rig.server.grant_key.public_key())
+        return grants.sign(msgspec.structs.replace(grant, order_id="f" * 32), rig.server.grant_key)
+
+    rig.server.forge = forge
+
+
+def _old_grant(rig: Rig) -> None:
+    submit = rig.press.submit
+
+    def slow(*arguments: Any) -> Any:
+        rig.skip_s += 61.0
+        return submit(*arguments)
+
+    rig.press.submit = slow  # type: ignore[method-assign]  # a fake's own cue
+
+
+def _changed_in_memory(rig: Rig) -> None:
+    """The bytes that wait in the terminal are others once the grant is asked for, as with a shared buffer."""
+
+    def change() -> None:
+        papers = rig.runner._effects.memory.papers
+        for order_id, paper in list(papers.items()):
+            papers[order_id] = Paper(paper.prepared, paper.pdf + b"%\n")
+
+    rig.server.before_grant = change
+
+
+FAULTS: list[tuple[PaperCheck, Callable[[Rig], None], str, State]] = [
+    (PaperCheck.PRINTED_SEAL, _forged_seal, TerminalCode.PAPER_MISMATCH, State.PREPARING),
+    (PaperCheck.BINDING, _paper_of_another, TerminalCode.PAPER_MISMATCH, State.PREPARING),
+    (PaperCheck.GRANT, _grant_of_another, TerminalCode.GRANT_INVALID, State.GRANTING),
+    (PaperCheck.GRANT_AGE, _old_grant, TerminalCode.GRANT_EXPIRED, State.PRINTING),
+    (PaperCheck.DIGEST_AT_PRINT, _changed_in_memory, TerminalCode.PAPER_MISMATCH, State.PRINTING),
+]
+
+
+@pytest.mark.parametrize(("check", "fault", "code", "caught_in"), FAULTS)
+def test_each_check_stops_a_fault_that_no_other_stops(
+    tmp_path: Path, check: PaperCheck, fault: Callable[[Rig], None], code: str, caught_in: State
+) -> None:
+    (tmp_path / "off").mkdir()
+    off = Rig(tmp_path / "off", checks=ALL_CHECKS - {check})
+    fault(off)
+    off.runner.start()
+    try:
+        off.to_collecting()
+        off.pay(100, 100)
+        off.until(State.TAKE_PAPER)
+        assert len(off.press.papers) == 1, "with this check off the wrong paper comes out"
+    finally:
+        off.runner.stop()
+
+    rig = Rig(tmp_path)
+    fault(rig)
+    rig.runner.start()
+    try:
+        if rig.to_confirming().state is State.CONFIRMING:
+            rig.runner.post(v.Pay())
+            rig.pay(100, 100)
+        visit = rig.until(State.REFUSED)
+        assert visit.refusal == v.Refusal(code)
+        assert rig.press.papers == []
+        assert (caught_in is State.PREPARING) == (visit.money is None)
+        assert rig.coins.cashbox_yen == 0
+        if code == TerminalCode.GRANT_EXPIRED:
+            assert rig.end().state is State.IDLE, "a matter of time, not of somebody's paper"
+        else:
+            assert rig.end().reasons == (f"case {code}",)
+            rig.runner.close_cases("looked into; the server's finding")
+            rig.until(State.IDLE)
+    finally:
+        rig.runner.stop()
+
+
+def test_altered_bytes_are_seen_before_money_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "off").mkdir()
+    off = Rig(tmp_path / "off", checks=ALL_CHECKS - {PaperCheck.PREPARED_DIGEST})
+    _altered_on_the_way(off)
+    off.runner.start()
+    try:
+        off.to_collecting()
+        off.pay(100, 100)
+        assert off.until(State.REFUSED).money is not None, "the check at print alone comes after the money"
+    finally:
+        off.runner.stop()
+    rig = Rig(tmp_path)
+    _altered_on_the_way(rig)
+    rig.runner.start()
+    try:
+        visit = rig.to_confirming()
+        assert (visit.refusal, visit.money) == (v.Refusal(TerminalCode.PAPER_MISMATCH), None)
+    finally:
+        rig.runner.stop()
