@@ -356,7 +356,7 @@ def grant_request(payment: int = 1, reserved_yen: int = 500, allocated_yen: int 
     )
 
 
-def counted(inserted_yen: int, cashbox_yen: int, change_yen: int, returned_yen: int) -> dict[str, int]:
+def counted(inserted_yen: int, cashbox_yen: int, change_yen: int, returned_yen: int) -> dict[str, Any]:
     return {
         "inserted_yen": inserted_yen,
         "cashbox_yen": cashbox_yen,
