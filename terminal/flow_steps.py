@@ -229,7 +229,7 @@ def pay(visit: Visit, _: object) -> Step:
 
 
 def collection_opened(visit: Visit, event: v.CollectionOpened) -> Step:
-    return replace(visit, money=replace(_money(visit), exact_only=event.exact_only)), ()
+    return replace(visit, money=replace(_money(visit), accepting=True, exact_only=event.exact_only)), ()
 
 
 def money_inserted(visit: Visit, event: v.MoneyInserted) -> Step:

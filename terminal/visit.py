@@ -114,6 +114,7 @@ class Money:
 
     payment_id: str
     due_yen: int
+    accepting: bool = False  # the unit is open: a coin put in before falls through
     exact_only: bool = False  # the unit has no change: the screen asks for the exact sum
     inserted_yen: int = 0
     captured_yen: int = 0

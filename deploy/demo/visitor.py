@@ -177,6 +177,7 @@ class Visitor:
 
     def _pay(self, asked: VisitFile) -> None:
         """Put the coins in, one by one, until the sum is there; without enough of them, cancel."""
+        self._wait_until(lambda: self._state != "COLLECTING" or self._view["money"]["accepting"], "the slot to open")
         for coin_yen in asked.coins:
             if self._state != "COLLECTING":
                 return

@@ -308,7 +308,7 @@ def _money(money: Money, lang: Lang) -> dict[str, Any]:
         "uncertain_yen": money.uncertain_yen,
     }
     words = {key.removesuffix("_yen"): yen_words(amount, lang) for key, amount in amounts.items()}
-    return {**amounts, "words": words, "exact_only": money.exact_only}
+    return {**amounts, "words": words, "accepting": money.accepting, "exact_only": money.exact_only}
 
 
 def _printing(visit: Visit, lang: Lang) -> dict[str, Any] | None:
