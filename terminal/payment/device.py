@@ -77,7 +77,7 @@ class PaymentStatus:
 
 
 class PaymentDeviceError(Exception):
-    """The unit could not do what was asked; no money moved."""
+    """The unit could not do what was asked. No money moved, unless the kind says that this is not known."""
 
 
 class DeviceGone(PaymentDeviceError):

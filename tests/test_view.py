@@ -1,0 +1,214 @@
+"""The one description of a screen: what each state shows, and what it must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from protocol.errors import ErrorCode
+from protocol.messages import Scope
+from terminal import visit as v
+from terminal.app import PLAIN_TOUCHES, TEMPLATES
+from terminal.flow import HANDLERS
+from terminal.screens import choosing
+from terminal.screens.choosing import BadTouch, Draft
+from terminal.screens.view import ACTIONS, STEP, details, money_words, view
+from terminal.screens.words import Lang
+from terminal.visit import Money, State, TerminalCode
+from tests.sample_visits import OFFERS, PAYMENT_ID, VISITS, offer, refused
+
+
+@pytest.mark.parametrize("lang", list(Lang))
+@pytest.mark.parametrize("name", sorted(VISITS))
+def test_every_screen_is_plain_json_with_a_title(name: str, lang: Lang) -> None:
+    shown = view(VISITS[name], lang)
+    assert msgspec.json.decode(msgspec.json.encode(shown))["state"] == VISITS[name].state
+    assert shown["title"]
+    assert shown["other_title"] != shown["title"]
+
+
+def test_every_state_has_its_place() -> None:
+    assert set(ACTIONS) == set(STEP) == set(TEMPLATES) == {visit.state for visit in VISITS.values()} == set(State)
+
+
+def test_every_action_that_is_offered_is_handled_by_the_flow() -> None:
+    touches: dict[str, type] = {name: type(make()) for name, make in PLAIN_TOUCHES.items()}
+    touches |= {"digit": v.PinDigit, "choose": v.Choose}
+    for visit in VISITS.values():
+        for action in view(visit, Lang.JA)["actions"]:
+            assert (visit.state, touches[action]) in HANDLERS, (visit.state, action)
+
+
+def test_the_tries_are_shown_before_the_first_digit() -> None:
+    shown = view(VISITS["pin"], Lang.JA)["pin"]
+    assert (shown["tries"], shown["fewer"]) == ("入力できる回数: あと3回", False)
+    shown = view(VISITS["pin_again"], Lang.JA)["pin"]
+    assert (shown["tries"], shown["fewer"]) == ("入力できる回数: あと2回", True)
+
+
+def test_the_last_try_is_asked_about_before_the_pad_is_shown() -> None:
+    assert view(VISITS["pin_last_try"], Lang.JA)["actions"] == ["confirm-last-try", "cancel"]
+    assert "digit" in view(VISITS["pin_last_try_confirmed"], Lang.JA)["actions"]
+
+
+def test_a_card_that_does_not_tell_its_tries_is_not_given_a_number() -> None:
+    assert view(replace(VISITS["pin"], tries_left=None), Lang.JA)["pin"]["tries"] is None
+
+
+def test_an_offer_that_cannot_be_had_says_why_and_when() -> None:
+    shown = view(VISITS["choosing"], Lang.JA)["offers"]
+    assert [entry["refusal"] is None for entry in shown] == [True, True, False]
+    assert shown[2]["refusal"]["code"] == ErrorCode.NOT_OFFERED_NOW
+    assert "1月5日 9時00分" in shown[2]["refusal"]["again"]
+    assert "05 January, 09:00" in view(VISITS["choosing"], Lang.EN)["offers"][2]["refusal"]["again"]
+
+
+def test_the_price_of_all_copies_stands_on_the_confirmation() -> None:
+    one, two = view(VISITS["confirming"], Lang.JA)["confirm"], view(VISITS["confirming_two"], Lang.JA)["confirm"]
+    assert (one["total_yen"], one["pay"]) == (300, "はい、300円を支払う")
+    assert (two["total_yen"], two["copies"]) == (600, "2通")
+    assert one["people"] == ["山● 太●", "山● 花●"]
+    assert one["number_shown"]
+    assert one["items_shown"] == ["世帯主・続柄"]
+
+
+def test_what_is_left_to_pay_is_never_below_nothing() -> None:
+    assert view(VISITS["collecting_some"], Lang.JA)["money"]["left_yen"] == 200
+    assert view(VISITS["reserved"], Lang.JA)["money"]["left_yen"] == 0
+
+
+@pytest.mark.parametrize(
+    ("money", "said"),
+    [
+        (None, "料金はいただいていません。"),
+        (Money(PAYMENT_ID, 300), "料金はいただいていません。"),
+        (
+            Money(PAYMENT_ID, 300, inserted_yen=500, returned_yen=500),
+            "料金はいただいていません。500円を返却口にお返ししました。",
+        ),
+        (
+            Money(PAYMENT_ID, 300, inserted_yen=500, owed_yen=500),
+            "500円をまだお返しできていません。受付番号を控えて、お店の係員にお知らせください。",
+        ),
+        (
+            Money(PAYMENT_ID, 600, inserted_yen=1000, captured_yen=300, change_yen=600, owed_yen=100),
+            "300円をいただきました。おつり600円を返却口にお出ししました。"
+            "100円をまだお返しできていません。受付番号を控えて、お店の係員にお知らせください。",
+        ),
+    ],
+)
+def test_the_money_is_said_as_it_was_counted(money: Money | None, said: str) -> None:
+    assert money_words(refused(TerminalCode.PRINT_FAILED, money), Lang.JA) == said
+
+
+def test_an_uncertain_fee_is_said_to_be_uncertain() -> None:
+    money = Money(PAYMENT_ID, 300, inserted_yen=300, uncertain_yen=300)
+    said = money_words(replace(VISITS["take_paper"], money=money), Lang.JA)
+    assert said is not None
+    assert "確認できませんでした" in said
+    assert "いただきました" not in said
+
+
+def test_nobodys_name_stands_where_nobody_is_known() -> None:
+    for name in ("idle", "refused", "closed", "out_of_service", "pin"):
+        assert "●" not in msgspec.json.encode(view(VISITS[name], Lang.JA)).decode()
+
+
+def test_the_paper_that_is_counted_is_only_what_may_be_kept() -> None:
+    assert view(VISITS["take_paper"], Lang.JA)["paper"] == {"copies": 1, "sheets": 2}
+    assert view(VISITS["take_paper_one_of_two"], Lang.JA)["paper"] == {"copies": 1, "sheets": 2}
+
+
+# choosing
+
+CHOOSING = VISITS["choosing"]
+
+
+def form(*pairs: tuple[str, str]) -> MultiDict[str, str]:
+    return MultiDict(pairs)
+
+
+def test_the_usual_choice_is_the_requester_alone_with_the_fewest_items() -> None:
+    draft = choosing.usual(OFFERS, 0)
+    assert (draft.scope, draft.members, draft.items, draft.copies) == (Scope.SELF, (), (), 1)
+    assert choosing.usual(OFFERS, 1).fiscal_year == 2025
+    assert choosing.read_draft(form(("offer", "0")), CHOOSING) == draft
+
+
+def test_a_full_form_becomes_the_flows_choice() -> None:
+    draft = choosing.read_draft(
+        form(
+            ("offer", "0"),
+            ("scope", "members"),
+            ("members", "m1"),
+            ("members", "m2"),
+            ("members", "m1"),
+            ("items", "domicile"),
+            ("copies", "2"),
+        ),
+        CHOOSING,
+    )
+    assert draft.missing() is None
+    chosen = choosing.choice(draft, CHOOSING)
+    assert (chosen.scope, chosen.members, chosen.items, chosen.copies) == (
+        Scope.MEMBERS,
+        ("m1", "m2"),
+        ("domicile",),
+        2,
+    )
+
+
+def test_members_count_only_where_members_are_chosen() -> None:
+    draft = choosing.read_draft(
+        form(("offer", "0"), ("scope", "household"), ("members", "m1"), ("copies", "1")), CHOOSING
+    )
+    assert draft.members == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "pairs"),
+    [
+        ("offer", ()),
+        ("offer", (("offer", "9"),)),
+        ("offer", (("offer", "-1"),)),
+        ("offer", (("offer", "٣"),)),
+        ("offer", (("offer", "2"),)),  # refused
+        ("scope", (("offer", "0"), ("scope", "everybody"))),
+        ("scope", (("offer", "1"), ("scope", "household"))),
+        ("members", (("offer", "0"), ("scope", "members"), ("members", "m9"), ("copies", "1"))),
+        ("items", (("offer", "0"), ("scope", "self"), ("items", "income"), ("copies", "1"))),
+        ("copies", (("offer", "0"), ("scope", "self"), ("copies", "6"))),
+        ("copies", (("offer", "0"), ("scope", "self"), ("copies", "0"))),
+        ("copies", (("offer", "0"), ("scope", "self"))),
+        ("fiscal_year", (("offer", "1"), ("scope", "self"), ("copies", "1"))),
+        ("fiscal_year", (("offer", "1"), ("scope", "self"), ("copies", "1"), ("fiscal_year", "1999"))),
+    ],
+)
+def test_a_form_that_no_page_sends_is_refused_by_field(field: str, pairs: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(BadTouch) as refusal:
+        choosing.read_draft(form(*pairs), CHOOSING)
+    assert refusal.value.field == field
+
+
+def test_a_year_between_two_offered_ones_is_refused() -> None:
+    visit = replace(CHOOSING, offers=(offer("taxation", fiscal_years=(2025, 2023), scopes=(Scope.SELF,)),))
+    with pytest.raises(BadTouch, match="fiscal_year"):
+        choosing.read_draft(form(("offer", "0"), ("scope", "self"), ("copies", "1"), ("fiscal_year", "2024")), visit)
+
+
+def test_the_options_page_says_what_is_chosen_and_what_it_costs() -> None:
+    draft = Draft(0, Scope.MEMBERS, ("m1",), ("individual_number",), None, 3)
+    shown = details(CHOOSING, draft, Lang.JA)
+    assert shown["total"] == "900円"
+    assert shown["individual_number"]
+    assert [member["chosen"] for member in shown["members"]] == [False, True, False, False]
+    assert shown["members"][0]["words"] == "山● 太● (あなた)"
+
+
+def test_nobody_chosen_is_said_only_when_the_resident_wants_to_go_on() -> None:
+    draft = Draft(0, Scope.MEMBERS, (), (), None, 1)
+    assert details(CHOOSING, draft, Lang.JA)["missing"] is None
+    assert details(CHOOSING, draft, Lang.JA, complain=True)["missing"] == "1人以上選んでください。"

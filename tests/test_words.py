@@ -1,0 +1,102 @@
+"""The words: every code, state and key has them in both languages, and none is there for nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from printing.paper.records import CertificateKind, ResidenceItem
+from protocol.errors import ErrorCode
+from protocol.messages import Scope
+from terminal.screens import words
+from terminal.screens.refusals import REFUSALS, refusal_words
+from terminal.screens.words import ITEMS, KINDS, LEADS, SCOPES, TEXT, TITLES, Lang, fiscal_year_words, say, yen_words
+from terminal.visit import State, TerminalCode
+
+SCREENS = Path(words.__file__).parent
+_IN_TEMPLATES = re.compile(r'\bt\("([a-z_0-9]+)"')
+_IN_CODE = re.compile(r"""["']([a-z_0-9]+)["']""")
+
+
+def used_keys() -> tuple[set[str], set[str]]:
+    """Keys that templates certainly use, and every word that templates or code could mean as one."""
+    templates = "".join(path.read_text() for path in sorted((SCREENS / "templates").glob("*.html")))
+    code = "".join(path.read_text() for path in sorted(SCREENS.glob("*.py")) if path.name != "words.py")
+    own = (SCREENS / "words.py").read_text().split("\ndef pick", 1)[1]
+    return set(_IN_TEMPLATES.findall(templates)), set(_IN_CODE.findall(templates + code + own))
+
+
+def test_every_code_has_words_and_no_word_is_for_a_code_that_is_not() -> None:
+    assert set(REFUSALS) == {*map(str, ErrorCode), *map(str, TerminalCode)}
+
+
+def test_an_unknown_code_is_said_as_internal_and_never_shown() -> None:
+    assert refusal_words("NO_SUCH_CODE") == REFUSALS[TerminalCode.INTERNAL]
+
+
+def test_every_state_has_a_headline() -> None:
+    assert set(TITLES) == set(LEADS) == set(State)
+
+
+def test_every_kind_item_and_scope_has_a_name() -> None:
+    assert set(KINDS) == set(CertificateKind)
+    assert set(ITEMS) == set(ResidenceItem)
+    assert set(SCOPES) == set(Scope)
+
+
+def test_every_key_has_words_and_all_words_are_used() -> None:
+    certain, possible = used_keys()
+    assert certain - set(TEXT) == set()
+    assert set(TEXT) - possible == set()
+
+
+@pytest.mark.parametrize("key", sorted(TEXT))
+def test_both_languages_ask_for_the_same_values(key: str) -> None:
+    japanese, english = ({name for _, name, _, _ in Formatter().parse(text) if name} for text in TEXT[key])
+    if key == "fiscal_year":
+        assert (japanese, english) == ({"era"}, {"year"})
+    else:
+        assert japanese == english
+
+
+def test_no_words_are_empty_where_something_must_be_said() -> None:
+    for code, said in REFUSALS.items():
+        assert all(part.strip() for part in (*said.title, *said.what, *said.next)), code
+    assert all(all(pair) for pair in (*TITLES.values(), *TEXT.values(), *ITEMS.values(), *SCOPES.values()))
+
+
+def test_no_refusal_claims_anything_about_money() -> None:
+    """Whether money was taken is said from the visit's money: a code cannot know."""
+    claim = re.compile("いただいて|お返ししました|charged|returned|No money")
+    assert [code for code, said in REFUSALS.items() if claim.search("".join((*said.what, *said.next)))] == []
+
+
+def test_one_wording_for_all_that_concerns_a_person() -> None:
+    said = REFUSALS[ErrorCode.NOT_ISSUABLE_HERE]
+    everything = "".join((*said.title, *said.what, *said.next))
+    for reason in ("転出", "死亡", "支援", "未申告", "15歳", "moved", "dead", "tax", "age"):
+        assert reason not in everything
+
+
+def test_a_locked_card_and_one_without_pin_are_said_alike() -> None:
+    assert "暗証番号のない顔認証カード、またはロックされています" in REFUSALS[TerminalCode.PIN_LOCKED].what[0]
+    assert "住基カード" in REFUSALS[TerminalCode.JUKI_CARD].title[0]
+    assert "0120-95-0178" in REFUSALS[ErrorCode.CARD_CERTIFICATE_REVOKED].next[0]
+
+
+@pytest.mark.parametrize(
+    ("fiscal_year", "japanese"),
+    [(2025, "令和7年度"), (2019, "令和元年度"), (2018, "平成30年度")],
+)
+def test_fiscal_years_are_said_in_the_era(fiscal_year: int, japanese: str) -> None:
+    assert fiscal_year_words(fiscal_year, Lang.JA).startswith(japanese)
+    assert str(fiscal_year) in fiscal_year_words(fiscal_year, Lang.EN)
+
+
+def test_amounts_and_missing_keys() -> None:
+    assert (yen_words(1300, Lang.JA), yen_words(1300, Lang.EN)) == ("1,300円", "¥1,300")
+    with pytest.raises(KeyError):
+        say("no_such_key", Lang.JA)
