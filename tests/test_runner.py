@@ -240,6 +240,17 @@ def test_too_little_money_and_cancel_gives_it_back(rig: Rig) -> None:
     assert rig.server.granted == []
 
 
+def test_a_paper_free_of_charge_touches_no_money(rig: Rig) -> None:
+    rig.server.fee_yen = 0
+    rig.to_confirming()
+    rig.runner.post(v.Pay())
+    visit = rig.until(State.TAKE_PAPER)
+    assert visit.money == v.Money(visit.payment_id, 0)
+    assert rig.coins.moved == {}
+    assert rig.end().state is State.IDLE
+    assert rig.sent() == [EventKind.PRINTED, EventKind.CAPTURED, EventKind.PAYMENT_CLOSED]
+
+
 def test_change_is_given(rig: Rig) -> None:
     rig.to_collecting()
     rig.pay(500)

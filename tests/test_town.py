@@ -180,7 +180,7 @@ def test_variation_sequences_are_common_enough_and_the_sample_has_one() -> None:
     town = town_of()
     with_one = [r for r in town.residents.values() if any("\U000e0100" <= c <= "\U000e01ef" for c in r.name)]
     assert len(with_one) > 100
-    assert town.residents[STORIES["sample"].resident_id].name.startswith("渡\u9089\U000e0119\u3000")
+    assert town.residents[STORIES["sample"].resident_id].name.startswith("渡\u9089\U000e0119 ")
 
 
 def test_nobody_in_a_household_shares_a_name() -> None:

@@ -198,7 +198,7 @@ def record(
 def alias(rng: random.Random, sex: str) -> str:
     """Draw an alias (通称)."""
     given = _ALIAS_GIVEN_MALE if sex == "男" else _ALIAS_GIVEN_FEMALE
-    return f"{rng.choice(_ALIAS_SURNAMES)}\u3000{rng.choice(given)}"
+    return f"{rng.choice(_ALIAS_SURNAMES)} {rng.choice(given)}"
 
 
 def _status(rng: random.Random, as_of: date, family_status: str | None) -> tuple[str, str | None, date | None]:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-SPACE: Final = "\u3000"  # between surname and given name, as registers write it
+SPACE: Final = " "  # one that text extraction gives back: poppler drops U+3000, which some registers write
 READING_SPACE: Final = " "
 
 

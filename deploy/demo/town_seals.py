@@ -43,7 +43,7 @@ def seals(rng: random.Random, family: Family) -> tuple[SealRecord, ...]:
 def _legend(resident: Resident) -> str:
     """What the seal says: the surname, without selectors, since an engraver follows no collection."""
     alias = resident.foreign.alias if resident.foreign is not None else None
-    surname = (alias or resident.name).replace("\u3000", " ").split(" ")[0]
+    surname = (alias or resident.name).split(" ")[0]
     return "".join(character for character in surname if not is_selector(character))[:3]
 
 

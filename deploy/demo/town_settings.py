@@ -52,7 +52,7 @@ _UMIBE: Final = MunicipalitySettings(
         FiscalYearOpening(fiscal_year=2026, available_from=date(2026, 6, 1)),
     ),
     certifier_title="海辺市長",
-    certifier_name="見本\u3000みなと",
+    certifier_name="見本 みなと",
 )
 
 _HOSHIMI: Final = MunicipalitySettings(
@@ -72,7 +72,7 @@ _HOSHIMI: Final = MunicipalitySettings(
     fees=(_fee(CertificateKind.RESIDENCE, 300, date(2022, 4, 1), "星見町手数料徴収条例"),),
     fiscal_years=(),
     certifier_title="星見町長",
-    certifier_name="見本\u3000すばる",
+    certifier_name="見本 すばる",
 )
 
 MUNICIPALITIES: Final = (_UMIBE, _HOSHIMI)

@@ -109,7 +109,7 @@ class Visitor:
             self._pay(asked)
             self._wait_for({"TAKE_PAPER", "REFUSED", "ASK_SHEETS"}, 4 * STEP_TIMEOUT_S)
         refusal = self._view.get("refusal")
-        if refusal is not None:
+        if refusal is not None and outcome.refused is None:
             outcome.refused = refusal["code"]
             outcome.words = " ".join(filter(None, (refusal["title"], refusal["what"], refusal["next"])))
 
