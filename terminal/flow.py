@@ -112,7 +112,6 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.COLLECTING, v.Cancel): steps.cancel_payment,
     (State.COLLECTING, v.TimedOut): steps.payment_timed_out,
     (State.COLLECTING, v.Failed): steps.collection_failed,
-    (State.RESERVED, v.CollectionOpened): steps.collection_opened,
     (State.RESERVED, v.MoneyInserted): steps.counted,
     (State.RESERVED, v.MoneyHeld): steps.money_held,
     (State.RESERVED, v.TimedOut): steps.hold_timed_out,
@@ -194,6 +193,11 @@ _ignore(
     (State.GRANTING, State.PRINTING, State.ASK_SHEETS, State.CAPTURING, State.TAKE_PAPER, State.REFUSED),
     (v.MoneyInserted,),
     "a count that the answer to hold has overtaken: that answer is the sum",
+)
+_ignore(
+    (State.RESERVED, State.GRANTING),
+    (v.CollectionOpened,),
+    "the coins were quicker than the word that the unit is open",
 )
 _ignore((State.RETURNING,), (v.CollectionOpened, v.MoneyHeld), "cancelled or timed out meanwhile: the money goes back")
 _ignore(

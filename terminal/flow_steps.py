@@ -70,7 +70,8 @@ def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> 
         capture = v.CaptureMoney(money.payment_id, sum(fee for _, fee in lines), lines)
         return replace(visit, state=State.CAPTURING), (*effects, *voids, capture)
     if money.due_yen > 0:
-        return replace(visit, state=State.RETURNING), (*effects, *voids, v.ReturnMoney(money.payment_id))
+        returning = replace(visit, state=State.RETURNING, money=replace(money, accepting=False))
+        return returning, (*effects, *voids, v.ReturnMoney(money.payment_id))
     return _refused(visit, Refusal(code or TerminalCode.INTERNAL), (*effects, *voids))
 
 
@@ -248,7 +249,7 @@ def counted(visit: Visit, event: v.MoneyInserted) -> Step:
 
 def money_held(visit: Visit, event: v.MoneyHeld) -> Step:
     money = _money(visit)
-    visit = replace(visit, money=replace(money, inserted_yen=event.total_yen))
+    visit = replace(visit, money=replace(money, inserted_yen=event.total_yen, accepting=False))
     if event.total_yen < money.due_yen:
         return settle(visit, TerminalCode.PAYMENT_FAILED)
     return _request_grant(visit, 0)
@@ -435,11 +436,17 @@ def failed(visit: Visit, event: v.Failed) -> Step:
 
 
 def cancel_payment(visit: Visit, _: object) -> Step:
-    return settle(visit, TerminalCode.CANCELLED)
+    return _stop_collecting(visit, TerminalCode.CANCELLED)
 
 
 def payment_timed_out(visit: Visit, _: object) -> Step:
-    return settle(visit, TerminalCode.TIMED_OUT)
+    return _stop_collecting(visit, TerminalCode.TIMED_OUT)
+
+
+def _stop_collecting(visit: Visit, code: str) -> Step:
+    """Not while the unit is being opened: its answer comes at once, and a return must not overtake the opening."""
+    money = _money(visit)
+    return settle(visit, code) if money.accepting or money.inserted_yen else (visit, ())
 
 
 def end(visit: Visit, _: object) -> Step:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from protocol.messages import PreparedOrder, Scope
 from terminal import visit as v
 from terminal.flow import HANDLERS, IGNORED, TIMEOUT_S, TOUCHES, step
-from terminal.flow_steps import PAID, UnexpectedEvent
+from terminal.flow_steps import UnexpectedEvent
 from terminal.visit import CopyOutcome, Money, Order, State, TerminalCode, Visit
 from tests.fakes import MUNICIPALITY, offer
 
 CHOICE = v.Choice(MUNICIPALITY, "residence", Scope.SELF, (), (), None, 1)
 EVENTS = typing.get_args(v.Event)
+CHARGED = {CopyOutcome.PRINTED, CopyOutcome.DECLARED}
 
 
 def prepared(order_id: str, fee_yen: int = 200) -> PreparedOrder:
@@ -226,6 +227,14 @@ def test_a_paper_free_of_charge_asks_for_no_money() -> None:
     assert (after.state, "ReturnMoney" in kinds(effects)) == (State.REFUSED, False)
 
 
+def test_a_cancel_does_not_overtake_the_opening_of_the_coin_unit() -> None:
+    collecting = replace(printing(inserted_yen=0), state=State.COLLECTING)
+    assert step(collecting, v.Cancel()) == (collecting, ())
+    opened, _ = step(collecting, v.CollectionOpened(exact_only=False))
+    after, effects = step(opened, v.Cancel())
+    assert (after.state, effects[-1]) == (State.RETURNING, v.ReturnMoney("p"))
+
+
 # Papers and money
 
 
@@ -356,7 +365,7 @@ ONWARD = {
     State.CHOOSING: [v.Choose],
     State.PREPARING: [v.Prepared],
     State.CONFIRMING: [v.Pay],
-    State.COLLECTING: [v.MoneyInserted],
+    State.COLLECTING: [v.CollectionOpened, v.MoneyInserted],
     State.RESERVED: [v.MoneyHeld],
     State.GRANTING: [v.Granted],
     State.PRINTING: [v.PrintDecided],
@@ -403,13 +412,13 @@ def _check_step(before: Visit, after: Visit, effects: tuple[v.Effect, ...], acco
             account.printed.append(effect.order_id)
         if isinstance(effect, v.CaptureMoney):
             account.captures += 1
-            paid = {o.order_id: o.prepared.fee_yen for o in after.orders if o.outcome in PAID and o.prepared}
+            paid = {o.order_id: o.prepared.fee_yen for o in after.orders if o.outcome in CHARGED and o.prepared}
             assert dict(effect.lines) == paid
             assert effect.capture_yen == sum(paid.values())
             assert set(paid) <= set(account.printed)
         if isinstance(effect, v.ReturnMoney):
             account.returns += 1
-            assert not any(order.outcome in PAID for order in after.orders)
+            assert not any(order.outcome in CHARGED for order in after.orders)
     assert account.captures + account.returns <= 1, "money is moved once"
     money = after.money
     if money is not None and after.state in {State.TAKE_PAPER, State.REFUSED}:
