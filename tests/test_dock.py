@@ -181,6 +181,8 @@ def test_papers_lie_in_the_tray_as_pictures_until_they_are_taken(dock: Dock, wor
     answer = dock.client.get("/dock/paper/0/1/40.png", base_url=ORIGIN)
     assert answer.mimetype == "image/png"
     assert Image.open(io.BytesIO(answer.data)).size == (round(210 * 40 / 72), round(297 * 40 / 72))
+    assert dock.client.get("/dock/paper/0", base_url=ORIGIN).json == {"pages": 2}
+    assert dock.client.get("/dock/paper/1", base_url=ORIGIN).status_code == 404
     for path in ("0/2/40", "1/0/40", "0/0/41"):
         assert dock.client.get(f"/dock/paper/{path}.png", base_url=ORIGIN).status_code == 404
     assert "data-paper" not in dock.post("/dock/papers/take")[1]

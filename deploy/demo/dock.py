@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from flask import Blueprint, Response, abort, g, render_template, request
+from flask import Blueprint, Response, abort, g, jsonify, render_template, request
 
 from deploy.demo.coin_box import Coins, Totals, yen
 from deploy.demo.tray import DPI, NoSuchPaper, Tray
@@ -119,6 +119,13 @@ class Strip:
         self._tray.take()
         return self.tray()
 
+    def pages(self, number: int) -> Response:
+        """How many pages a paper has."""
+        try:
+            return jsonify(pages=self._tray.pages(number))
+        except NoSuchPaper:
+            abort(404)
+
     def paper(self, number: int, page: int, dpi: int) -> Response:
         """One page of one paper, as a picture."""
         try:
@@ -155,5 +162,6 @@ def create_dock(world: DockWorld) -> Blueprint:
     dock.add_url_rule("/coin", "coin", strip.coin, methods=["POST"])
     dock.add_url_rule("/cup/take", "take_cup", strip.take_cup, methods=["POST"])
     dock.add_url_rule("/papers/take", "take_papers", strip.take_papers, methods=["POST"])
+    dock.add_url_rule("/paper/<int:number>", "pages", strip.pages)
     dock.add_url_rule("/paper/<int:number>/<int:page>/<int:dpi>.png", "paper", strip.paper)
     return dock

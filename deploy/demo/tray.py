@@ -3,7 +3,7 @@
 A picture is drawn by a process of its own and kept in memory alone: pdfium must not be used from two threads, and the
 terminal beside us uses it to look at what it prints.
 
-    python -m deploy.demo.tray PAPER.pdf PAGE DPI      writes one PNG to the standard output
+    python -m deploy.demo.tray PAPER.pdf PAGE DPI      writes the number of pages, a line's end, and one PNG
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Tray:
 
     def __init__(self, papers: Callable[[], Sequence[Path]]) -> None:
         self._papers = papers
-        self._pictures: dict[tuple[Path, int, int], bytes] = {}
+        self._pictures: dict[tuple[Path, int, int], tuple[int, bytes]] = {}
         self._lock = threading.Lock()
         self._taken = len(papers())
 
@@ -51,12 +51,19 @@ class Tray:
         """Take everything that lies there."""
         self._taken = len(self._papers())
 
+    def pages(self, number: int) -> int:
+        """Return how many pages a paper has. Errors: NoSuchPaper."""
+        return self._drawn(number, 0, DPI[0])[0]
+
     def picture(self, number: int, page: int, dpi: int) -> bytes:
         """Return one page as PNG.
 
         Shape:  page counts from 0; dpi is one of DPI.
         Errors: NoSuchPaper.
         """
+        return self._drawn(number, page, dpi)[1]
+
+    def _drawn(self, number: int, page: int, dpi: int) -> tuple[int, bytes]:
         papers = self._papers()
         if dpi not in DPI or not 0 <= number < len(papers):
             raise NoSuchPaper(f"paper {number}, {dpi} dpi")
@@ -69,16 +76,17 @@ class Tray:
             return self._pictures[key]
 
 
-def _draw_apart(path: Path, page: int, dpi: int) -> bytes:
+def _draw_apart(path: Path, page: int, dpi: int) -> tuple[int, bytes]:
     command = [sys.executable, "-m", "deploy.demo.tray", str(path), str(page), str(dpi)]
     drawn = subprocess.run(command, capture_output=True, timeout=DRAW_TIMEOUT_S, check=False)
-    if drawn.returncode != 0 or not drawn.stdout:
+    pages, _, png = drawn.stdout.partition(b"\n")
+    if drawn.returncode != 0 or not png:
         raise NoSuchPaper(f"page {page} of {path.name}")
-    return drawn.stdout
+    return int(pages), png
 
 
-def draw(path: Path, page: int, dpi: int) -> bytes:
-    """Draw one page as PNG.
+def draw(path: Path, page: int, dpi: int) -> tuple[int, bytes]:
+    """Return how many pages there are, and one of them as PNG.
 
     Errors: NoSuchPaper where the paper has no such page or is no PDF.
     """
@@ -86,22 +94,24 @@ def draw(path: Path, page: int, dpi: int) -> bytes:
         with pypdfium2.PdfDocument(path) as document:
             if not 0 <= page < len(document):
                 raise NoSuchPaper(f"page {page} of {path.name}")
+            pages = len(document)
             picture = document[page].render(scale=dpi / 72).to_pil()
     except pypdfium2.PdfiumError as error:
         raise NoSuchPaper(f"{path.name} is no PDF") from error
     png = io.BytesIO()
     picture.save(png, "PNG")
-    return png.getvalue()
+    return pages, png.getvalue()
 
 
 def main() -> int:
     """Draw what the arguments name."""
     path, page, dpi = sys.argv[1:]
     try:
-        sys.stdout.buffer.write(draw(Path(path), int(page), int(dpi)))
+        pages, png = draw(Path(path), int(page), int(dpi))
     except NoSuchPaper as error:
         print(error, file=sys.stderr)
         return 1
+    sys.stdout.buffer.write(b"%d\n" % pages + png)
     return 0
 
 

@@ -1,17 +1,19 @@
-// A paper is looked at in large: its pages are asked for one after the other until there is no further one.
+// The papers are looked at in large.
 "use strict";
 
 (() => {
   const look = document.getElementById("look");
   const sheets = document.getElementById("sheets");
 
-  function show(paper, page, dpi) {
-    const picture = document.createElement("img");
-    picture.alt = `Page ${page + 1}`;
-    picture.addEventListener("load", () => show(paper, page + 1, dpi));
-    picture.addEventListener("error", () => picture.remove());
-    picture.src = `/dock/paper/${paper}/${page}/${dpi}.png`;
-    sheets.append(picture);
+  async function show(paper, dpi) {
+    const answer = await fetch(`/dock/paper/${paper}`);
+    const { pages } = await answer.json();
+    for (let page = 0; page < pages; page += 1) {
+      const picture = document.createElement("img");
+      picture.alt = `Page ${page + 1} of ${pages}`;
+      picture.src = `/dock/paper/${paper}/${page}/${dpi}.png`;
+      sheets.append(picture);
+    }
   }
 
   document.body.addEventListener("click", (event) => {
@@ -19,7 +21,7 @@
     if (paper) {
       sheets.replaceChildren();
       look.showModal();
-      show(paper.dataset.paper, 0, paper.dataset.dpi);
+      show(paper.dataset.paper, paper.dataset.dpi);
     }
   });
   document.getElementById("close").addEventListener("click", () => look.close());

@@ -1,0 +1,166 @@
+"""Every screen in a real browser: nothing hangs out, fingers find their targets, and no key press is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deploy.demo.processes import free_port
+from terminal import visit as v
+from terminal.app import KioskServer, create_app
+from terminal.screens.words import Lang, say
+from terminal.visit import State, Visit
+from tests.sample_visits import VISITS, FakeRunner
+
+pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("browser")]
+
+TARGET_MM = 12.7
+GAP_MM = 2.5
+MM_PX = 96 / 25.4
+_TARGETS = """() => [...document.querySelectorAll("button, .tile")].filter(e => e.offsetParent).map(e => {
+  const r = e.getBoundingClientRect();
+  return {name: e.innerText, x: r.x, y: r.y, width: r.width, height: r.height};
+})"""
+_OVERFLOW = """() => {
+  const m = document.querySelector("main");
+  const d = document.documentElement;
+  return [m.scrollHeight - m.clientHeight, d.scrollWidth - d.clientWidth, d.scrollHeight - d.clientHeight];
+}"""
+
+
+@pytest.fixture
+def runner() -> FakeRunner:
+    return FakeRunner()
+
+
+@pytest.fixture
+def kiosk(runner: FakeRunner, page: Page) -> Iterator[Page]:
+    """The kiosk's page with a runner that shows what the test says."""
+    port, closing = free_port(), threading.Event()
+    origin = f"http://127.0.0.1:{port}"
+    server = KioskServer(create_app(runner, origin=origin, entry_key="k", closing=closing), port, closing)
+    server.start()
+    page.goto(f"{origin}/?key=k")
+    yield page
+    page.goto("about:blank")
+    server.stop()
+
+
+def show(kiosk: Page, runner: FakeRunner, visit: Visit) -> None:
+    """Show a visit that is not on the screen yet, and wait until it is."""
+    runner.show(VISITS["closed"] if visit.state is not State.CLOSED else VISITS["idle"])
+    expect(kiosk.locator("#screen")).not_to_have_attribute("data-state", str(visit.state))
+    runner.show(visit)
+    expect(kiosk.locator("#screen")).to_have_attribute("data-state", str(visit.state))
+
+
+def require_targets(kiosk: Page) -> None:
+    """Every target measures 12.7 mm each way, and 2.5 mm lie between any two."""
+    targets = kiosk.evaluate(_TARGETS)
+    for target in targets:
+        assert min(target["width"], target["height"]) >= TARGET_MM * MM_PX, target
+    for i, a in enumerate(targets):
+        for b in targets[i + 1 :]:
+            apart_x = max(a["x"], b["x"]) - min(a["x"] + a["width"], b["x"] + b["width"])
+            apart_y = max(a["y"], b["y"]) - min(a["y"] + a["height"], b["y"] + b["height"])
+            assert max(apart_x, apart_y) >= GAP_MM * MM_PX, (a, b)
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_every_screen_fits_and_can_be_touched(kiosk: Page, runner: FakeRunner, lang: str) -> None:
+    for name, visit in VISITS.items():
+        show(kiosk, runner, visit)
+        if kiosk.locator("html").get_attribute("lang") != lang:
+            kiosk.locator(".language").click()
+            expect(kiosk.locator("html")).to_have_attribute("lang", lang)
+        assert kiosk.evaluate(_OVERFLOW) == [0, 0, 0], name
+        require_targets(kiosk)
+
+
+def test_the_options_page_fits_and_can_be_touched(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["choosing"])
+    kiosk.get_by_role("button", name="内容を選ぶ").first.click()
+    kiosk.locator("label", has_text="選んだ人").click()
+    expect(kiosk.locator("label", has_text="山● 花●")).to_be_visible()
+    kiosk.locator("label", has_text="個人番号").click()
+    expect(kiosk.get_by_text("法律で認められた提出先")).to_be_visible()
+    assert kiosk.evaluate(_OVERFLOW) == [0, 0, 0]
+    require_targets(kiosk)
+    kiosk.get_by_role("button", name="この内容で進む").click()
+    expect(kiosk.get_by_role("alert")).to_have_text("1人以上選んでください。")
+    kiosk.locator("label", has_text="山● 花●").click()
+    expect(kiosk.locator("#members-m1")).to_be_checked()
+    kiosk.locator("label", has_text="3通").click()
+    expect(kiosk.locator(".total")).to_contain_text("900円")
+    kiosk.get_by_role("button", name="この内容で進む").click()
+    assert runner.wait_for_posted(1)
+    chosen = runner.posted[0]
+    assert isinstance(chosen, v.Choose)
+    assert (chosen.choice.members, chosen.choice.items, chosen.choice.copies) == (("m1",), ("individual_number",), 3)
+
+
+def test_no_key_press_is_lost_or_overtaken_while_the_dots_change(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["pin"])
+    pressed = "3141592653589793"
+    for n, digit in enumerate(pressed):
+        kiosk.locator(".key", has_text=digit).click(no_wait_after=True)
+        runner.show(Visit(State.PIN, tries_left=3, pin_length=n % 4))
+    assert runner.wait_for_posted(len(pressed))
+    assert [event.digit for event in runner.posted if isinstance(event, v.PinDigit)] == list(pressed)
+    expect(kiosk.locator("#live")).to_have_attribute("aria-label", say("pin_entered", Lang.JA, count=3))
+
+
+def test_only_the_live_part_changes_while_a_state_lasts(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["collecting"])
+    cancel = kiosk.get_by_role("button", name="やめる").element_handle()
+    assert cancel
+    runner.show(VISITS["collecting_some"])
+    expect(kiosk.locator(".left dd")).to_have_text("200円")
+    assert cancel.evaluate("element => element.isConnected")
+
+
+def test_the_last_try_is_asked_about_before_the_pad_comes(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["pin_last_try"])
+    expect(kiosk.locator(".pad")).to_have_count(0)
+    kiosk.get_by_role("button", name="続ける", exact=True).click()
+    assert runner.wait_for_posted(1)
+    assert runner.posted[0] == v.ConfirmLastTry()
+    runner.show(VISITS["pin_last_try_confirmed"])
+    expect(kiosk.locator(".pad")).to_be_visible()
+
+
+def test_the_options_being_chosen_survive_what_does_not_concern_them(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["choosing"])
+    kiosk.get_by_role("button", name="内容を選ぶ").first.click()
+    kiosk.locator("label", has_text="世帯全員").click()
+    expect(kiosk.locator("#scope-household")).to_be_checked()
+    with kiosk.expect_response("**/screen"):
+        runner.show(VISITS["choosing"])
+    expect(kiosk.locator("#scope-household")).to_be_checked()
+
+
+def test_a_reload_draws_the_screen_of_now(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["confirming"])
+    kiosk.reload()
+    expect(kiosk.locator(".masked")).to_have_text("山● 太●")
+    expect(kiosk.get_by_role("button", name="はい、300円を支払う")).to_be_visible()
+
+
+def test_before_the_time_is_over_the_page_asks(kiosk: Page, runner: FakeRunner) -> None:
+    kiosk.clock.install()
+    show(kiosk, runner, VISITS["choosing"])
+    kiosk.clock.fast_forward("00:59")
+    expect(kiosk.locator("#warning")).not_to_be_visible()
+    kiosk.clock.fast_forward("00:02")
+    expect(kiosk.locator("#warning")).to_be_visible()
+    assert runner.extended == 0
+    with kiosk.expect_response("**/touch/more-time") as answer:
+        kiosk.get_by_role("button", name="続ける", exact=True).click()
+    assert answer.value.status == 204
+    assert runner.extended == 1
+    expect(kiosk.locator("#warning")).not_to_be_visible()
+    kiosk.clock.fast_forward("00:59")
+    expect(kiosk.locator("#warning")).not_to_be_visible()
