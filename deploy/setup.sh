@@ -3,6 +3,7 @@
 # when what it was made from has not changed. Usage: deploy/setup.sh demo|test
 set -euo pipefail
 cd "$(dirname "$0")/.."
+exec 1>&2 # what set-up says is no command's answer
 stage=${1:?usage: deploy/setup.sh demo|test}
 
 fail() {
@@ -68,7 +69,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$made_from" ]; then
   }
   pip --require-hashes -r requirements/build.txt
   for list in $requirements; do pip --no-build-isolation --require-hashes -r "$list"; done
-  pip --no-build-isolation --no-deps -e .
+  pip --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
   echo "$made_from" >"$stamp"
 fi
 
