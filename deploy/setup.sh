@@ -69,7 +69,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$made_from" ]; then
   }
   pip --require-hashes -r requirements/build.txt
   for list in $requirements; do pip --no-build-isolation --require-hashes -r "$list"; done
-  pip --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
+  PYTHONWARNINGS=ignore pip --no-build-isolation --no-deps -e . # of setuptools: that editable folders can be shadowed
   echo "$made_from" >"$stamp"
 fi
 
