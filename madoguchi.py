@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 import msgspec
-from deploy.demo.s1 import run_s1
 
 from deploy.demo import known_cards
 from deploy.demo.bring_up import bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
+from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 
