@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from fees.postings import Account
 from issuance_server import events, ledger, payments, sessions, terminals
 from issuance_server.database import open_engine, read, write
 from issuance_server.issue import Issuer
 from issuance_server.keys import Keys
-from issuance_server.ledger import Order
+from issuance_server.ledger import Order, OrderState
 from issuance_server.offers import MemberRefs
 from issuance_server.register.records import (
     ForeignResident,
@@ -30,7 +33,8 @@ from issuance_server.register.records import (
 )
 from issuance_server.register.store import Link, Person, RegisterStore
 from issuance_server.rules import Asked
-from issuance_server.schema import cases, metadata
+from issuance_server.schema import cases, metadata, order_events, orders
+from issuance_server.schema import sessions as session_rows
 from issuance_server.sessions import Caller
 from issuance_server.settings import DocumentSettings, Fee, FiscalYearOpening, MunicipalitySettings, OpenHours
 from issuance_server.settings_store import SettingsStore
@@ -38,6 +42,7 @@ from issuance_server.terminals import Terminal
 from issuance_server.vault import Vault
 from printing.paper.fonts import Fonts
 from printing.paper.records import CertificateKind, ResidenceItem
+from protocol.errors import ErrorCode, IssueError
 from protocol.messages import (
     Event,
     EventKind,
@@ -249,8 +254,9 @@ class Office:
         key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest()).public_key()
         return Terminal(name, "見本商店", key, key_thumbprint(key), stopped=False)
 
-    def new_issuer(self, **wiring: Any) -> Issuer:
-        arguments: dict[str, Any] = {
+    def wiring(self) -> dict[str, Any]:
+        """What an issuer is made of."""
+        return {
             "engine": self.engine,
             "vault": self.vault,
             "keys": self.keys,
@@ -260,7 +266,9 @@ class Office:
             "check_address": "https://check.invalid/",
             "clock": self.clock,
         }
-        return Issuer(**(arguments | wiring))
+
+    def new_issuer(self, **wiring: Any) -> Issuer:
+        return Issuer(**(self.wiring() | wiring))
 
     def put(self, *records: RegisterRecord) -> None:
         with write(self.engine) as connection:
@@ -363,3 +371,39 @@ def counted(inserted_yen: int, cashbox_yen: int, change_yen: int, returned_yen: 
         "change_yen": change_yen,
         "returned_yen": returned_yen,
     }
+
+
+def code_of(act: Callable[[], object]) -> ErrorCode:
+    with pytest.raises(IssueError) as refused:
+        act()
+    return refused.value.code
+
+
+def rows(office: Office) -> tuple[int, int, int]:
+    """Orders, moves of orders, and the session's count: what a refusal or a repetition must leave alone."""
+    with read(office.engine) as connection:
+        count = select(func.count())
+        return (
+            int(connection.execute(count.select_from(orders)).scalar_one()),
+            int(connection.execute(count.select_from(order_events)).scalar_one()),
+            int(connection.execute(select(func.coalesce(func.sum(session_rows.c.preparations), 0))).scalar_one()),
+        )
+
+
+def longer(caller: Caller) -> Caller:
+    """A session that lasts longer than an order does."""
+    return dataclasses.replace(caller, expires_at_utc=caller.expires_at_utc + timedelta(hours=1))
+
+
+def abandon(office: Office, caller: Caller) -> None:
+    """Leave an order INTENDED, as a worker that is killed while it draws does."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> bytes:
+        raise Killed
+
+    with pytest.raises(Killed):
+        office.new_issuer(render=die).prepare(caller, office.request())
+    assert office.order().state is OrderState.INTENDED
