@@ -140,9 +140,7 @@ VISITS: dict[str, Visit] = {
     ),
     "refused": refused(ErrorCode.NOT_ISSUABLE_HERE),
     "refused_locked": refused(TerminalCode.PIN_LOCKED),
-    "refused_returned": refused(
-        TerminalCode.PRINT_PARTIAL, Money(PAYMENT_ID, 300, inserted_yen=500, returned_yen=500)
-    ),
+    "refused_returned": refused(TerminalCode.PRINT_PARTIAL, Money(PAYMENT_ID, 300, inserted_yen=500, returned_yen=500)),
     "refused_owed": refused(TerminalCode.MONEY_UNCERTAIN, Money(PAYMENT_ID, 300, inserted_yen=500, owed_yen=500)),
     "closed": Visit(State.CLOSED),
 }

@@ -91,7 +91,8 @@ def view(visit: Visit, lang: Lang) -> dict[str, Any]:
     """Return the screen of this visit in one language.
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, confirm, money, words
-           on money, printing, paper, refusal, reference, timeout_s and warning_s; None where a state has no such thing.
+           on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and warning_s; None
+           where a state has no such thing.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -114,6 +115,7 @@ def view(visit: Visit, lang: Lang) -> dict[str, Any]:
         "paper": _paper(visit),
         "refusal": _refusal(visit, lang),
         "reference": reference(visit),
+        "reasons": list(visit.reasons),
         "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
         "warning_s": WARNING_S,
     }

@@ -46,6 +46,7 @@ def kiosk(runner: FakeRunner, page: Page) -> Iterator[Page]:
     page.goto(f"{origin}/?key=k")
     yield page
     page.goto("about:blank")
+    runner.show(VISITS["closed"])  # wakes the stream, which sees that its page is gone
     server.stop()
 
 
