@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from deploy.demo import known_cards
-from deploy.demo.bring_up import bring_up
+from deploy.demo.bring_up import CURRENT, bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
@@ -23,6 +23,12 @@ residents_option = click.option(
     show_default=True,
     type=click.IntRange(min=SMALLEST),
     help="How many people live in the town.",
+)
+run_option = click.option(
+    "--run",
+    default=CURRENT,
+    type=click.Path(path_type=Path),
+    help="The town's run folder; the one that was brought up last if not named.",
 )
 seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
 
@@ -86,10 +92,11 @@ def trust() -> None:
 
 @trust.command("add")
 @click.argument("certificate", type=click.Path(path_type=Path))
-def trust_add(certificate: Path) -> None:
+@run_option
+def trust_add(certificate: Path, run: Path) -> None:
     """Trust the authority in CERTIFICATE in the town that was brought up last. Example: madoguchi trust add CA.pem"""
     try:
-        click.echo(f"trusted: {known_cards.add_anchor(certificate)}")
+        click.echo(f"trusted: {known_cards.add_anchor(certificate, run)}")
     except known_cards.CannotAdd as error:
         raise click.ClickException(str(error)) from error
 
@@ -102,10 +109,11 @@ def link() -> None:
 @link.command("add")
 @click.option("--certificate", required=True, type=click.Path(path_type=Path), help="The card's certificate.")
 @click.option("--resident", required=True, help="A resident of the town.")
-def link_add(certificate: Path, resident: str) -> None:
+@run_option
+def link_add(certificate: Path, resident: str, run: Path) -> None:
     """Link a card to a resident. Example: madoguchi link add --certificate CERT.pem --resident u-000001"""
     try:
-        municipality = known_cards.add_link(certificate, resident)
+        municipality = known_cards.add_link(certificate, resident, run)
     except known_cards.CannotAdd as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"linked: {resident} of {municipality}")

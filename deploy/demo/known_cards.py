@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from sqlalchemy.exc import IntegrityError
 
-from deploy.demo.bring_up import CURRENT
 from deploy.demo.pki import issuer_key_sha256
 from deploy.demo.world import Directory
 from issuance_server import database
@@ -24,7 +23,7 @@ class CannotAdd(ValueError):
     """The card cannot be made known; the message says why and what to do."""
 
 
-def add_anchor(certificate: Path) -> Path:
+def add_anchor(certificate: Path, run: Path) -> Path:
     """Trust a card authority in the running town, from its next request on."""
     authority = _read(certificate)
     try:
@@ -33,18 +32,18 @@ def add_anchor(certificate: Path) -> Path:
         is_authority = False
     if not is_authority:
         raise CannotAdd(f"{certificate}: not a certificate authority's certificate (basic constraints say no CA)")
-    anchors = Path(_facts()["trust_anchors"])
+    anchors = Path(_facts(run)["trust_anchors"])
     target = anchors / f"added-{authority.serial_number:x}.pem"
     shutil.copyfile(certificate, target)
     return target
 
 
-def add_link(certificate: Path, resident_id: str) -> str:
+def add_link(certificate: Path, resident_id: str, run: Path) -> str:
     """Link a card's authentication certificate to a resident of the running town; return the municipality's code.
 
     Errors: CannotAdd where no trusted authority issued it, the resident is unknown, or it is somebody else's.
     """
-    facts = _facts()
+    facts = _facts(run)
     card = _read(certificate)
     holder = Directory.read(Path(facts["residents"])).residents.get(resident_id)
     if holder is None or holder.municipality is None:
@@ -86,9 +85,9 @@ def _read(path: Path) -> x509.Certificate:
         raise CannotAdd(f"{path}: not an X.509 certificate in PEM or DER") from None
 
 
-def _facts() -> dict[str, Any]:
+def _facts(run: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = msgspec.json.decode((CURRENT / "facts.json").read_bytes())
+        facts: dict[str, Any] = msgspec.json.decode((run / "facts.json").read_bytes())
     except OSError:
-        raise CannotAdd("no town was brought up yet: `make town` or `make demo` does") from None
+        raise CannotAdd(f"{run} is no town that was brought up: `make town` or `make demo` brings one up") from None
     return facts

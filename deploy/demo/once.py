@@ -36,8 +36,6 @@ def run_once(asked: VisitFile, *, seed: int, residents: int) -> tuple[End, dict[
     try:
         with bring_up(seed=seed, residents=residents, kiosk_port=free_port()) as town:
             up_s = time.monotonic() - started
-            if asked.card == "external":
-                print_facts(town)
             end, line = _visit(town, asked)
             stopping = time.monotonic()
     except (PartFailed, VisitBroken, NoSuchResident) as error:
@@ -52,14 +50,17 @@ def run_once(asked: VisitFile, *, seed: int, residents: int) -> tuple[End, dict[
     return end, line
 
 
-def print_facts(town: RunningTown) -> None:
-    """Print where everything is, as one JSON line."""
-    click.echo(msgspec.json.encode(town.facts()).decode())
+def print_facts(town: RunningTown, **other: object) -> None:
+    """Print where everything is, as one JSON line; other facts take the place of the town's."""
+    click.echo(msgspec.json.encode(town.facts() | other).decode())
 
 
 def _visit(town: RunningTown, asked: VisitFile) -> tuple[End, dict[str, Any]]:
-    visitor = Visitor(town.world())
+    world = town.world()
+    visitor = Visitor(world)
     try:
+        if asked.card == "external":
+            print_facts(town, vpcd_port=world.open_slot())
         outcome = visitor.visit(asked)
     finally:
         visitor.close()

@@ -73,7 +73,7 @@ class Visitor:
         outcome = Outcome()
         before = self._world.money()
         papers_before = set(self._world.papers())
-        self._wait_for({"IDLE"})
+        self._wait_for({"IDLE"} if asked.card == "virtual" else {"IDLE", "READING", "PIN", "REFUSED"})
         try:
             self._walk(asked, outcome)
         finally:

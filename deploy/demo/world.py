@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.demo.card_slot import CardSlot
 from deploy.demo.coin_box import Coins, Totals
 from deploy.demo.pki import TownPki, Validity
 from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
@@ -86,6 +87,7 @@ class World:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._card: PluggedCard | None = None
+        self._slot: CardSlot | None = None
         self._coins = CoinWorld(self.place.coins_socket)
 
     def holder(self, resident_id: str) -> CardHolder:
@@ -107,6 +109,13 @@ class World:
         """Take the card off, if one lies there."""
         with self._lock:
             self._pull()
+
+    def open_slot(self) -> int:
+        """Make room for a card that somebody else brings; return the port to which it connects instead of vpcd's."""
+        with self._lock:
+            self._pull()
+            self._slot = CardSlot(self.place.vpcd_port)
+            return self._slot.port
 
     def insert_coin(self, yen: int) -> bool:
         """Put one coin or note in; False = it fell through into the return cup."""
@@ -149,3 +158,6 @@ class World:
         if self._card is not None:
             self._card.pull()
             self._card = None
+        if self._slot is not None:
+            self._slot.lift()
+            self._slot = None
