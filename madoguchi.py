@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> None:
 @main.group()
 def town() -> None:
     """A whole invented town on this machine: card, server, coins, printer."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a town is taken down as by Ctrl-C
 
 
 @town.command("demo")
@@ -69,7 +71,10 @@ def town_once(residents: int, seed: int, visit_path: Path | None) -> None:
         asked = read_visit(visit_path) if visit_path else VisitFile()
     except VisitFileError as error:
         raise click.ClickException(str(error)) from error
-    end, line = run_once(asked, seed=seed, residents=residents)
+    try:
+        end, line = run_once(asked, seed=seed, residents=residents)
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted; the town is down") from None
     click.echo(msgspec.json.encode(line).decode())
     sys.exit(EXIT_CODES[end])
 
