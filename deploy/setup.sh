@@ -59,7 +59,7 @@ requirements="requirements/build.txt requirements/runtime.txt"
 [ "$stage" = test ] && requirements="$requirements requirements/dev.txt"
 stamp=.venv/stamp-$stage
 # shellcheck disable=SC2086
-made_from=$({ "$python" --version; pwd; cat $requirements pyproject.toml; } | sha256sum)
+made_from=$({ "$python" --version; pwd; cat $requirements; sed '/^\[tool.ruff/,$d' pyproject.toml; } | sha256sum) # the project's part alone
 if [ "$(cat "$stamp" 2>/dev/null)" != "$made_from" ]; then
   echo "setup: making the virtual environment for '$stage' (about a minute)"
   [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
