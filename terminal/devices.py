@@ -244,7 +244,7 @@ def failure(error: Exception, tries_left: int | None) -> Failed | PinRefused:
     if isinstance(error, card.PinLocked):
         return Failed(TerminalCode.PIN_LOCKED, 0)
     left = _tries_left(error, tries_left)
-    return Failed(_code(error)) if left is None else PinRefused(left)
+    return Failed(_code(error)) if left is None else PinRefused(left, wrong=isinstance(error, card.PinWrong))
 
 
 def _tries_left(error: Exception, before: int | None) -> int | None:

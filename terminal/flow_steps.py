@@ -39,10 +39,8 @@ def _closed(visit: Visit) -> Step:
 
 def _refused(visit: Visit, refusal: Refusal, effects: tuple[Effect, ...]) -> Step:
     """Say what happened; what is known of the person leaves the screen at once."""
-    said = replace(
-        visit, state=State.REFUSED, refusal=refusal, masked_name="", offers=(), choice=None, pin_length=0, sheets_done=0
-    )
-    return said, effects
+    said = replace(visit, state=State.REFUSED, refusal=refusal, sheets_done=0)
+    return replace(said, masked_name="", offers=(), choice=None, pin_length=0, pin_wrong=False), effects
 
 
 def _void_waiting(visit: Visit) -> tuple[tuple[Order, ...], tuple[Effect, ...]]:
@@ -146,7 +144,7 @@ def card_failed(visit: Visit, event: v.Failed) -> Step:
 
 
 def pin_digit(visit: Visit, event: v.PinDigit) -> Step:
-    return visit, (v.PinKey(event.digit),)
+    return replace(visit, pin_wrong=False), (v.PinKey(event.digit),)
 
 
 def pin_correct(visit: Visit, _: object) -> Step:
@@ -164,14 +162,14 @@ def confirm_last_try(visit: Visit, _: object) -> Step:
 def pin_ok(visit: Visit, _: object) -> Step:
     if visit.pin_length != PIN_LENGTH or (visit.tries_left == 1 and not visit.last_try_confirmed):
         return visit, ()
-    return replace(visit, state=State.AUTHENTICATING), (v.Authenticate(visit.last_try_confirmed),)
+    return replace(visit, state=State.AUTHENTICATING, pin_wrong=False), (v.Authenticate(visit.last_try_confirmed),)
 
 
 def pin_refused(visit: Visit, event: v.PinRefused) -> Step:
     if event.tries_left == 0:
         return stop(visit, TerminalCode.PIN_LOCKED, 0)
     again = replace(visit, state=State.PIN, tries_left=event.tries_left, pin_length=0, last_try_confirmed=False)
-    return again, (v.PinWipe(),)
+    return replace(again, pin_wrong=event.wrong), (v.PinWipe(),)
 
 
 def authenticated(visit: Visit, event: v.Authenticated) -> Step:

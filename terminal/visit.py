@@ -144,6 +144,7 @@ class Visit:
     certificate_sha256: bytes = b""
     tries_left: int | None = None
     pin_length: int = 0
+    pin_wrong: bool = False  # the card has just refused the PIN; until the next digit
     last_try_confirmed: bool = False
     masked_name: str = ""
     offers: tuple[Offer, ...] = ()
@@ -267,9 +268,10 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True)
 class PinRefused:
-    """The card did not take the PIN; tries_left 0 = locked."""
+    """The PIN has to be entered again; tries_left 0 = locked. wrong: the card itself refused it, and a try is used."""
 
     tries_left: int
+    wrong: bool
 
 
 @dataclass(frozen=True, slots=True)

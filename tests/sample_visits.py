@@ -105,7 +105,7 @@ VISITS: dict[str, Visit] = {
     "idle": Visit(State.IDLE),
     "reading": Visit(State.READING, card_on_reader=True),
     "pin": Visit(State.PIN, visit_id=VISIT_ID, tries_left=3, pin_length=2),
-    "pin_again": Visit(State.PIN, visit_id=VISIT_ID, tries_left=2),
+    "pin_again": Visit(State.PIN, visit_id=VISIT_ID, tries_left=2, pin_wrong=True),
     "pin_last_try": Visit(State.PIN, visit_id=VISIT_ID, tries_left=1),
     "pin_last_try_confirmed": Visit(State.PIN, visit_id=VISIT_ID, tries_left=1, last_try_confirmed=True),
     "authenticating": Visit(State.AUTHENTICATING, visit_id=VISIT_ID),

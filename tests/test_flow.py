@@ -105,7 +105,7 @@ def _samples() -> dict[type, v.Event]:
         v.CardReadDone: v.CardReadDone("v", b"", 3),
         v.PinLengthChanged: v.PinLengthChanged(1),
         v.Authenticated: v.Authenticated("山● 太●", ()),
-        v.PinRefused: v.PinRefused(2),
+        v.PinRefused: v.PinRefused(2, wrong=True),
         v.Prepared: v.Prepared("p", (), 1),
         v.CollectionOpened: v.CollectionOpened(exact_only=False),
         v.MoneyInserted: v.MoneyInserted(0),
@@ -144,15 +144,15 @@ def test_the_last_try_needs_a_second_word() -> None:
 def test_a_word_for_the_last_try_is_good_for_that_try_alone() -> None:
     early, _ = step(Visit(State.PIN, tries_left=2, pin_length=4), v.ConfirmLastTry())
     assert not early.last_try_confirmed
-    after, _ = step(Visit(State.AUTHENTICATING, tries_left=1, last_try_confirmed=True), v.PinRefused(1))
+    after, _ = step(Visit(State.AUTHENTICATING, tries_left=1, last_try_confirmed=True), v.PinRefused(1, wrong=True))
     assert (after.state, after.last_try_confirmed) == (State.PIN, False)
 
 
 @pytest.mark.parametrize(
     ("event", "state", "code"),
     [
-        (v.PinRefused(2), State.PIN, None),
-        (v.PinRefused(0), State.REFUSED, TerminalCode.PIN_LOCKED),
+        (v.PinRefused(2, wrong=True), State.PIN, None),
+        (v.PinRefused(0, wrong=True), State.REFUSED, TerminalCode.PIN_LOCKED),
         (v.Failed(TerminalCode.PIN_LOCKED, 0), State.REFUSED, TerminalCode.PIN_LOCKED),
     ],
 )
@@ -161,6 +161,22 @@ def test_a_refused_pin(event: v.Event, state: State, code: str | None) -> None:
     assert (after.state, after.refusal.code if after.refusal else None) == (state, code)
     assert after.pin_length == 0
     assert v.PinWipe() in effects
+
+
+@pytest.mark.parametrize(
+    "next_event", [v.PinDigit("1"), v.Cancel(), v.CardRemoved(), v.TimedOut(), v.Failed(TerminalCode.INTERNAL)]
+)
+def test_a_pin_is_called_wrong_only_until_the_next_digit_or_the_end(next_event: v.Event) -> None:
+    wrong, _ = step(Visit(State.AUTHENTICATING, tries_left=3, pin_length=4), v.PinRefused(2, wrong=True))
+    assert wrong.pin_wrong
+    assert not step(wrong, next_event)[0].pin_wrong
+    last = replace(wrong, tries_left=1)
+    assert step(last, v.ConfirmLastTry())[0].pin_wrong, "the word for the last try is no digit yet"
+
+
+def test_a_pin_that_the_card_never_saw_is_not_called_wrong() -> None:
+    after, _ = step(Visit(State.AUTHENTICATING, tries_left=3, pin_length=4), v.PinRefused(3, wrong=False))
+    assert (after.state, after.pin_wrong, after.pin_length) == (State.PIN, False, 0)
 
 
 def test_a_card_without_tries_is_refused_before_a_pin_is_asked_for() -> None:
@@ -189,7 +205,7 @@ def test_the_next_persons_card_waits_for_the_end_of_this_visit() -> None:
 
 
 def test_a_card_that_stays_after_a_refusal_is_not_read_again() -> None:
-    refused, _ = step(Visit(State.AUTHENTICATING, card_on_reader=True), v.PinRefused(0))
+    refused, _ = step(Visit(State.AUTHENTICATING, card_on_reader=True), v.PinRefused(0, wrong=True))
     closed, _ = step(refused, v.TimedOut())
     after, _ = step(closed, v.DevicesReady())
     assert after == Visit(State.IDLE, card_on_reader=True)
@@ -336,7 +352,7 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.CardReadDone: st.builds(v.CardReadDone, st.just("v"), st.just(b"c" * 32), st.sampled_from([None, 0, 1, 2, 3])),
     v.PinLengthChanged: st.builds(v.PinLengthChanged, st.sampled_from([0, 3, 4, 4, 4])),
     v.Authenticated: st.just(v.Authenticated("山● 太●", (offer(),))),
-    v.PinRefused: st.builds(v.PinRefused, st.integers(0, 2)),
+    v.PinRefused: st.builds(v.PinRefused, st.integers(0, 2), wrong=st.booleans()),
     v.Prepared: st.integers(1, 3).map(lambda n: v.Prepared("p", tuple(prepared(f"o{i}") for i in range(n)), 1)),
     v.CollectionOpened: st.builds(v.CollectionOpened, st.booleans()),
     v.MoneyInserted: st.builds(v.MoneyInserted, YEN),

@@ -45,8 +45,20 @@ def test_every_action_that_is_offered_is_handled_by_the_flow() -> None:
 def test_the_tries_are_shown_before_the_first_digit() -> None:
     shown = view(VISITS["pin"], Lang.JA)["pin"]
     assert (shown["tries"], shown["fewer"]) == ("入力できる回数: あと3回", False)
-    shown = view(VISITS["pin_again"], Lang.JA)["pin"]
-    assert (shown["tries"], shown["fewer"]) == ("入力できる回数: あと2回", True)
+    shown = view(replace(VISITS["pin"], tries_left=2), Lang.JA)["pin"]
+    assert (shown["tries"], shown["fewer"], shown["wrong"]) == ("入力できる回数: あと2回", True, False)
+    assert "以前に" in shown["note"]
+
+
+def test_a_pin_that_was_just_refused_is_called_wrong_and_no_other() -> None:
+    again = VISITS["pin_again"]
+    shown = view(again, Lang.JA)["pin"]
+    assert (shown["tries"], shown["wrong"]) == ("暗証番号がちがいます。あと2回", True)
+    assert view(again, Lang.EN)["pin"]["tries"] == "The PIN is wrong. Tries left: 2"
+    assert "ちがいます" not in str(view(replace(again, pin_wrong=False), Lang.JA))
+    last = replace(again, tries_left=1)
+    assert "ちがいます" in view(last, Lang.JA)["title"]
+    assert "ちがいます" not in view(replace(last, pin_wrong=False), Lang.JA)["title"]
 
 
 def test_the_last_try_is_asked_about_before_the_pad_is_shown() -> None:

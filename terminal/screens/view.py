@@ -201,20 +201,25 @@ def _title(visit: Visit, lang: Lang) -> str:
     if visit.state is State.ASK_SHEETS:
         return say("all_there_title", lang, count=visit.orders[visit.current].sheets)
     if _asks_last_try(visit):
-        return say("last_try_title", lang)
+        return say("last_try_wrong_title" if visit.pin_wrong else "last_try_title", lang)
     return pick(TITLES[visit.state], lang)
 
 
 def _pin(visit: Visit, lang: Lang) -> dict[str, Any]:
     tries = visit.tries_left
+    fewer = tries in {1, 2}
+    note = ("pin_wrong_note" if visit.pin_wrong else "tries_fewer") if fewer else "tries_note"
     return {
         "length": visit.pin_length,
         "of": PIN_LENGTH,
         "entered": say("pin_entered", lang, count=visit.pin_length),
         "tries_left": tries,
-        "tries": say("tries_left", lang, count=tries) if tries is not None else None,
-        "note": say("tries_fewer", lang, count=tries) if tries in {1, 2} else say("tries_note", lang),
-        "fewer": tries in {1, 2},
+        "tries": say("pin_wrong" if visit.pin_wrong else "tries_left", lang, count=tries)
+        if tries is not None
+        else None,
+        "wrong": visit.pin_wrong,
+        "note": say(note, lang, count=tries),
+        "fewer": fewer,
         "last_try": _asks_last_try(visit),
     }
 

@@ -157,8 +157,13 @@ TEXT: dict[str, tuple[str, str]] = {
         "After three wrong entries in a row, the PIN locks.",
     ),
     "tries_fewer": (
-        "入力した番号がちがうか、以前にまちがえています。あと{count}回まちがえると、ロックされます。",
-        "The entry was wrong, or there were wrong entries before. The PIN locks after {count} more.",
+        "以前に、まちがえて入力されています。あと{count}回まちがえると、ロックされます。",
+        "There were wrong entries before. The PIN locks after {count} more.",
+    ),
+    "pin_wrong": ("暗証番号がちがいます。あと{count}回", "The PIN is wrong. Tries left: {count}"),
+    "pin_wrong_note": (
+        "あと{count}回まちがえると、ロックされます。",
+        "The PIN locks after {count} more wrong entries.",
     ),
     "not_other_pin": (
         "6〜16文字の暗証番号や、健康保険証の利用とは別のものです。",
@@ -169,6 +174,10 @@ TEXT: dict[str, tuple[str, str]] = {
     "ok": ("確認", "OK"),
     "pin_short": ("4けたそろったら「確認」を押してください。", "Press OK after four digits."),
     "last_try_title": ("残りは1回です。続けますか", "One try is left. Go on?"),
+    "last_try_wrong_title": (
+        "暗証番号がちがいます。あと1回です。続けますか",
+        "The PIN is wrong. One try is left. Go on?",
+    ),
     "last_try_what": (
         "次にまちがえるとロックされ、窓口などで設定し直すまで使えません。番号に自信がないときは、ここでやめられます。",
         "A wrong entry locks the PIN until it is reset, at a counter for example. If you are not sure, you can stop.",
