@@ -228,9 +228,7 @@ class Effects:
         paper, held = self.memory.papers[order_id], self.memory.grants.pop(order_id)
         # 1. The bytes once more, right before they are sent; the press hashes them again against the grant's digest.
         self._guard.check_before_print(held, paper)
-        submit = (order_id, paper.pdf, paper.prepared.pages, held.grant.pdf_sha256)
-        job: HeldJob = yield Call(Lane.PRESS, "press.submit", lambda: press.submit(*submit))
-        before: Counters = yield Call(Lane.PRESS, "press.counters", press.counters)
+        job, before = yield from self._submit_held(paper, held.grant.pdf_sha256)
         # 2. The intent, while the grant is fresh. From here on the outcome is the printer's word or unknown.
         self._guard.check_age(held, self._sources.monotonic())
         counters = {"lifetime_impressions": before.lifetime_impressions}
@@ -244,17 +242,30 @@ class Effects:
         yield from self._try(Call(Lane.PRESS, "press.purge", press.purge_all))
         return v.PrintDecided(CopyOutcome(verdict.outcome.value), verdict.sheets_out)
 
+    def _submit_held(self, paper: Paper, sha256: bytes) -> Generator[Call, Any, tuple[HeldJob, Counters]]:
+        press, order_id = self._devices.press, paper.prepared.order_id
+        submit = (order_id, paper.pdf, paper.prepared.pages, sha256)
+        try:
+            job: HeldJob = yield Call(Lane.PRESS, "press.submit", lambda: press.submit(*submit))
+            before: Counters = yield Call(Lane.PRESS, "press.counters", press.counters)
+        except PressError:
+            raise
+        except Exception as error:
+            # Whatever it was, nothing is released: for certain no paper.
+            raise PressError(f"order {order_id}: not submitted ({type(error).__name__})") from error
+        return job, before
+
     def _release_and_ask(self, job: HeldJob, before: Counters) -> Generator[Call, Any, Verdict]:
         press = self._devices.press
         try:
             yield Call(Lane.PRESS, "press.release", lambda: press.release(job))
         except (QueueStopped, NoSuchJob, JobNotPossible) as error:
             return Verdict(Outcome.FAILED, 0, f"not released: {error.detail}")
-        except (PressError, WorkerError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the job may be on its way
             log.warning("release without an answer", order=job.order_id, error=type(error).__name__)
         try:
             verdict: Verdict = yield Call(Lane.PRESS, "press.verdict", lambda: press.verdict(job, before))
-        except (PressError, WorkerError) as error:
+        except Exception as error:  # noqa: BLE001 - nothing but the printer's word decides that no paper came out
             return Verdict(Outcome.UNKNOWN, None, f"no verdict: {type(error).__name__}")
         return verdict
 

@@ -497,6 +497,51 @@ def test_no_visit_begins_while_something_is_missing(tmp_path: Path, spoil: Calla
         rig.runner.stop()
 
 
+def test_a_queue_that_comes_up_after_the_terminal_needs_no_staff(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.OUT_OF_SERVICE: 0.2})
+    rig.press.cues.fail("purge_all", PRINTER_LOST)
+    rig.runner.start()
+    try:
+        rig.until(State.IDLE)
+    finally:
+        rig.runner.stop()
+    assert [row.body for row in rig.rows() if isinstance(row.body, Case)] == []
+
+
+@pytest.mark.parametrize("method", ["release", "verdict"])
+def test_a_fault_of_the_press_after_the_release_proves_nothing_about_the_paper(rig: Rig, method: str) -> None:
+    rig.press.cues.fail(method, KeyError("printer-state"))
+    rig.press.verdicts = [Verdict(Outcome.UNKNOWN, None, "cue")] if method == "release" else []
+    rig.to_collecting()
+    rig.pay(100, 100)
+    assert rig.until(State.ASK_SHEETS).orders[0].outcome is CopyOutcome.UNKNOWN
+
+
+@pytest.mark.parametrize("method", ["submit", "counters"])
+@pytest.mark.parametrize("error", [KeyError("job-id"), WorkerDied("press", "cue")])
+def test_a_fault_of_the_press_before_the_release_is_no_paper_for_certain(
+    rig: Rig, method: str, error: Exception
+) -> None:
+    rig.press.cues.fail(method, error)
+    rig.to_collecting()
+    rig.pay(100, 100)
+    visit = rig.until(State.REFUSED)
+    assert (visit.refusal, visit.orders[0].outcome) == (v.Refusal(TerminalCode.PRINT_FAILED), CopyOutcome.FAILED)
+    assert rig.coins.returned_yen == 200
+
+
+def test_a_fault_of_our_own_while_a_paper_prints_does_not_say_that_none_came_out(rig: Rig) -> None:
+    rig.press.may_decide.clear()
+    rig.to_collecting()
+    rig.pay(100, 100)
+    rig.until(State.PRINTING)
+    rig.wait(lambda _: bool(rig.press.held))
+    rig.runner.post(v.Failed(TerminalCode.INTERNAL))  # what the loop makes of an exception
+    visit = rig.until(State.ASK_SHEETS, State.RETURNING, State.REFUSED)
+    rig.press.may_decide.set()
+    assert (visit.state, visit.orders[0].outcome) == (State.ASK_SHEETS, CopyOutcome.UNKNOWN)
+
+
 def _is_act(row: Any) -> bool:
     return row.kind in {RowKind.INTENT, RowKind.RESULT}
 
