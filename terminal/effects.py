@@ -32,7 +32,7 @@ from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.payment.device import ChangeUnavailable, Counted, DeviceCounters, PaymentDeviceError, PaymentState
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
 from terminal.visit import CopyOutcome, TerminalCode, Visit
-from terminal.workers import WorkerError
+from terminal.workers import WorkerDied, WorkerError
 
 MAX_COPIES: Final = 5
 
@@ -263,8 +263,12 @@ class Effects:
             return Verdict(Outcome.FAILED, 0, f"not released: {error.detail}")
         except Exception as error:  # noqa: BLE001 - whatever it was, the job may be on its way
             log.warning("release without an answer", order=job.order_id, error=type(error).__name__)
+        ask = Call(Lane.PRESS, "press.verdict", lambda: press.verdict(job, before))
         try:
-            verdict: Verdict = yield Call(Lane.PRESS, "press.verdict", lambda: press.verdict(job, before))
+            try:
+                verdict: Verdict = yield ask
+            except WorkerDied:
+                verdict = yield ask  # to ask again moves nothing, and the printer remembers
         except Exception as error:  # noqa: BLE001 - nothing but the printer's word decides that no paper came out
             return Verdict(Outcome.UNKNOWN, None, f"no verdict: {type(error).__name__}")
         return verdict

@@ -358,12 +358,23 @@ def test_an_unknown_paper_is_asked_for_and_never_printed_again(rig: Rig, all_the
     assert rig.sent() == expected
 
 
-@pytest.mark.parametrize("error", [WorkerDied("press", "verdict"), PRINTER_LOST])
-def test_a_verdict_that_never_comes_is_unknown(rig: Rig, error: Exception) -> None:
-    rig.press.cues.fail("verdict", error)
+@pytest.mark.parametrize(
+    "errors", [[WorkerDied("press", "verdict")] * 2, [WorkerHung("press", "verdict")], [PRINTER_LOST]]
+)
+def test_a_verdict_that_never_comes_is_unknown(rig: Rig, errors: list[Exception]) -> None:
+    for error in errors:
+        rig.press.cues.fail("verdict", error)
     rig.to_collecting()
     rig.pay(100, 100)
     assert rig.until(State.ASK_SHEETS).orders[0].outcome is CopyOutcome.UNKNOWN
+
+
+def test_a_worker_that_dies_over_the_verdict_is_replaced_and_the_printer_asked_again(rig: Rig) -> None:
+    rig.press.cues.fail("verdict", WorkerDied("press", "verdict"))
+    rig.to_collecting()
+    rig.pay(100, 100)
+    assert rig.until(State.TAKE_PAPER).orders[0].outcome is CopyOutcome.PRINTED
+    assert len(rig.press.printed_digests) == 1, "asked again, never printed again"
 
 
 def test_a_release_without_an_answer_is_the_printers_to_tell(rig: Rig) -> None:
