@@ -29,7 +29,15 @@ from terminal.devices import Devices
 from terminal.health import look_at_payment, look_at_press, look_at_server
 from terminal.journal import Act, Case, Ids, Intent, Journal, JournalUnavailable, Result
 from terminal.paper_check import PaperGuard, PaperMismatch
-from terminal.payment.device import ChangeUnavailable, Counted, DeviceCounters, PaymentDeviceError, PaymentState
+from terminal.payment.device import (
+    ChangeUnavailable,
+    Counted,
+    DeviceCounters,
+    DeviceGone,
+    PaymentDeviceError,
+    PaymentState,
+    PaymentStatus,
+)
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
 from terminal.visit import CopyOutcome, TerminalCode, Visit
 from terminal.workers import WorkerDied, WorkerError
@@ -288,7 +296,7 @@ class Effects:
         try:
             exact_only = yield from self._open_unit(payment_id, due_yen)
         except (PaymentDeviceError, WorkerError):
-            self._note(lambda: self._journal.result(row, Result(outcome="not opened")))
+            yield from self._shut(row, visit, payment_id)
             raise
         return v.CollectionOpened(exact_only)
 
@@ -296,13 +304,31 @@ class Effects:
         """Open the unit; return whether it takes the exact sum alone, because it could not give change."""
         payment = self._devices.payment
         try:
-            yield Call(Lane.PAYMENT, "payment.start", lambda: payment.start(payment_id, due_yen))
+            yield from self._start(lambda: payment.start(payment_id, due_yen))
         except ChangeUnavailable:
             log.info("no change", payment=payment_id)
         else:
             return False
-        yield Call(Lane.PAYMENT, "payment.start", lambda: payment.start(payment_id, due_yen, exact_only=True))
+        yield from self._start(lambda: payment.start(payment_id, due_yen, exact_only=True))
         return True
+
+    def _start(self, start: Callable[[], None]) -> Generator[Call, Any, None]:
+        """An answer that was lost may have left the unit open; the same start again moves nothing, and tells."""
+        call = Call(Lane.PAYMENT, "payment.start", start)
+        try:
+            yield call
+        except (DeviceGone, WorkerError):
+            yield call
+
+    def _shut(self, row: int, visit: Visit, payment_id: str) -> Generator[Call, Any, None]:
+        """Write that the unit did not open, if it says so itself; else it may stand open, and staff have to look."""
+        payment = self._devices.payment
+        status = yield from self._try(Call(Lane.PAYMENT, "payment.status", lambda: payment.status(payment_id)))
+        if isinstance(status, PaymentStatus) and status.state is PaymentState.UNKNOWN:
+            self._note(lambda: self._journal.result(row, Result(outcome="not opened")))
+        else:
+            case = Case(code=TerminalCode.MONEY_UNCERTAIN, visit_id=visit.visit_id, payment_id=payment_id)
+            self.open_case(case)
 
     def _hold(self, _effect: v.HoldMoney, _visit: Visit) -> Program:
         memory = self.memory
@@ -315,15 +341,17 @@ class Effects:
             self._report_capture(effect, Counted(0, 0, 0, 0))
             return v.MoneyCaptured(0, 0, 0, 0)
         held_yen, collect_row = self.memory.held_yen, self.memory.collect_row
-        before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        try:
+            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        except (PaymentDeviceError, WorkerError):
+            self._report_uncollected(effect, held_yen)
+            raise
         row = self._intent(Act.CAPTURE, visit, payment_id, capture_yen, before)
         call = Call(Lane.PAYMENT, "payment.capture", lambda: payment.capture(payment_id, capture_yen))
         counted = yield from self._move(call, payment_id, PaymentState.CAPTURED)
         if counted is None:
             self._note(lambda: self._journal.result(row, Result(outcome="uncertain")))
-            for order_id, fee_yen in effect.lines:
-                self.tell_server(EventKind.CAPTURE_FAILED, order_id=order_id, payment_id=payment_id, amount_yen=fee_yen)
-            self._report_owed(payment_id, held_yen - capture_yen)
+            self._report_uncollected(effect, held_yen)
             return v.Failed(TerminalCode.MONEY_UNCERTAIN)
         yield from self._moved(row, collect_row, "captured")
         self._report_capture(effect, counted)
@@ -332,8 +360,12 @@ class Effects:
     def _return(self, effect: v.ReturnMoney, visit: Visit) -> Program:
         payment, payment_id, collect_row = self._devices.payment, effect.payment_id, self.memory.collect_row
         # 1. Closed and drained, so that no coin falls in behind the count.
-        held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", payment.hold)
-        before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        try:
+            held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", payment.hold)
+            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        except (PaymentDeviceError, WorkerError):
+            self._report_owed(payment_id, visit.money.inserted_yen if visit.money else 0)
+            raise
         row = self._intent(Act.RETURN, visit, payment_id, held_yen, before)
         # 2. Moved once.
         call = Call(Lane.PAYMENT, "payment.return", lambda: payment.give_back(payment_id))
@@ -379,6 +411,13 @@ class Effects:
                 counters=_counters(counters),
             )
         )
+
+    def _report_uncollected(self, effect: v.CaptureMoney, held_yen: int) -> None:
+        for order_id, fee_yen in effect.lines:
+            self.tell_server(
+                EventKind.CAPTURE_FAILED, order_id=order_id, payment_id=effect.payment_id, amount_yen=fee_yen
+            )
+        self._report_owed(effect.payment_id, held_yen - effect.capture_yen)
 
     def _report_capture(self, effect: v.CaptureMoney, counted: Counted) -> None:
         for order_id, fee_yen in effect.lines:

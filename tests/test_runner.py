@@ -283,12 +283,56 @@ def test_without_change_the_exact_sum_is_asked_for(rig: Rig) -> None:
 
 
 def test_a_unit_that_does_not_open_takes_no_money_and_leaves_no_unfinished_act(rig: Rig) -> None:
-    rig.coins.cues.fail("start", DeviceGone("cue"))
+    for _ in range(2):
+        rig.coins.cues.fail("start", DeviceGone("cue"))
     rig.to_confirming()
     rig.runner.post(v.Pay())
     assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.PAYMENT_FAILED)
     assert rig.end().state is State.IDLE
     assert _unfinished(rig.rows()) == []
+
+
+@pytest.mark.parametrize("error", [WorkerDied("payment", "start"), WorkerHung("payment", "start"), DeviceGone("cue")])
+def test_a_unit_that_opened_without_saying_so_is_asked_again_and_takes_the_fee(rig: Rig, error: Exception) -> None:
+    rig.coins.cues.fail("start answer", error)
+    rig.to_collecting()
+    rig.pay(100, 100)
+    rig.until(State.TAKE_PAPER)
+    assert (rig.coins.cashbox_yen, rig.coins.tray_yen) == (200, 0)
+
+
+def test_a_unit_that_may_stand_open_is_a_case(rig: Rig) -> None:
+    for _ in range(2):
+        rig.coins.cues.fail("start answer", DeviceGone("cue"))
+    rig.to_confirming()
+    rig.runner.post(v.Pay())
+    assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.PAYMENT_FAILED)
+    assert set(rig.end().reasons) == {"case MONEY_UNCERTAIN", "money-held"}
+
+
+def test_money_that_cannot_even_be_counted_for_the_return_is_owed_and_told(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(50)
+    rig.wait(lambda visit: visit.money is not None and visit.money.inserted_yen == 50)
+    rig.coins.cues.fail("hold", DeviceGone("cue"))
+    rig.runner.post(v.Cancel())
+    visit = rig.until(State.REFUSED)
+    assert visit.money is not None
+    assert (visit.money.owed_yen, visit.case) == (50, True)
+    assert rig.sent() == [EventKind.ORDER_VOIDED, EventKind.RETURN_DUE]
+    assert rig.server.events[-1].amount_yen == 50
+
+
+def test_a_fee_that_cannot_be_taken_because_the_unit_is_gone_is_told(rig: Rig) -> None:
+    rig.press.may_decide.clear()
+    rig.to_collecting()
+    rig.pay(500)
+    rig.until(State.PRINTING)
+    rig.coins.cues.fail("counters", DeviceGone("cue"))
+    rig.press.may_decide.set()
+    visit = rig.until(State.TAKE_PAPER)
+    assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=500, uncertain_yen=200, owed_yen=300)
+    assert rig.sent() == [EventKind.PRINTED, EventKind.CAPTURE_FAILED, EventKind.RETURN_DUE]
 
 
 def test_a_capture_whose_answer_is_lost_is_asked_for_and_not_repeated(rig: Rig) -> None:
