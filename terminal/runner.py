@@ -92,11 +92,19 @@ class _MoreTime:
     """Somebody asked for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Touched:
+    """A touch, and the state whose screen the finger saw."""
+
+    event: Event
+    state: State
+
+
 class _Stop:
     """Tells the runner to end."""
 
 
-_Item = Event | _Told | _Answer | _Done | _MoreTime | _CloseCases | _Stop
+_Item = Event | _Told | _Answer | _Done | _MoreTime | _Touched | _CloseCases | _Stop
 _MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.CollectMoney)
 
 
@@ -187,8 +195,12 @@ class Runner:
         self._thread.join(STOP_TIMEOUT_S)
 
     def post(self, event: Event) -> None:
-        """Hand in what a finger did, or what a simulation decides."""
+        """Hand an event to the flow as it is."""
         self._queue.put(event)
+
+    def touch(self, event: Event, state: State) -> None:
+        """Hand in what a finger did on the screen of a state; once that state is over it counts for nothing."""
+        self._queue.put(_Touched(event, state))
 
     def tell(self, event: DeviceEvent) -> None:
         """Hand in what a device said by itself."""
@@ -280,16 +292,26 @@ class Runner:
                 self._take_told(item.event)
             case _MoreTime():
                 self._rearm()
+            case _Touched():
+                self._take_touch(item)
             case _CloseCases():
                 self._effects.close_cases(item.note)
-                if self._visit.state is State.OUT_OF_SERVICE:
-                    self._begin((v.CheckDevices(),))
+                self._check_if_closed()
             case v.TimedOut() if self._sources.monotonic() < self._deadline_s:
                 pass  # woken for the outbox
             case _Stop():
                 raise AssertionError("the loop ends before")
             case _:
                 self._step(item)
+
+    def _take_touch(self, touched: _Touched) -> None:
+        """Fingers touch twice, and pages lag behind: what was meant for another screen counts for nothing."""
+        if touched.state is self._visit.state:
+            self._step(touched.event)
+
+    def _check_if_closed(self) -> None:
+        if self._visit.state is State.OUT_OF_SERVICE:
+            self._begin((v.CheckDevices(),))
 
     def _take_told(self, told: DeviceEvent) -> None:
         """Translate what a device said; what belongs to another payment or order is history."""
@@ -304,8 +326,7 @@ class Runner:
                 self._step(v.DevicesLost((READER_GONE,)))
             case card.ReaderBack():
                 self._effects.reader_gone = False
-                if visit.state is State.OUT_OF_SERVICE:
-                    self._begin((v.CheckDevices(),))
+                self._check_if_closed()
             case MoneyCounted() if visit.money and visit.money.payment_id == told.payment_id:
                 self._step(v.MoneyInserted(told.total_yen))
             case SheetProgress() if visit.orders and visit.orders[visit.current].order_id == told.order_id:

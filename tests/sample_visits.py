@@ -165,8 +165,9 @@ class FakeRunner:
             self._changed.wait_for(lambda: self._version != version, timeout_s)
             return self._version, self._visit
 
-    def post(self, event: Event) -> None:
+    def touch(self, event: Event, state: State) -> None:
         with self._changed:
+            assert state is self._visit.state
             self.posted.append(event)
             self._changed.notify_all()
 

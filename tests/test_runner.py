@@ -552,6 +552,18 @@ def test_no_visit_begins_while_something_is_missing(tmp_path: Path, spoil: Calla
         rig.runner.stop()
 
 
+def test_a_finger_that_touches_twice_touches_once(rig: Rig) -> None:
+    rig.to_confirming()
+    rig.runner.touch(v.Cancel(), State.CONFIRMING)
+    rig.runner.touch(v.Cancel(), State.CONFIRMING)  # would close the words that say what happened
+    rig.runner.touch(v.PinCorrect(), State.REFUSED)  # the queue is empty once this has counted for nothing
+    rig.until(State.REFUSED)
+    assert rig.sent() == [EventKind.ORDER_VOIDED]
+    assert rig.runner.current()[1].state is State.REFUSED
+    rig.runner.touch(v.PaperTaken(), State.REFUSED)
+    rig.until(State.IDLE)
+
+
 def test_a_queue_that_comes_up_after_the_terminal_needs_no_staff(tmp_path: Path) -> None:
     rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.OUT_OF_SERVICE: 0.2})
     rig.press.cues.fail("purge_all", PRINTER_LOST)

@@ -32,6 +32,7 @@ from terminal.visit import CopyOutcome, Money, State, Visit
 WARNING_S = 45  # of a state's time, how long the page asks "do you need more time?"
 REFERENCE_CHARACTERS = 8
 INDIVIDUAL_NUMBER = "individual_number"
+MORE_TIME = "more-time"
 
 #: What a finger may do; the names are those of POST /touch/<action>.
 ACTIONS: dict[State, tuple[str, ...]] = {
@@ -119,6 +120,11 @@ def view(visit: Visit, lang: Lang) -> dict[str, Any]:
         "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
         "warning_s": WARNING_S,
     }
+
+
+def touches(visit: Visit) -> frozenset[str]:
+    """Return the names of POST /touch/<action> that this screen takes."""
+    return frozenset({*_actions(visit), *((MORE_TIME,) if visit.state in _EXTENDABLE else ())})
 
 
 def details(visit: Visit, draft: Draft, lang: Lang, *, complain: bool = False) -> dict[str, Any]:
