@@ -181,15 +181,16 @@ class Issuer:
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_STATE, ORDER_CONFLICT; NOT_OFFERED, NOT_OFFERED_NOW,
                 NOT_ISSUABLE_HERE, RECORD_CHANGED; PAYMENT_INSUFFICIENT; INTEGRITY_STOP.
         """
-        # 1. The session and its order; a grant that stands is given again.
+        # 1. The session and its order; a grant that stands is given again, while it still would be given.
         now_utc = self._clock()
         _check_session(caller, now_utc)
         fingerprint = _fingerprint(request)
         with read(self._engine) as connection:
             order = _own(connection, caller, order_id)
-        stored = _stored_grant(order, fingerprint)
-        if stored is not None:
-            return stored
+            stored = _stored_grant(order, fingerprint)
+            if stored is not None:
+                self._check_again(connection, caller, order, now_utc)
+                return stored
         # 2. Time: a paper that was prepared too long ago is void.
         if order.expires_at_utc <= now_utc:
             self._void(order, OrderEvent.TIME_OUT, Guard.EXPIRED, now_utc)
@@ -197,13 +198,13 @@ class Issuer:
         # 3. The grant, signed outside the transaction; it leaves this function only if the transaction is committed.
         answer = self._sign_grant(order, now_utc)
         with write(self._engine) as connection:
-            # 4. The order as it is now: the same request may have come twice at once.
+            # 4. Stops, hours, link, record and rules again.
             order = _own(connection, caller, order_id)
+            self._check_again(connection, caller, order, now_utc)
+            # 5. The order as it is now: the same request may have come twice at once.
             stored = _stored_grant(order, fingerprint)
             if stored is not None:
                 return stored
-            # 5. Stops, hours, link, record and rules again.
-            self._check_again(connection, caller, order, now_utc)
             # 6. The money, and the order's state.
             ledger.move(
                 connection,
@@ -276,7 +277,7 @@ class Issuer:
             if events.are_about(connection, caller.terminal_id, request.order_id):
                 raise IssueError(ErrorCode.ORDER_STATE, "order_id: given up before it arrived")
             ledger.void_expired(connection, caller.terminal_id, now_utc)
-            count_preparation(connection, caller.session_hash)
+            count_preparation(connection, caller.session_hash, now_utc)
             number = ledger.next_number(connection, code, year)
             snapshot = self._snapshot(draft, ledger.issue_number(year, number))
             row = {
