@@ -464,7 +464,7 @@ class Effects:
         return v.Failed(TerminalCode.RESIDUE) if residue else None
 
     def _check_devices(self, _effect: v.CheckDevices, _visit: Visit) -> Program:
-        reasons = [f"case {cast(Case, row.body).code}" for row in self._journal.open_cases()]
+        reasons = self._open_cases()
         reasons += ["reader-gone"] * self.reader_gone
         reasons += ["journal-unavailable"] * self._journal_lost
         reasons += [f"events-refused {self.events_refused}"] * (self.events_refused is not None)
@@ -472,6 +472,13 @@ class Effects:
         reasons += yield from look_at_payment(self._devices.payment)
         reasons += yield from look_at_server(self._devices.server, self._sources)
         return v.DevicesLost(tuple(reasons)) if reasons else v.DevicesReady()
+
+    def _open_cases(self) -> list[str]:
+        try:
+            return [f"case {cast(Case, row.body).code}" for row in self._journal.open_cases()]
+        except JournalUnavailable as error:
+            self.lose_journal(error)
+            return []
 
     # Common
 
@@ -490,8 +497,13 @@ class Effects:
         try:
             write()
         except JournalUnavailable as error:
-            self._journal_lost = True
+            self.lose_journal(error)
+
+    def lose_journal(self, error: JournalUnavailable) -> None:
+        """Nothing begins any more until the terminal is started anew, and its journal has been read from the start."""
+        if not self._journal_lost:
             log.critical("journal unavailable", error=str(error))
+        self._journal_lost = True
 
     def _try(self, call: Call) -> Generator[Call, Any, object]:
         """Make a call whose failure changes nothing for this visit: the look at the devices afterwards sees it."""

@@ -270,7 +270,15 @@ class Runner:
                 self._send_events()
             except Exception as error:  # noqa: BLE001 - a fault must not leave money in the tray and a dead page
                 _log_fault("runner", error)
-                self._step(v.Failed(TerminalCode.INTERNAL))
+                self._fail()
+
+    def _fail(self) -> None:
+        """End what was going on as well as it can be; this thread itself never ends, or the page would stand still."""
+        self._rearm()
+        try:
+            self._step(v.Failed(TerminalCode.INTERNAL))
+        except Exception as error:  # noqa: BLE001 - the same fault again: the state's time-out is what is left
+            _log_fault("runner, after a fault", error)
 
     def _next(self) -> _Item:
         now_s = self._sources.monotonic()
@@ -378,7 +386,7 @@ class Runner:
         self._entered_s = now_s
 
     def _publish(self) -> None:
-        self._unsent_events = self._journal.unsent()
+        self._count_unsent()
         with self._changed:
             self._shown = self._visit
             self._version += 1
@@ -425,16 +433,26 @@ class Runner:
 
     def _send_events(self) -> None:
         """Send the oldest events in the background, in order, until the server has them all."""
-        self._unsent_events = self._journal.unsent()
+        self._count_unsent()
         if self._sending or not self._unsent_events or self._sources.monotonic() < self._resend_at_s:
             return
+        try:
+            rows = self._journal.outgoing(EVENTS_AT_ONCE)
+        except JournalUnavailable as error:
+            self._effects.lose_journal(error)
+            self._resend_at_s = self._sources.monotonic() + RESEND_MAX_S
+            return
         self._sending = True
-        self._advance(_Running(self._send_once(), self._visit_number, must_end=True), None, None)
+        events = tuple(msgspec.json.decode(row.signed, type=SignedEvent) for row in rows)
+        self._advance(_Running(self._send_once(events), self._visit_number, must_end=True), None, None)
 
-    def _send_once(self) -> Program:
-        events = tuple(
-            msgspec.json.decode(row.signed, type=SignedEvent) for row in self._journal.outgoing(EVENTS_AT_ONCE)
-        )
+    def _count_unsent(self) -> None:
+        try:
+            self._unsent_events = self._journal.unsent()
+        except JournalUnavailable as error:
+            self._effects.lose_journal(error)
+
+    def _send_once(self, events: tuple[SignedEvent, ...]) -> Program:
         try:
             answer: EventsAnswer = yield Call(
                 Lane.OUTBOX, "server.events", lambda: self._devices.server.send_events(events)

@@ -503,6 +503,52 @@ def test_an_act_without_its_row_is_not_done(tmp_path: Path) -> None:
         rig.runner.stop()
 
 
+@pytest.mark.parametrize("method", ["unsent", "open_cases", "outgoing"])
+def test_a_journal_that_cannot_be_read_any_more_leaves_no_money_in_the_tray_and_no_dead_page(
+    tmp_path: Path, method: str
+) -> None:
+    broken = threading.Event()
+
+    class Broken(Journal):
+        def __getattribute__(self, name: str) -> Any:
+            if name == method and broken.is_set():
+                raise JournalUnavailable("database disk image is malformed")
+            return super().__getattribute__(name)
+
+    rig = Rig(tmp_path, journal=Broken)
+    rig.runner.start()
+    try:
+        rig.to_collecting()
+        rig.pay(100)
+        broken.set()
+        rig.runner.post(v.Cancel())
+        rig.until(State.REFUSED)
+        assert (rig.coins.returned_yen, rig.coins.tray_yen) == (100, 0)
+        rig.runner.post(v.PaperTaken())
+        rig.wait(lambda visit: "journal-unavailable" in visit.reasons)
+    finally:
+        rig.runner.stop()
+
+
+def test_a_fault_that_comes_again_while_it_is_handled_does_not_end_the_runner(rig: Rig) -> None:
+    rig.until(State.IDLE)
+    publish, faults = rig.runner._publish, [RuntimeError("one"), RuntimeError("another")]
+
+    def fail_twice() -> None:
+        if faults:
+            raise faults.pop()
+        publish()
+
+    rig.runner._publish = fail_twice  # type: ignore[method-assign]  # a fault of our own, on cue
+    rig.put_card()
+    rig.wait(lambda _: not faults)
+    rig.take_card()
+    rig.until(State.REFUSED)
+    rig.end()
+    rig.put_card()
+    rig.until(State.PIN)
+
+
 def test_an_unfinished_act_is_found_at_start_and_only_staff_open_the_terminal_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     journal.intent(Intent(act=Act.PRINT, visit_id="a" * 32, order_id="b" * 32))
