@@ -243,3 +243,15 @@ def test_nobody_chosen_is_said_only_when_the_resident_wants_to_go_on() -> None:
     draft = Draft(0, Scope.MEMBERS, (), (), None, 1)
     assert details(CHOOSING, draft, Lang.JA)["missing"] is None
     assert details(CHOOSING, draft, Lang.JA, complain=True)["missing"] == "1人以上選んでください。"
+
+
+def test_where_nothing_can_be_had_nobody_is_asked_to_choose() -> None:
+    refused_all = replace(
+        CHOOSING,
+        offers=tuple(msgspec.structs.replace(o, refusal=ErrorCode.NOT_ISSUABLE_HERE) for o in CHOOSING.offers),
+    )
+    shown = view(refused_all, Lang.JA)
+    assert shown["nothing_to_choose"]
+    assert "選べる証明書はありません" in shown["title"]
+    assert shown["lead"] == "料金はいただいていません。"
+    assert not view(CHOOSING, Lang.JA)["nothing_to_choose"]

@@ -92,8 +92,8 @@ _CAME_OUT = frozenset({CopyOutcome.PRINTED, CopyOutcome.DECLARED})
 def view(visit: Visit, lang: Lang) -> dict[str, Any]:
     """Return the screen of this visit in one language.
 
-    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, confirm, money, words
-           on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and warning_s; None
+    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, nothing_to_choose, confirm,
+           money, words on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and warning_s; None
            where a state has no such thing.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
@@ -110,6 +110,7 @@ def view(visit: Visit, lang: Lang) -> dict[str, Any]:
         "masked_name": visit.masked_name or None,
         "pin": _pin(visit, lang) if visit.state is State.PIN else None,
         "offers": [_offer(i, offer, lang) for i, offer in enumerate(visit.offers)],
+        "nothing_to_choose": _nothing_to_choose(visit),
         "confirm": _confirm(visit, lang),
         "money": _money(visit.money, lang) if visit.money else None,
         "money_words": money_words(visit, lang),
@@ -208,12 +209,20 @@ def _title(visit: Visit, lang: Lang) -> str:
     if visit.state is State.ASK_SHEETS:
         sheets = visit.orders[visit.current].sheets
         return say("all_there_title", lang, count=sheets) if sheets > 1 else say("one_there_title", lang)
+    if _nothing_to_choose(visit):
+        return say("nothing_to_choose", lang)
     if _asks_last_try(visit):
         return say("last_try_wrong_title" if visit.pin_wrong else "last_try_title", lang)
     return pick(TITLES[visit.state], lang)
 
 
+def _nothing_to_choose(visit: Visit) -> bool:
+    return visit.state is State.CHOOSING and all(offer.refusal is not None for offer in visit.offers)
+
+
 def _lead(visit: Visit, lang: Lang) -> str:
+    if _nothing_to_choose(visit):
+        return say("money_none", lang)
     money = visit.money
     if visit.state is State.TAKE_PAPER and not (money and money.change_yen + money.returned_yen):
         return say("no_change", lang)

@@ -190,6 +190,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "details": ("内容を選ぶ", "Options"),
     "not_available": ("選べません", "Not available"),
     "available_again": ("{when}から受け付けます。", "Available again from {when}."),
+    "nothing_to_choose": ("いま、この端末で選べる証明書はありません", "No certificate can be had here now"),
     "default_residence": ("本人だけ・個人番号なし", "Only me, without My Number"),
     "whose": ("だれの証明書ですか", "For whom?"),
     "requester": ("あなた", "you"),
