@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo import base, bring_up
 from tests.test_demo_once import REPOSITORY, children_of, command
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("once")]
@@ -55,6 +56,21 @@ def _tell_until_ended(town: subprocess.Popen[bytes], told: signal.Signals) -> No
         assert time.monotonic() < deadline, "the town did not end"
         town.send_signal(told)
         time.sleep(0.05)
+
+
+def test_old_runs_are_forgotten_but_none_whose_town_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "VAR", tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as town:
+        runs = [tmp_path / "runs" / f"20260101T0000{n:02}-{pid}-abcd" for n, pid in enumerate((town.pid, 0, 0))]
+        for old in runs:
+            old.mkdir(parents=True)
+        fresh = [bring_up._new_run() for _ in range(bring_up.RUNS_KEPT + 1)]
+        assert [old.exists() for old in runs] == [True, False, False]
+        assert all(new.exists() for new in fresh)
+        town.kill()
+        town.wait()
+        bring_up._new_run()
+        assert not runs[0].exists()
 
 
 def test_a_person_is_told_where_to_look() -> None:

@@ -235,11 +235,12 @@ def _write_terminal_files(running: RunningTown, place: Place) -> None:
 
 
 def _new_run() -> Path:
-    """Return a fresh folder for one run, and forget the oldest ones: papers of the demo are specimens."""
+    """Return a fresh folder for one run, and forget the oldest ones, but never one whose town is still up."""
     runs = base.VAR / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     for old in sorted(runs.iterdir())[:-RUNS_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        if _is_gone(old.name.partition("-")[2]):
+            shutil.rmtree(old, ignore_errors=True)
     run = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(2)}"
     (run / "cards").mkdir(parents=True)
     return run
@@ -261,9 +262,14 @@ def _point_current_at(run: Path) -> None:
 def _remove_stale_volatile() -> None:
     """Remove what a killed town left on tmpfs: its owner's pid is in the name."""
     for left in Path("/dev/shm").glob(f"{_VOLATILE_PREFIX}*-*"):  # noqa: S108 - see bring_up
-        pid = left.name.removeprefix(_VOLATILE_PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
+        if _is_gone(left.name.removeprefix(_VOLATILE_PREFIX)):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_gone(owner: str) -> bool:
+    """Tell whether the town that gave "<its pid>-..." as a name has ended; another name is nobody's of ours."""
+    pid = owner.partition("-")[0]
+    return pid.isdigit() and not Path("/proc", pid).exists()
 
 
 def _answers(url: str) -> bool:
