@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from deploy.demo.bring_up import RunningTown, bring_up
 from deploy.demo.processes import free_port
 from deploy.demo.visitor import Visitor
+from tests.terminal_rig import Rig
 
 TOWN_RESIDENTS = 200
 
@@ -26,3 +28,13 @@ def visitor(town: RunningTown) -> Iterator[Visitor]:
     someone = Visitor(town.world())
     yield someone
     someone.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """A runner over stateful fakes."""
+    made = Rig(tmp_path)
+    made.runner.start()
+    yield made
+    made.press.may_decide.set()
+    made.runner.stop()

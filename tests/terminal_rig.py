@@ -14,7 +14,7 @@ from protocol.messages import EventKind, Scope
 from terminal import visit as v
 from terminal.card import results as card
 from terminal.devices import Devices
-from terminal.journal import Journal
+from terminal.journal import Journal, RowKind
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.programs import Identity, Sources
 from terminal.runner import Runner
@@ -125,3 +125,12 @@ class Rig:
             return list(journal.rows())
         finally:
             journal.close()
+
+
+def is_act(row: Any) -> bool:
+    return row.kind in {RowKind.INTENT, RowKind.RESULT}
+
+
+def unfinished(rows: list[Any]) -> list[int]:
+    ended = {row.of_row for row in rows if row.kind is RowKind.RESULT}
+    return [row.row for row in rows if row.kind is RowKind.INTENT and row.row not in ended]
