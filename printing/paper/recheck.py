@@ -16,8 +16,17 @@ A4_PT = (0.0, 0.0, 595.2756, 841.8898)
 BOX_TOLERANCE_PT = 0.01
 MAX_PAGES = 50
 
+# What follows a name: its reading, or whichever item of its entry stands there; on a residence item certificate that
+# may be any of them, the next person, or the end of the sheet's entries.
+_AFTER_NAME = (
+    "振り仮名|生年月日|性別|旧氏|通称|続柄|住民となった年月日|外国人住民となった年月日|住所を定めた年月日|届出日|本籍|"
+    "国籍・地域|30条の45に規定する区分|在留カード番号|在留カード等番号|特別永住者証明書番号|通称の記載・削除|転入前住所|"
+    "異動前住所|個人番号|備考"
+)
 # Both labels begin a line of the extracted text; a wrapped name goes over several lines, up to the next label.
-_NAME = re.compile(r"^氏名 (.*?)\s(?:性別|生年月日) ", re.DOTALL | re.MULTILINE)
+_NAME = re.compile(
+    rf"^(?:[0-9]+ )?氏名 (.*?)\s(?=(?:{_AFTER_NAME})\s|(?:[0-9]+ )?氏名 |以下余白|認証文は)", re.DOTALL | re.MULTILINE
+)
 _ISSUE_NUMBER = re.compile(r"^発行番号 (\S+)", re.MULTILINE)
 
 
