@@ -18,6 +18,9 @@ from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 
+# Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
+TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 residents_option = click.option(
     "--residents",
     default=DEFAULT_RESIDENTS,
@@ -42,7 +45,9 @@ def main() -> None:
 @main.group()
 def town() -> None:
     """A whole invented town on this machine: card, server, coins, printer."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a town is taken down as by Ctrl-C
+    for told in TO_END:
+        if told != signal.SIGHUP or signal.getsignal(told) != signal.SIG_IGN:  # under nohup it outlives the window
+            signal.signal(told, _end_once)
 
 
 @town.command("demo")
@@ -122,6 +127,13 @@ def link_add(certificate: Path, resident: str, run: Path) -> None:
     except known_cards.CannotAdd as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"linked: {resident} of {municipality}")
+
+
+def _end_once(*_: object) -> None:
+    """Take the town down as by Ctrl-C. Told again meanwhile, go on with it: half taken down, parts would stay."""
+    for told in TO_END:
+        signal.signal(told, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _stay(residents: int, seed: int, *, for_people: bool) -> None:

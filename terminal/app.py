@@ -26,7 +26,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from terminal import visit as v
 from terminal.screens import choosing
 from terminal.screens.choosing import BadTouch, Draft
-from terminal.screens.view import details, view
+from terminal.screens.view import MORE_TIME, details, touches, view
 from terminal.screens.words import Lang, say
 from terminal.visit import State, Visit
 
@@ -73,6 +73,7 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "taken": v.PaperTaken,
     "cancel": v.Cancel,
 }
+TOUCHES = frozenset({*PLAIN_TOUCHES, "digit", "choose", MORE_TIME})
 
 
 class Runner(Protocol):
@@ -86,8 +87,8 @@ class Runner(Protocol):
         """Return as soon as there is another version, or after timeout_s what there is."""
         ...
 
-    def post(self, event: v.Event) -> None:
-        """Hand an event to the flow."""
+    def touch(self, event: v.Event, state: State) -> None:
+        """Hand in a touch on the screen of a state; once that state is over it counts for nothing."""
         ...
 
     def more_time(self) -> None:
@@ -240,19 +241,19 @@ class Pages:
 
     def touch(self, action: str) -> Response:
         """Hand a touch to the flow. 409: it was meant for a screen that is gone, and counts for nothing."""
+        if action not in TOUCHES:
+            abort(404)
         _, visit = self._runner.current()
-        if _stale(visit):
+        if _stale(visit) or action not in touches(visit):
             return Response(status=409)
         if action == "choose":
             return self._choose(visit)
-        if action == "digit":
-            self._touched(v.PinDigit(_digit()))
-        elif action in PLAIN_TOUCHES:
-            self._touched(PLAIN_TOUCHES[action]())
-        elif action == "more-time":
+        if action == MORE_TIME:
             self._runner.more_time()
+        elif action == "digit":
+            self._runner.touch(v.PinDigit(_digit()), visit.state)
         else:
-            abort(404)
+            self._runner.touch(PLAIN_TOUCHES[action](), visit.state)
         return Response(status=204)
 
     def htmx(self) -> Response:
@@ -260,21 +261,14 @@ class Pages:
         return send_from_directory(HTMX, "htmx.min.js")
 
     def _choose(self, visit: Visit) -> Response:
-        if visit.state is not State.CHOOSING:
-            return Response(status=409)
         chosen = choosing.read_draft(request.form, visit)
         if chosen.missing():
             answer = self._details(visit, chosen, complain=True)
             answer.headers["HX-Retarget"] = "#main"
             answer.headers["HX-Reswap"] = "innerHTML"
             return answer
-        self._touched(v.Choose(choosing.choice(chosen, visit)))
+        self._runner.touch(v.Choose(choosing.choice(chosen, visit)), visit.state)
         return Response(status=204)
-
-    def _touched(self, event: v.Event) -> None:
-        """Whoever touches is there: the time of the state begins anew, before the touch moves it on."""
-        self._runner.more_time()
-        self._runner.post(event)
 
     def _details(self, visit: Visit, chosen: Draft, *, complain: bool) -> Response:
         said = details(visit, chosen, self._screen.lang(visit), complain=complain)
@@ -336,7 +330,13 @@ class KioskServer:
         self._closing = closing
         self._sockets: dict[int, object] = {}
         self._server = waitress.create_server(
-            app, map=self._sockets, host="127.0.0.1", port=port, threads=threads, ident=None
+            app,
+            map=self._sockets,
+            host="127.0.0.1",
+            port=port,
+            threads=threads,
+            ident=None,
+            max_request_body_size=BODY_MAX_BYTES,  # the server would keep up to 1 GB of anybody's body on the disk
         )
         self.port: int = self._server.effective_port
         self._thread = threading.Thread(target=self._server.run, name="kiosk-pages", daemon=True)

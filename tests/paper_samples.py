@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from printing.paper.fonts import Fonts
 from printing.paper.records import (
     AmountLine,
+    Certificate,
     Certifier,
     ForeignResidentItems,
     Issuance,
@@ -18,6 +19,7 @@ from printing.paper.records import (
     ResidenceItem,
     ResidencePerson,
     TaxationCertificate,
+    printed_names,
 )
 
 WATANABE = "渡\u9089\U000e010f 葛\U000e0102子"  # two variation sequences of the Moji_Joho collection
@@ -125,6 +127,11 @@ WITHHELD = TaxationCertificate(
     born_on=date(2004, 9, 30),
     born_in_era=True,
 )
+
+
+def names(record: Certificate) -> tuple[str, ...]:
+    """The names printed as 氏名, in order."""
+    return printed_names(record)
 
 
 @cache

@@ -42,11 +42,10 @@ class ResidenceItem(StrEnum):
 
 
 class StatedItem(StrEnum):
-    """Items of a residence item certificate: beside the name, only those that are chosen have a row at all."""
+    """Items of a residence item certificate: beside name and birth date, only those chosen have a row at all."""
 
     ADDRESS = "address"  # 住所
     HEAD_OF_HOUSEHOLD = "head_of_household"  # 世帯主
-    BORN_ON = "born_on"  # 生年月日
     SEX = "sex"  # 性別
     RELATIONSHIP = "relationship"  # 続柄
     RESIDENT_SINCE = "resident_since"  # 住民となった年月日, 外国人住民となった年月日
@@ -167,7 +166,7 @@ class StatedPerson(Record, frozen=True, kw_only=True):
     former_surname_reading: str | None = None
     alias: str | None = None  # always prints if recorded
     foreign: bool = False
-    born_on: date | None = None
+    born_on: date
     sex: str | None = None
     relationship: str | None = None
     resident_since: date | None = None
@@ -189,7 +188,10 @@ class StatedPerson(Record, frozen=True, kw_only=True):
 
 
 class ResidenceItemCertificate(Record, tag="residence_items", frozen=True, kw_only=True):
-    """Residence item certificate (住民票記載事項証明書): only the items asked for."""
+    """Residence item certificate (住民票記載事項証明書): only the items asked for.
+
+    Name and birth date always stand there: a name alone says of nobody who it is.
+    """
 
     address: str | None
     head_of_household: str | None

@@ -20,7 +20,7 @@ from printing.paper.certificates import (
 from printing.paper.errors import UndrawableText
 from printing.paper.fonts import Fonts
 from printing.paper.page import Document
-from printing.paper.records import Certificate, CertificateKind, Issuance, kind_of, printed_names
+from printing.paper.records import Certificate, CertificateKind, Issuance, kind_of
 from printing.paper.seal import max_seal_chars
 
 
@@ -85,13 +85,8 @@ def pages(record: Certificate) -> int:
 
 
 def title(record: Certificate) -> str:
-    """Return the title printed on every sheet, as `recheck` expects it."""
+    """Return the title printed on every sheet."""
     return LAYOUTS[kind_of(record)].title(record)
-
-
-def names(record: Certificate) -> tuple[str, ...]:
-    """Return the names printed as 氏名, in order, as `recheck` expects them."""
-    return printed_names(record)
 
 
 def _drawn(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> Document:

@@ -38,7 +38,6 @@ _SPOUSE = frozenset(("夫", "妻"))
 
 _HEADING_MM = 30.0
 _WIDTH_MM = sheet.WIDTH_MM - _HEADING_MM
-_LABEL_MM = 18.0
 _PARENT_LABEL_MM = 12.0
 _RELATION_MM = 22.0
 _UNDIVIDED_LINES = 8  # a matter of no more lines stands on one sheet
@@ -103,8 +102,8 @@ def _full_name(record: FamilyRegister, given_name: str) -> str:
 
 
 def _block(record: FamilyRegister, person: RegisteredPerson) -> Block:
-    heading = "除籍" if person.removed else "戸籍に記録されている者"
-    intro = Band(_intro(record, person), heading, _HEADING_MM, whole=True)
+    section = "戸籍から除かれている者(除籍)" if person.removed else "戸籍に記録されている者"
+    intro = Band((_section(section), *_intro(record, person)), whole=True)
     return Block((intro, *_matters("身分事項", person.matters)), _full_name(record, person.given_name))
 
 
@@ -112,19 +111,12 @@ def _intro(record: FamilyRegister, person: RegisteredPerson) -> tuple[Row, ...]:
     reading = None
     if record.surname_reading and person.given_name_reading:
         reading = f"{record.surname_reading} {person.given_name_reading}"
-    born_label_mm, born_mm = 18.0, 36.0
-    name = Cell(
-        "氏名",
-        _full_name(record, person.given_name),
-        "name",
-        _LABEL_MM,
-        _WIDTH_MM - _LABEL_MM - born_label_mm - born_mm,
-        reading=reading,
+    name = flow.name_row(
+        _full_name(record, person.given_name), reading, flow.date_text(person.born_on), sheet.WIDTH_MM, _HEADING_MM
     )
-    born = Cell("生年月日", flow.date_text(person.born_on), "born_on", born_label_mm, born_mm)
     relationship = Cell("続柄", person.relationship or EMPTY, "relationship", _PARENT_LABEL_MM, _RELATION_MM)
     rows = [
-        Row((name, born), sheet.NAME_ROW_MM),
+        name,
         Row((*_parents(("父", person.father), ("母", person.mother)), relationship)),
     ]
     if person.adoptive is not None:
@@ -132,21 +124,24 @@ def _intro(record: FamilyRegister, person: RegisteredPerson) -> tuple[Row, ...]:
         relationship = Cell("続柄", adoptive.relationship, "adoptive.relationship", _PARENT_LABEL_MM, _RELATION_MM)
         rows.append(Row((*_parents(("養父", adoptive.father), ("養母", adoptive.mother)), relationship)))
     if person.spouse is not None:
-        rows.append(Row((Cell("配偶者区分", person.spouse, "spouse", _LABEL_MM, _WIDTH_MM - _LABEL_MM),)))
+        rows.append(Row((Cell("配偶者区分", person.spouse, "spouse", _HEADING_MM, _WIDTH_MM),)))
     return tuple(rows)
 
 
 def _parents(*parents: tuple[str, str | None]) -> Iterator[Cell]:
-    name_mm = (_WIDTH_MM - _LABEL_MM - 2 * _PARENT_LABEL_MM - _RELATION_MM) / 2
-    for (label, name), label_mm in zip(parents, (_LABEL_MM, _PARENT_LABEL_MM), strict=True):
+    name_mm = (_WIDTH_MM - 2 * _PARENT_LABEL_MM - _RELATION_MM) / 2
+    for (label, name), label_mm in zip(parents, (_HEADING_MM, _PARENT_LABEL_MM), strict=True):
         yield Cell(label, name or EMPTY, "parents", label_mm, name_mm)
 
 
 def _matters(section: str, matters: tuple[Matter, ...]) -> tuple[Band, ...]:
     if not matters:
         return ()
-    head = Row((Cell("", section, "section", 0.0, sheet.WIDTH_MM),), flow.LINE_MM)
-    return Band((head,)), *(_matter(matter) for matter in matters)
+    return Band((_section(section),)), *(_matter(matter) for matter in matters)
+
+
+def _section(words: str) -> Row:
+    return Row((Cell("", words, "section", 0.0, sheet.WIDTH_MM),), flow.LINE_MM)
 
 
 def _matter(matter: Matter) -> Band:

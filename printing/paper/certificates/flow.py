@@ -14,7 +14,7 @@ from itertools import groupby
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import SheetWords
 from printing.paper.era import era_date, western_date
-from printing.paper.page import Align, Box, Document
+from printing.paper.page import BLACK, Align, Box, Document
 from printing.paper.records import Issuance
 
 ROW_MM = 6.5
@@ -55,7 +55,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Rows under one heading at their left; whole: never divided between sheets."""
+    """Rows with one heading at their left: words beside lines, a number beside a table.
+
+    whole: never divided between sheets.
+    """
 
     rows: tuple[Row, ...]
     heading: str = ""
@@ -246,10 +249,12 @@ def _draw_band(document: Document, band: Band, rows: tuple[Row, ...], top_mm: fl
         # Beside lines the heading stands on the first of them, and before it in the extracted text.
         _draw_heading(document, heading, box, rows[0].height_mm)
         return draw_rows(document, rows, top_mm, left_mm)
-    # Beside a table it stands in the middle, and after it: a name must begin its line of the extracted text.
-    end_mm = draw_rows(document, rows, top_mm, left_mm)
-    _draw_heading(document, heading, box, height_mm)
-    return end_mm
+    # Beside a table it is a number of its own in the middle, and no text: it would be extracted amidst a name.
+    if box.width_mm:
+        document.frame(Box(box.left_mm, top_mm, box.width_mm, height_mm), sheet.RULE_PT)
+        at_mm = (box.left_mm + box.width_mm / 2, top_mm + height_mm / 2)
+        document.outlines(document.fonts.labels, heading, at_mm, 9.0, colour=BLACK)
+    return draw_rows(document, rows, top_mm, left_mm)
 
 
 def _draw_heading(document: Document, heading: str, box: Box, height_mm: float) -> None:

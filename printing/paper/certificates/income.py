@@ -8,7 +8,7 @@ from printing.paper.certificates.sheet import SheetWords
 from printing.paper.certificates.taxpayer import january_label, taxpayer_rows
 from printing.paper.certificates.wording import wording
 from printing.paper.era import fiscal_year_words
-from printing.paper.errors import InconsistentRecord
+from printing.paper.errors import InconsistentRecord, ValueTooLong
 from printing.paper.page import Align, Document
 from printing.paper.records import AmountLine, CertificateKind, IncomeCertificate, Issuance
 
@@ -17,9 +17,9 @@ TITLE = "所得証明書"
 _LABEL_MM, _AMOUNT_MM = 110.0, 70.0
 
 
-def pages(record: IncomeCertificate) -> int:
+def pages(_record: IncomeCertificate) -> int:
     """Return the number of sheets."""
-    return flow.pages(_flow(record, ()))
+    return 1
 
 
 def title(_record: IncomeCertificate) -> str:
@@ -43,7 +43,10 @@ def draw(document: Document, record: IncomeCertificate, issuance: Issuance, seal
     """
     row = wording(CertificateKind.INCOME, issuance)
     words = SheetWords(TITLE, fiscal_year_words(record.fiscal_year), row.statement)
-    flow.draw(document, _flow(record, row.notes), words, issuance, seal_text)
+    body = _flow(record, row.notes)
+    if flow.pages(body) > 1:
+        raise ValueTooLong("incomes")  # whose amounts they are stands at the head of one sheet
+    flow.draw(document, body, words, issuance, seal_text)
 
 
 def _flow(record: IncomeCertificate, notes: tuple[str, ...]) -> Flow:

@@ -19,10 +19,8 @@ _INDEX_MM = 8.0
 _WIDTH_MM = sheet.WIDTH_MM - _INDEX_MM
 _LABEL_MM = 30.0
 
-# Which fields belong to which item. An item of foreign residents alone, or of Japanese nationals alone, has no row in
-# the others' entries.
+# Which fields belong to which item.
 _FIELDS: Mapping[StatedItem, tuple[str, ...]] = {
-    StatedItem.BORN_ON: ("born_on",),
     StatedItem.SEX: ("sex",),
     StatedItem.RELATIONSHIP: ("relationship",),
     StatedItem.RESIDENT_SINCE: ("resident_since",),
@@ -38,7 +36,17 @@ _FIELDS: Mapping[StatedItem, tuple[str, ...]] = {
     StatedItem.REMARKS: ("remarks",),
     StatedItem.INDIVIDUAL_NUMBER: ("individual_number",),
 }
-_FOREIGN_ONLY = (StatedItem.NATIONALITY, StatedItem.STATUS, StatedItem.CARD_NUMBER, StatedItem.ALIAS_HISTORY)
+# An item of foreign residents alone, or of Japanese nationals alone, has no row in the others' entries.
+_FOREIGN_ONLY = (
+    "alias",
+    "nationality",
+    "category",
+    "status",
+    "period",
+    "expires_on",
+    "card_number",
+    "alias_history",
+)
 _JAPANESE_ONLY = ("domicile", "domicile_head", "former_surname")
 
 
@@ -87,7 +95,7 @@ def _check_person(record: ResidenceItemCertificate, person: StatedPerson) -> Non
     number = person.individual_number
     if number is not None and not (len(number) == 12 and number.isascii() and number.isdigit()):
         raise InconsistentRecord("individual_number", "12 digits")
-    others = _JAPANESE_ONLY if person.foreign else tuple(name for item in _FOREIGN_ONLY for name in _FIELDS[item])
+    others = _JAPANESE_ONLY if person.foreign else _FOREIGN_ONLY
     if any(getattr(person, name) not in {None, ()} for name in others):
         raise InconsistentRecord("foreign", "items of foreign residents and of Japanese nationals exclude one another")
 
@@ -107,10 +115,11 @@ def _flow(record: ResidenceItemCertificate, notes: tuple[str, ...]) -> Flow:
 
 
 def _rows(record: ResidenceItemCertificate, person: StatedPerson) -> tuple[Row, ...]:
-    name = Cell("氏名", person.name, "name", _LABEL_MM, _WIDTH_MM - _LABEL_MM, reading=person.name_reading)
+    born_on = flow.date_text(person.born_on, in_era=not person.foreign)
     cells = [cell for cell in _cells(person) if cell[0] is None or cell[0] in record.items]
     halves = [(Cell(label, value, item, 0.0, 0.0), half) for _item, label, value, item, half in cells]
-    return (Row((name,), sheet.NAME_ROW_MM), *flow.packed(halves, _WIDTH_MM, _LABEL_MM))
+    name = flow.name_row(person.name, person.name_reading, born_on, _WIDTH_MM, _LABEL_MM)
+    return (name, *flow.packed(halves, _WIDTH_MM, _LABEL_MM))
 
 
 _Stated = tuple[StatedItem | None, str, str, str, bool]  # item, label, value, field, whether half a row will do
@@ -118,11 +127,7 @@ _Stated = tuple[StatedItem | None, str, str, str, bool]  # item, label, value, f
 
 def _cells(person: StatedPerson) -> list[_Stated]:
     """Return every item that this person's entry can have, in the order of printing."""
-    born_on = flow.date_text(person.born_on, in_era=not person.foreign)
-    cells: list[_Stated] = [
-        (StatedItem.BORN_ON, "生年月日", born_on, "born_on", True),
-        (StatedItem.SEX, "性別", person.sex or EMPTY, "sex", True),
-    ]
+    cells: list[_Stated] = [(StatedItem.SEX, "性別", person.sex or EMPTY, "sex", True)]
     if person.former_surname is not None:
         reading = f" ({person.former_surname_reading})" if person.former_surname_reading else ""
         cells.append((None, "旧氏", f"{person.former_surname}{reading}", "former_surname", True))

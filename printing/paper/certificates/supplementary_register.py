@@ -93,7 +93,7 @@ def _block(record: SupplementaryRegisterCopy, person: SupplementaryPerson, numbe
 
 def _name_row(person: SupplementaryPerson) -> Row:
     born_on = flow.date_text(person.born_on)
-    born_label_mm, born_mm, sex_label_mm, sex_mm = 16.0, 32.0, 16.0, 10.0
+    born_label_mm, born_mm, sex_label_mm, sex_mm = 16.0, 32.0, 16.0, 14.0
     name_mm = _WIDTH_MM - _LABEL_MM - born_label_mm - born_mm
     sex: tuple[Cell, ...] = ()
     if _has_sex(person):

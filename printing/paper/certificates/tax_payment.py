@@ -10,7 +10,7 @@ from printing.paper.certificates.sheet import SheetWords
 from printing.paper.certificates.taxpayer import taxpayer_rows
 from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, era_year
-from printing.paper.errors import InconsistentRecord
+from printing.paper.errors import InconsistentRecord, ValueTooLong
 from printing.paper.page import Align, Document
 from printing.paper.records import CertificateKind, Issuance, TaxPaymentCertificate, TaxPaymentLine
 
@@ -22,9 +22,9 @@ _COLUMNS = (("課税額", "levied_yen"), ("納付済額", "paid_yen"), ("未納�
 _AMOUNT_MM = 40.0
 
 
-def pages(record: TaxPaymentCertificate) -> int:
+def pages(_record: TaxPaymentCertificate) -> int:
     """Return the number of sheets."""
-    return flow.pages(_flow(record, ()))
+    return 1
 
 
 def title(_record: TaxPaymentCertificate) -> str:
@@ -55,7 +55,10 @@ def draw(document: Document, record: TaxPaymentCertificate, issuance: Issuance, 
     """
     row = wording(CertificateKind.TAX_PAYMENT, issuance)
     words = SheetWords(TITLE, f"{era_year(date(record.fiscal_year, 4, 1))}度", row.statement)
-    flow.draw(document, _flow(record, row.notes), words, issuance, seal_text)
+    body = _flow(record, row.notes)
+    if flow.pages(body) > 1:
+        raise ValueTooLong("lines")  # whose amounts they are stands at the head of one sheet
+    flow.draw(document, body, words, issuance, seal_text)
 
 
 def _flow(record: TaxPaymentCertificate, notes: tuple[str, ...]) -> Flow:
