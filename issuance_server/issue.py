@@ -348,7 +348,9 @@ class Issuer:
         with _DRAWING:
             pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
             # 7. Another parser reads the finished bytes: subject, document and number.
-            disagreement = self._disagreement(pdf, snapshot.expected)
+            #    The number is the row's, not the snapshot's: a snapshot of another order is seen by it.
+            expected = msgspec.structs.replace(snapshot.expected, issue_number=order.issue_number)
+            disagreement = self._disagreement(pdf, expected)
         now_utc = self._clock()
         if disagreement is not None:
             self._stop(order, now_utc)

@@ -13,6 +13,7 @@ import hmac
 import re
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ from terminal.visit import State, Visit
 
 HTMX = Path(__file__).resolve().parent.parent / "node_modules" / "htmx.org" / "dist"
 STREAM_WAIT_S = 1.0  # an event stream looks this often whether its page or its server is gone
+STREAMS_MAX = 4  # pages that are followed at once; each holds one of the server's threads
 BODY_MAX_BYTES = 16_384
 COOKIE = "kiosk"
 TOKEN_HEADER = "Kiosk-Token"  # noqa: S105 - the name of a header, no secret
@@ -116,6 +118,31 @@ class Screen:
         """Show another language from now on."""
         with self._lock:
             self._lang = lang
+
+
+class Streams:
+    """The event streams that are open; the oldest gives way, so that pages left open never take every thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: deque[object] = deque(maxlen=STREAMS_MAX)
+
+    def enter(self) -> object:
+        """Return the mark of one stream more."""
+        mark = object()
+        with self._lock:
+            self._open.append(mark)
+        return mark
+
+    def leave(self, mark: object) -> None:
+        """Make room: the page is gone."""
+        with self._lock, contextlib.suppress(ValueError):  # it gave way before
+            self._open.remove(mark)
+
+    def may_go_on(self, mark: object) -> bool:
+        """Tell whether a stream is still among the newest."""
+        with self._lock:
+            return mark in self._open
 
 
 def create_app(
@@ -206,6 +233,7 @@ class Pages:
         self._runner = runner
         self._closing = closing
         self._screen = Screen()
+        self._streams = Streams()
 
     def page(self) -> str:
         """The whole page, with the screen of now in it."""
@@ -220,7 +248,7 @@ class Pages:
 
     def events(self) -> Response:
         """State and version, again at every change."""
-        return Response(_stream(self._runner, self._closing), mimetype="text/event-stream")
+        return Response(_stream(self._runner, self._closing, self._streams), mimetype="text/event-stream")
 
     def language(self) -> Response:
         """Show another language."""
@@ -308,14 +336,18 @@ def _bad(error: BadTouch) -> Response:
     return Response(f"{error}\n", 400, mimetype="text/plain")
 
 
-def _stream(runner: Runner, closing: threading.Event) -> Iterator[bytes]:
+def _stream(runner: Runner, closing: threading.Event, streams: Streams) -> Iterator[bytes]:
     """Name state and version, again at every change, and an empty line in between so that a gone page is noticed."""
-    version, visit = runner.current()
-    yield _event(version, visit)
-    while not closing.is_set():
-        newer, visit = runner.wait(version, STREAM_WAIT_S)
-        yield _event(newer, visit) if newer != version else b":\n\n"
-        version = newer
+    mark = streams.enter()
+    try:
+        version, visit = runner.current()
+        yield _event(version, visit)
+        while not closing.is_set() and streams.may_go_on(mark):
+            newer, visit = runner.wait(version, STREAM_WAIT_S)
+            yield _event(newer, visit) if newer != version else b":\n\n"
+            version = newer
+    finally:
+        streams.leave(mark)
 
 
 def _event(version: int, visit: Visit) -> bytes:

@@ -341,6 +341,26 @@ def test_the_stream_names_each_new_state_and_ends_with_the_server(served: KioskS
     wire.close()
 
 
+def test_pages_that_nobody_closes_do_not_lock_the_others_out(served: KioskServer) -> None:
+    def wire() -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+
+    first = wire()
+    first.request("GET", f"/?key={KEY}", headers={"Host": "127.0.0.1:8300"})
+    headers = {"Host": "127.0.0.1:8300", "Cookie": str(first.getresponse().getheader("Set-Cookie")).split(";")[0]}
+    first.close()
+    streams = [wire() for _ in range(20)]  # more than there are threads
+    for stream in streams:
+        stream.request("GET", "/events", headers=headers)
+    page = wire()
+    page.request("GET", "/screen", headers=headers)
+    assert page.getresponse().status == 200
+    newest = streams[-1].getresponse()
+    assert newest.readline() == b"event: screen\n"
+    for each in (page, *streams):
+        each.close()
+
+
 def test_a_server_that_nobody_visited_stops_too(runner: FakeRunner) -> None:
     closing = threading.Event()
     kiosk = KioskServer(create_app(runner, origin=ORIGIN, entry_key=KEY, closing=closing), 0, closing)

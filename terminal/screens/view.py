@@ -92,9 +92,9 @@ _CAME_OUT = frozenset({CopyOutcome.PRINTED, CopyOutcome.DECLARED})
 def view(visit: Visit, lang: Lang) -> dict[str, Any]:
     """Return the screen of this visit in one language.
 
-    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, nothing_to_choose, confirm,
-           money, words on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and warning_s; None
-           where a state has no such thing.
+    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, nothing_to_choose,
+           confirm, money, words on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and
+           warning_s; None where a state has no such thing.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
