@@ -155,7 +155,7 @@ def _birth(on: str, by: str = "父") -> Matter:
 
 
 def _marriage(other: str, before: str) -> Matter:
-    return matter("婚姻", ("婚姻日", "平成22年6月6日"), ("配偶者氏名", other), ("従前戸籍", before))
+    return matter("婚姻", ("婚姻日", "平成18年6月6日"), ("配偶者氏名", other), ("従前戸籍", before))
 
 
 ICHIRO = RegisteredPerson(
@@ -207,15 +207,15 @@ ADOPTED = RegisteredPerson(
     ),
 )
 REMOVED = RegisteredPerson(
-    given_name="二郎",
-    given_name_reading="じろう",
-    born_on=date(2004, 2, 29),
+    given_name="太一",
+    given_name_reading="たいち",
+    born_on=date(2008, 2, 29),
     father="渡\u9089\U000e010f 一郎",
     mother="渡\u9089\U000e010f 葛\U000e0102子",
-    relationship="二男",
+    relationship="長男",
     removed=True,
     matters=(
-        _birth("平成16年2月29日"),
+        _birth("平成20年2月29日"),
         matter(
             "婚姻",
             ("婚姻日", "令和8年4月1日"),
@@ -226,7 +226,7 @@ REMOVED = RegisteredPerson(
     ),
 )
 REGISTER_MATTERS = (
-    matter("戸籍編製", ("編製日", "平成22年6月6日")),
+    matter("戸籍編製", ("編製日", "平成18年6月6日")),
     matter("転籍", ("転籍日", "平成30年8月8日"), ("従前本籍", "架空県そら市西町7番")),
 )
 
@@ -256,7 +256,7 @@ def individual(*people: RegisteredPerson) -> FamilyRegisterIndividualCertificate
 
 
 MOVED = (
-    DatedAddress(address="架空県そら市北町三丁目14番地15 メゾン架空 203号", since=date(2010, 6, 6)),
+    DatedAddress(address="架空県そら市北町三丁目14番地15 メゾン架空 203号", since=date(2006, 6, 6)),
     DatedAddress(address="みほん県みほん市南町5番6号", since=date(2015, 4, 1)),
     DatedAddress(address=ADDRESS, since=date(2019, 5, 1)),
 )

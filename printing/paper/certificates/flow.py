@@ -14,7 +14,7 @@ from itertools import groupby
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import SheetWords
 from printing.paper.era import era_date, western_date
-from printing.paper.page import BLACK, Align, Box, Document
+from printing.paper.page import BLACK, MIN_SIZE_PT, Align, Box, Document
 from printing.paper.records import Issuance
 
 ROW_MM = 6.5
@@ -26,6 +26,7 @@ _CONTINUED_MM = 6.0
 _END_MM = sheet.FOOT_TOP_MM - 5.0  # below it, every last sheet says that nothing follows
 _CONTINUED = "(続き)"
 _INDENT_MM = 1.2
+_VALUE_MM = 7.0
 _WIDE_INDENT_MM = 2.0  # of values without a label
 _LEAD_UNITS = 3  # no block begins at a sheet's foot with less
 
@@ -291,14 +292,19 @@ def _lefts(row: Row, left_mm: float) -> Iterator[float]:
 def _draw_cell(document: Document, cell: Cell, label_box: Box, *, ruled: bool) -> None:
     value_box = Box(label_box.left_mm + cell.label_mm, label_box.top_mm, cell.value_mm, label_box.height_mm)
     if cell.reading:
-        sheet.name_cell(document, label_box, cell.value, cell.value_mm)
+        sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=True)
         return
     if ruled:
         document.frame(label_box, sheet.RULE_PT)
         document.frame(value_box, sheet.RULE_PT)
     if cell.label_mm:
-        document.label(cell.label, label_box, sheet.LABEL_PT)
+        label_pt = document.label(cell.label, label_box, sheet.LABEL_PT)
+        assert label_pt >= MIN_SIZE_PT, f"the form leaves too little room for {cell.label}"
     if cell.value_mm:
+        # At most two lines: a value of three would no longer be read back beside its label.
+        height_mm = min(_VALUE_MM, value_box.height_mm)
+        middle_mm = value_box.top_mm + value_box.height_mm / 2
+        value_box = Box(value_box.left_mm, middle_mm - height_mm / 2, value_box.width_mm, height_mm)
         size_pt = sheet.NAME_PT if cell.item == "name" else cell.size_pt
         padding_mm = _INDENT_MM if cell.label_mm else _WIDE_INDENT_MM
         document.value(cell.value, value_box, size_pt, cell.item, align=cell.align, padding_mm=padding_mm)
