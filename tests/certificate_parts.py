@@ -18,11 +18,7 @@ from printing.paper.records import (
     SupplementaryRegisterCopy,
     TaxPaymentCertificate,
 )
-from tests.paper_samples import (
-    ISSUANCE,
-    fonts,
-    names,
-)
+from tests.paper_samples import ISSUANCE, fonts, names
 from tests.paper_samples_more import (
     ABROAD,
     ADOPTED,
@@ -99,9 +95,7 @@ def expected_of(record: Certificate) -> Expected:
     return Expected(
         people=tuple(
             Subject(
-                name=name,
-                born_on=_born_words(person),
-                individual_number=getattr(person, "individual_number", None),
+                name=name, born_on=_born_words(person), individual_number=getattr(person, "individual_number", None)
             )
             for name, person in zip(names(record), people, strict=True)
         ),

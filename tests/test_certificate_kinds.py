@@ -11,23 +11,9 @@ from printing.paper.certificates import LAYOUTS, check, pages, render, title, un
 from printing.paper.certificates.wording import wording
 from printing.paper.errors import InconsistentRecord, PaperError, ValueTooLong
 from printing.paper.recheck import RecheckFailed, page_texts, recheck
-from printing.paper.records import (
-    Certificate,
-    CertificateKind,
-    SupplementaryItem,
-    SupplementaryRegisterCopy,
-    kind_of,
-)
+from printing.paper.records import Certificate, CertificateKind, SupplementaryItem, SupplementaryRegisterCopy, kind_of
 from tests.certificate_parts import ADDRESSES, FAMILY, FULL, LONG, NOTHING_BUT_NAMES, SAMPLES, expected_of, text_of
-from tests.paper_samples import (
-    ISSUANCE,
-    JAPANESE,
-    TAXED,
-    bare,
-    fonts,
-    line,
-    names,
-)
+from tests.paper_samples import ISSUANCE, JAPANESE, TAXED, bare, fonts, line, names
 from tests.paper_samples import residence as residence_sample
 from tests.paper_samples_more import (
     ABROAD,
@@ -229,3 +215,39 @@ def test_one_person_more_is_on_no_paper() -> None:
         with pytest.raises(RecheckFailed, match="names"):
             recheck(render(fonts(), more, ISSUANCE, "MDG1:TEST"), replace(expected_of(record), pages=pages(more)))
     assert names(residence_sample(bare("見本 一"))) == ("見本 一",)
+
+
+def _sized(kind: CertificateKind, name: str, address: str) -> Certificate:
+    lived = replace(LIVED, name=name, addresses=tuple(replace(moved, address=address) for moved in MOVED))
+    people = (replace(STATED_JAPANESE, name=name, remarks=address), replace(STATED_FOREIGN, name=name))
+    return {
+        CertificateKind.RESIDENCE_ITEMS: replace(stated(*people), address=address),
+        CertificateKind.SEAL_REGISTRATION: replace(SEALED, name=name, address=address),
+        CertificateKind.INCOME: replace(INCOME, name=name, address_on_1_january=address),
+        CertificateKind.TAX_PAYMENT: replace(PAYMENT, name=name, name_reading=None, address=address),
+        CertificateKind.FAMILY_REGISTER: replace(
+            register(replace(ICHIRO, given_name=name, matters=(matter("出生", ("出生地", address)),)), ADOPTED),
+            domicile=address,
+        ),
+        CertificateKind.SUPPLEMENTARY_REGISTER: replace(supplementary(lived, ABROAD), domicile=address),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({kind_of(sample) for sample in SAMPLES} - {CertificateKind.FAMILY_REGISTER_INDIVIDUAL})
+)
+@pytest.mark.parametrize("letters", ["長", "N-", "ヴ 一"])
+def test_whatever_fits_is_read_back_whole_and_the_rest_is_refused(kind: CertificateKind, letters: str) -> None:
+    """A false alarm would stop a whole municipality, so that no length may be drawn but not read back."""
+    outcomes = set()
+    for length in range(4, 116, 14):
+        text = ("みほん" + letters * length)[:length].strip()
+        record = _sized(kind, text, "みほん県" + text)
+        try:
+            pdf = render(fonts(), record, ISSUANCE, "MDG1:TEST")
+        except ValueTooLong:
+            outcomes.add("refused")
+            continue
+        recheck(pdf, expected_of(record))
+        outcomes.add("drawn")
+    assert outcomes >= {"drawn"}

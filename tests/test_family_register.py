@@ -6,15 +6,9 @@ import pytest
 from printing.paper.certificates import check, family_register, pages, render, residence
 from printing.paper.errors import WrongVocabulary
 from printing.paper.recheck import page_texts, recheck
-from printing.paper.records import (
-    RegisteredPerson,
-)
+from printing.paper.records import RegisteredPerson
 from tests.certificate_parts import FAMILY, expected_of, text_of
-from tests.paper_samples import (
-    ISSUANCE,
-    JAPANESE,
-    fonts,
-)
+from tests.paper_samples import ISSUANCE, JAPANESE, fonts
 from tests.paper_samples import residence as residence_sample
 from tests.paper_samples_more import (
     ADOPTED,

@@ -4,20 +4,9 @@ import msgspec
 import pytest
 
 from printing.paper import seal
-from printing.paper.records import (
-    Certificate,
-    StatedItem,
-    kind_of,
-)
+from printing.paper.records import Certificate, StatedItem, kind_of
 from tests.certificate_parts import ADDRESSES, FAMILY, FULL, SAMPLES
-from tests.paper_samples import (
-    ADDRESS,
-    INDIVIDUAL_NUMBER,
-    ISSUANCE,
-    WATANABE,
-    key_pair,
-    names,
-)
+from tests.paper_samples import ADDRESS, INDIVIDUAL_NUMBER, ISSUANCE, WATANABE, key_pair, names
 from tests.paper_samples_more import (
     ABROAD,
     ALL_STATED,

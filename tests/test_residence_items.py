@@ -8,23 +8,10 @@ import pytest
 from printing.paper.certificates import check, render
 from printing.paper.errors import InconsistentRecord
 from printing.paper.recheck import RecheckFailed, recheck
-from printing.paper.records import (
-    StatedItem,
-)
+from printing.paper.records import StatedItem
 from tests.certificate_parts import FULL, NOTHING_BUT_NAMES, expected_of, text_of
-from tests.paper_samples import (
-    ADDRESS,
-    INDIVIDUAL_NUMBER,
-    ISSUANCE,
-    WATANABE,
-    fonts,
-)
-from tests.paper_samples_more import (
-    ALL_STATED,
-    STATED_FOREIGN,
-    STATED_JAPANESE,
-    stated,
-)
+from tests.paper_samples import ADDRESS, INDIVIDUAL_NUMBER, ISSUANCE, WATANABE, fonts
+from tests.paper_samples_more import ALL_STATED, STATED_FOREIGN, STATED_JAPANESE, stated
 
 replace = msgspec.structs.replace
 STATED_LABELS: dict[StatedItem, tuple[str, ...]] = {

@@ -5,15 +5,8 @@ from datetime import date
 import msgspec
 
 from tests.certificate_parts import ADDRESSES, text_of
-from tests.paper_samples import (
-    ADDRESS,
-    WATANABE,
-)
-from tests.paper_samples_more import (
-    LIVED,
-    REMOVED_BEFORE,
-    supplementary,
-)
+from tests.paper_samples import ADDRESS, WATANABE
+from tests.paper_samples_more import LIVED, REMOVED_BEFORE, supplementary
 
 replace = msgspec.structs.replace
 

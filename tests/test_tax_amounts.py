@@ -6,16 +6,8 @@ import pytest
 from printing.paper.certificates import check
 from printing.paper.errors import ValueTooLong
 from tests.certificate_parts import text_of
-from tests.paper_samples import (
-    ADDRESS,
-    ISSUANCE,
-    fonts,
-    line,
-)
-from tests.paper_samples_more import (
-    INCOME,
-    PAYMENT,
-)
+from tests.paper_samples import ADDRESS, ISSUANCE, fonts, line
+from tests.paper_samples_more import INCOME, PAYMENT
 
 replace = msgspec.structs.replace
 

@@ -5,12 +5,8 @@ from datetime import date
 import pytest
 
 from printing.paper.certificates.wording import ROWS, WordingRow, wording
-from printing.paper.records import (
-    CertificateKind,
-)
-from tests.paper_samples import (
-    ISSUANCE,
-)
+from printing.paper.records import CertificateKind
+from tests.paper_samples import ISSUANCE
 
 
 def test_wording_is_the_municipality_s_own_and_the_newest_in_force() -> None:

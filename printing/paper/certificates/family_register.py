@@ -7,6 +7,7 @@ Matters stand as the register has them: a heading, and lines 【label】value. S
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from printing.paper.certificates import flow, sheet
@@ -40,6 +41,7 @@ _HEADING_MM = 30.0
 _WIDTH_MM = sheet.WIDTH_MM - _HEADING_MM
 _PARENT_LABEL_MM = 12.0
 _RELATION_MM = 22.0
+_ONE_LINE_EM = 60.0
 _UNDIVIDED_LINES = 8  # a matter of no more lines stands on one sheet
 
 
@@ -145,12 +147,12 @@ def _section(words: str) -> Row:
 
 
 def _matter(matter: Matter) -> Band:
-    rows = (
-        Row(
-            (Cell("", f"【{entry.label}】{entry.value or EMPTY}", matter.title, 0.0, _WIDTH_MM),),
-            flow.LINE_MM,
-            ruled=False,
-        )
-        for entry in matter.entries
-    )
+    rows = (_line(matter.title, f"【{entry.label}】{entry.value or EMPTY}") for entry in matter.entries)
     return Band(tuple(rows), matter.title, _HEADING_MM, whole=len(matter.entries) <= _UNDIVIDED_LINES)
+
+
+def _line(item: str, text: str) -> Row:
+    """A line's height must be known before a font is: a text that will be set on two lines gets the room for them."""
+    width_em = sum(1.0 if unicodedata.east_asian_width(letter) in "WFA" else 0.5 for letter in text)
+    height_mm = flow.LINE_MM if width_em <= _ONE_LINE_EM else flow.TWO_LINES_MM
+    return Row((Cell("", text, item, 0.0, _WIDTH_MM),), height_mm, ruled=False)

@@ -19,6 +19,7 @@ from printing.paper.records import Issuance
 
 ROW_MM = 6.5
 LINE_MM = 5.2  # a line without rules around it
+TWO_LINES_MM = 7.0  # the most that a value takes: one of three lines would not be read back beside its label
 LABEL_MM = 26.0
 NOTE_MM = 4.6
 _GAP_MM = 2.0
@@ -26,7 +27,6 @@ _CONTINUED_MM = 6.0
 _END_MM = sheet.FOOT_TOP_MM - 5.0  # below it, every last sheet says that nothing follows
 _CONTINUED = "(続き)"
 _INDENT_MM = 1.2
-_VALUE_MM = 7.0
 _WIDE_INDENT_MM = 2.0  # of values without a label
 _LEAD_UNITS = 3  # no block begins at a sheet's foot with less
 
@@ -301,8 +301,7 @@ def _draw_cell(document: Document, cell: Cell, label_box: Box, *, ruled: bool) -
         label_pt = document.label(cell.label, label_box, sheet.LABEL_PT)
         assert label_pt >= MIN_SIZE_PT, f"the form leaves too little room for {cell.label}"
     if cell.value_mm:
-        # At most two lines: a value of three would no longer be read back beside its label.
-        height_mm = min(_VALUE_MM, value_box.height_mm)
+        height_mm = min(TWO_LINES_MM, value_box.height_mm)
         middle_mm = value_box.top_mm + value_box.height_mm / 2
         value_box = Box(value_box.left_mm, middle_mm - height_mm / 2, value_box.width_mm, height_mm)
         size_pt = sheet.NAME_PT if cell.item == "name" else cell.size_pt
@@ -316,4 +315,4 @@ def draw_end(document: Document, notes: tuple[str, ...], end_mm: float) -> None:
     for note in notes:
         document.text(document.fonts.labels, note, sheet.LEFT_MM + 1.0, y_mm + NOTE_MM / 2, 8.0)
         y_mm += NOTE_MM
-    document.text(document.fonts.labels, "以下余白", 105.0, y_mm + 2.5, 9.5, align=Align.CENTRE)
+    document.text(document.fonts.labels, "以下余白", 105.0, y_mm + (4.0 if notes else 3.0), 9.5, align=Align.CENTRE)
