@@ -7,7 +7,7 @@ SEED ?= 1
 VISITS ?= 200
 VISIT ?=
 
-.PHONY: help setup setup-test demo demo-once town test check s1 judge-card gallery lock
+.PHONY: help setup setup-test demo demo-once town test check s1 judge-card pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -42,6 +42,9 @@ check: setup-test ## format, lint, types, import rules, fast tests: under a minu
 
 judge-card: setup-test ## OpenSC and openssl judge the virtual card
 	@$(PY) -m tests.judges.card
+
+pictures: setup-test ## take the README's two pictures again, from a real visit
+	@$(PY) -m deploy.demo.pictures
 
 gallery: setup-test ## draw every kind of certificate into docs/gallery
 	@$(PY) -m tests.gallery
