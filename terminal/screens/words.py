@@ -242,7 +242,7 @@ TEXT: dict[str, tuple[str, str]] = {
         "おつりが足りません。ちょうどの金額を入れてください。",
         "There is no change. Please insert the exact amount.",
     ),
-    "cancel_payment": ("やめて、お金を返してもらう", "Cancel and get the money back"),
+    "cancel_payment": ("やめる(入れたお金は戻ります)", "Cancel (inserted money comes back)"),
     "paid_in": ("{amount}をお預かりしました。", "{amount} received."),
     "sheet_of": ("{total}枚中 {done}枚", "Sheets printed: {done} of {total}"),
     "copy_of": ("{total}通中 {current}通め", "Copy {current} of {total}"),
