@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import msgspec
 import pytest
 
@@ -27,7 +29,7 @@ LONGEST = replace(ISSUANCE, issue_number="9" * 40)
 
 
 def _content(record: Certificate) -> seal.SealContent:
-    return seal.content_of(record, LONGEST, status_id=b"s" * 16, binding=b"b" * 32, salt=b"a" * 32)
+    return seal.content_of(record, LONGEST, status_id=os.urandom(16), binding=os.urandom(32), salt=os.urandom(32))
 
 
 @pytest.mark.parametrize("record", SAMPLES)
