@@ -7,7 +7,7 @@ SEED ?= 1
 VISITS ?= 200
 VISIT ?=
 
-.PHONY: help setup setup-test demo demo-once town test check s1 judge-card pictures lock
+.PHONY: help setup setup-test demo demo-once town test check s1 judge-card pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -45,6 +45,9 @@ judge-card: setup-test ## OpenSC and openssl judge the virtual card
 
 pictures: setup-test ## take the README's two pictures again, from a real visit
 	@$(PY) -m deploy.demo.pictures
+
+gallery: setup-test ## draw every kind of certificate into docs/gallery
+	@$(PY) -m tests.gallery
 
 lock: setup-test ## pin the requirements anew, with hashes and without addresses
 	@for part in build runtime dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \

@@ -39,7 +39,7 @@ from printing.paper import certificates, recheck, seal
 from printing.paper.errors import NoEra, PaperError, UndrawableText, ValueTooLong
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
-from printing.paper.records import Certificate, Certifier, Issuance, ResidenceCertificate, TaxationCertificate
+from printing.paper.records import Certificate, Certifier, Issuance
 from protocol import grant as grants
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest
@@ -63,7 +63,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     requester_id: str
     asked: Asked
-    certificate: ResidenceCertificate | TaxationCertificate
+    certificate: Certificate
     issuance: Issuance
     municipality_name: str
     expected: Expected

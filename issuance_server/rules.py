@@ -25,6 +25,8 @@ Clock = Callable[[], datetime]
 
 _DAYS_AHEAD = 370  # how far the next opening is looked for
 _NOT_ISSUABLE = ErrorCode.NOT_ISSUABLE_HERE
+# The kinds whose records documents.py makes; a municipality that names another one does not offer it yet.
+_ISSUED_KINDS = frozenset((CertificateKind.RESIDENCE, CertificateKind.TAXATION))
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +91,7 @@ def offered(settings: MunicipalitySettings, kind: str, on_jst: date) -> tuple[Do
     Errors: NOT_OFFERED if the municipality does not offer the kind, or no ordinance says what it costs.
     """
     document = next((document for document in settings.documents if document.kind == kind), None)
-    if document is None or kind not in set(CertificateKind):
+    if document is None or kind not in _ISSUED_KINDS:
         raise IssueError(ErrorCode.NOT_OFFERED, "kind: not offered by this municipality")
     rows = (
         FeeRow(settings.municipality_code, fee.kind, fee.fee_yen, fee.commission_yen, fee.valid_from, fee.ordinance)

@@ -19,6 +19,7 @@ from printing.paper.records import (
     ResidenceItem,
     ResidencePerson,
     TaxationCertificate,
+    printed_names,
 )
 
 WATANABE = "渡\u9089\U000e010f 葛\U000e0102子"  # two variation sequences of the Moji_Joho collection
@@ -130,9 +131,7 @@ WITHHELD = TaxationCertificate(
 
 def names(record: Certificate) -> tuple[str, ...]:
     """The names printed as 氏名, in order."""
-    return (
-        tuple(person.name for person in record.people) if isinstance(record, ResidenceCertificate) else (record.name,)
-    )
+    return printed_names(record)
 
 
 @cache

@@ -13,6 +13,7 @@ from issuance_server.register.records import Resident, TaxStatus
 from issuance_server.register.store import Person
 from issuance_server.rules import JST, Asked, NotNow
 from issuance_server.settings import DocumentSettings, MunicipalitySettings, OpenHours
+from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Scope
 from tests.issuing_parts import (
@@ -163,6 +164,16 @@ def test_an_item_that_the_municipality_does_not_offer() -> None:
     assert outcome(person(), asked(items=("domicile",)), settings) is None
     assert outcome(person(), asked(items=("individual_number",)), settings) is ErrorCode.NOT_OFFERED
     assert outcome(person(), TAX, settings) is ErrorCode.NOT_OFFERED
+
+
+@pytest.mark.parametrize("kind", sorted(set(CertificateKind) - {CertificateKind.RESIDENCE, CertificateKind.TAXATION}))
+def test_a_kind_that_can_be_drawn_but_is_not_issued_yet_is_not_offered(kind: CertificateKind) -> None:
+    """Drawn from no record of its own, it would come out as another document."""
+    document = replace(SETTINGS.documents[0], kind=kind.value)
+    fee = replace(SETTINGS.fees[0], kind=kind.value)
+    settings = replace(SETTINGS, documents=(*SETTINGS.documents, document), fees=(*SETTINGS.fees, fee))
+    assert outcome(person(), asked(kind.value), settings) is ErrorCode.NOT_OFFERED
+    assert outcome(person(), SELF, settings) is None
 
 
 def test_without_a_fee_there_is_no_document() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from reportlab import rl_config
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.pdfbase.pdfdoc import PDFDictionary, PDFName, PDFStream, PDFZCompress
 from reportlab.pdfgen.canvas import Canvas
 
 from printing.paper.errors import ValueTooLong
@@ -118,6 +119,7 @@ class _Canvas(Canvas):
     """A canvas without ReportLab's initial Helvetica, which would be a font that is not embedded."""
 
     _doc: Any  # the document behind the canvas; its stub leaves it out
+    _formsinuse: list[str]  # pictures on the current page
 
     def _make_preamble(self) -> None:
         self._preamble = "1 0 0 1 0 0 cm"
@@ -254,6 +256,26 @@ class Document:
         y_pt = _y_pt(box.top_mm + box.height_mm) + (0.5 - _BASELINE_EM) * box.height_mm * PT_PER_MM
         matrix = f"{x_scale:.5f} 0 0 {y_scale:.5f} {box.left_mm * PT_PER_MM:.3f} {y_pt:.3f} cm"
         self.paths([matrix, face.outline(glyph)], colour)
+
+    def bitmap(self, name: str, width_px: int, height_px: int, rows: bytes, box: Box) -> None:
+        """Draw a picture of one bit a pixel in black on what is there; rows are padded to bytes, 1 is paper.
+
+        name: the same for the same picture within a document.
+        """
+        entries = {
+            "Type": PDFName("XObject"),
+            "Subtype": PDFName("Image"),
+            "Width": width_px,
+            "Height": height_px,
+            "ImageMask": "true",
+            "BitsPerComponent": 1,
+        }
+        picture = PDFStream(dictionary=PDFDictionary(entries), content=rows, filters=[PDFZCompress])
+        self._canvas._doc.addForm(name, picture)
+        self._canvas._formsinuse.append(name)
+        size = f"{box.width_mm * PT_PER_MM:.3f} 0 0 {box.height_mm * PT_PER_MM:.3f}"
+        place = f"{box.left_mm * PT_PER_MM:.3f} {_y_pt(box.top_mm + box.height_mm):.3f}"
+        self._add(f"q 0 0 0 rg {size} {place} cm /{self._canvas._doc.getXObjectName(name)} Do Q")
 
     def _font(self, face: Face) -> tuple[str, DocumentFont]:
         known = self._fonts.get(face)

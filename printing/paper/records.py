@@ -18,7 +18,14 @@ class CertificateKind(StrEnum):
     """The documents; the values are the words on the wire, in journals and in settings."""
 
     RESIDENCE = "residence"
+    RESIDENCE_ITEMS = "residence_items"
+    SEAL_REGISTRATION = "seal_registration"
+    INCOME = "income"
     TAXATION = "taxation"
+    TAX_PAYMENT = "tax_payment"
+    FAMILY_REGISTER = "family_register"
+    FAMILY_REGISTER_INDIVIDUAL = "family_register_individual"
+    SUPPLEMENTARY_REGISTER = "supplementary_register"
 
 
 class ResidenceItem(StrEnum):
@@ -32,6 +39,34 @@ class ResidenceItem(StrEnum):
     ALIAS_HISTORY = "alias_history"  # entry and removal of aliases (通称の記載と削除)
     PREVIOUS_ADDRESS = "previous_address"  # address before the change (異動前住所)
     INDIVIDUAL_NUMBER = "individual_number"  # Individual Number (個人番号), default off
+
+
+class StatedItem(StrEnum):
+    """Items of a residence item certificate: beside name and birth date, only those chosen have a row at all."""
+
+    ADDRESS = "address"  # 住所
+    HEAD_OF_HOUSEHOLD = "head_of_household"  # 世帯主
+    SEX = "sex"  # 性別
+    RELATIONSHIP = "relationship"  # 続柄
+    RESIDENT_SINCE = "resident_since"  # 住民となった年月日, 外国人住民となった年月日
+    ADDRESS_SINCE = "address_since"  # 住所を定めた年月日
+    NOTIFIED_ON = "notified_on"  # 届出日
+    MOVED_IN_FROM = "moved_in_from"  # 転入前住所
+    PREVIOUS_ADDRESS = "previous_address"  # 異動前住所
+    DOMICILE = "domicile"  # 本籍・筆頭者
+    NATIONALITY = "nationality"  # 国籍・地域
+    STATUS = "status"  # 30条の45の区分, 在留資格, 在留期間, 満了日
+    CARD_NUMBER = "card_number"  # 在留カード番号
+    ALIAS_HISTORY = "alias_history"  # 通称の記載と削除
+    REMARKS = "remarks"  # 備考
+    INDIVIDUAL_NUMBER = "individual_number"  # 個人番号, default off
+
+
+class SupplementaryItem(StrEnum):
+    """Items of a copy of the supplementary family register that print only when chosen."""
+
+    DOMICILE = "domicile"  # registered domicile and its head (本籍・筆頭者)
+    OVERSEAS_VOTER = "overseas_voter"  # entry in a register of overseas voters (在外選挙人)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,7 +157,215 @@ class TaxationCertificate(Record, tag="taxation", frozen=True, kw_only=True):
     annual_yen: int | None = None
 
 
-Certificate = ResidenceCertificate | TaxationCertificate
+class StatedPerson(Record, frozen=True, kw_only=True):
+    """One person on a residence item certificate; what was not asked for is None, and has no row."""
+
+    name: str
+    name_reading: str | None = None
+    former_surname: str | None = None  # always prints if recorded
+    former_surname_reading: str | None = None
+    alias: str | None = None  # always prints if recorded
+    foreign: bool = False
+    born_on: date
+    sex: str | None = None
+    relationship: str | None = None
+    resident_since: date | None = None
+    address_since: date | None = None
+    notified_on: date | None = None
+    moved_in_from: str | None = None
+    previous_address: str | None = None
+    domicile: str | None = None
+    domicile_head: str | None = None
+    nationality: str | None = None
+    category: str | None = None
+    status: str | None = None
+    period: str | None = None
+    expires_on: date | None = None
+    card_number: str | None = None
+    alias_history: tuple[str, ...] = ()
+    remarks: str | None = None
+    individual_number: str | None = None
+
+
+class ResidenceItemCertificate(Record, tag="residence_items", frozen=True, kw_only=True):
+    """Residence item certificate (住民票記載事項証明書): only the items asked for.
+
+    Name and birth date always stand there: a name alone says of nobody who it is.
+    """
+
+    address: str | None
+    head_of_household: str | None
+    items: frozenset[StatedItem]
+    people: tuple[StatedPerson, ...]
+
+
+class SealRegistrationCertificate(Record, tag="seal_registration", frozen=True, kw_only=True):
+    """Seal registration certificate (印鑑登録証明書).
+
+    image_png: one bit a pixel, and its resolution in it, from which comes the size on the paper. largest_mm: the side
+    of the square that a registered seal must go into by the municipality's rules.
+    """
+
+    name: str
+    former_surname: str | None = None  # printed without its reading
+    alias: str | None = None
+    born_on: date
+    born_in_era: bool
+    address: str
+    image_png: bytes
+    largest_mm: float = 25.0
+
+
+class IncomeCertificate(Record, tag="income", frozen=True, kw_only=True):
+    """Income certificate (所得証明書) of one fiscal year."""
+
+    fiscal_year: int
+    name: str
+    name_reading: str | None
+    alias: str | None = None
+    address_on_1_january: str
+    born_on: date
+    born_in_era: bool
+    incomes: tuple[AmountLine, ...] = ()
+    totals: tuple[AmountLine, ...] = ()
+
+
+class TaxPaymentLine(Record, frozen=True, kw_only=True):
+    """One tax: levied, paid, unpaid; whole yen, None prints 【空欄】."""
+
+    tax: str
+    levied_yen: int | None
+    paid_yen: int | None
+    unpaid_yen: int | None
+
+
+class TaxPaymentCertificate(Record, tag="tax_payment", frozen=True, kw_only=True):
+    """Tax payment certificate (納税証明書) of one fiscal year.
+
+    confirmed_until: the last day whose payments are in it.
+    """
+
+    fiscal_year: int
+    name: str
+    name_reading: str | None
+    alias: str | None = None
+    address: str
+    born_on: date
+    born_in_era: bool
+    confirmed_until: date
+    lines: tuple[TaxPaymentLine, ...]
+
+
+class MatterEntry(Record, frozen=True, kw_only=True):
+    """One line of a matter, in the register's own words: 出生日, 届出人, ..."""
+
+    label: str
+    value: str | None
+
+
+class Matter(Record, frozen=True, kw_only=True):
+    """A matter of the register (戸籍編製, ...) or of a person's status (出生, 婚姻, ...)."""
+
+    title: str
+    entries: tuple[MatterEntry, ...]
+
+
+class AdoptiveParents(Record, frozen=True, kw_only=True):
+    """Adoptive parents and the relationship to them (養子, 養女)."""
+
+    father: str | None
+    mother: str | None
+    relationship: str
+
+
+class RegisteredPerson(Record, frozen=True, kw_only=True):
+    """One person in a family register; the surname is the register's."""
+
+    given_name: str
+    given_name_reading: str | None = None
+    born_on: date
+    spouse: str | None = None  # 配偶者区分: 夫 or 妻; who is not married has no such item
+    father: str | None
+    mother: str | None
+    relationship: str | None  # 続柄 to the parents: 長男, 二女, ...
+    adoptive: AdoptiveParents | None = None
+    removed: bool = False  # 除籍
+    matters: tuple[Matter, ...] = ()
+
+
+class FamilyRegister(Record, frozen=True, kw_only=True):
+    """What both family register certificates say."""
+
+    domicile: str
+    surname: str
+    surname_reading: str | None = None
+    head_given_name: str
+    matters: tuple[Matter, ...] = ()
+    people: tuple[RegisteredPerson, ...]
+
+
+class FamilyRegisterCertificate(FamilyRegister, tag="family_register", frozen=True, kw_only=True):
+    """Family register certificate, full (戸籍全部事項証明書): everybody in the register."""
+
+
+class FamilyRegisterIndividualCertificate(FamilyRegister, tag="family_register_individual", frozen=True, kw_only=True):
+    """Family register certificate, individual (戸籍個人事項証明書): everything about some of the people in it."""
+
+
+class DatedAddress(Record, frozen=True, kw_only=True):
+    """An address and the date on which it was taken up (住所を定めた年月日)."""
+
+    address: str
+    since: date | None
+
+
+class SupplementaryPerson(Record, frozen=True, kw_only=True):
+    """One person in a supplementary family register; sex stands there only since 2022-01-11."""
+
+    name: str
+    name_reading: str | None = None
+    born_on: date | None
+    sex: str | None
+    removed_on: date | None = None
+    addresses: tuple[DatedAddress, ...]  # the oldest first
+    overseas_voter: str | None = None
+
+
+class SupplementaryRegisterCopy(Record, tag="supplementary_register", frozen=True, kw_only=True):
+    """Copy of the supplementary family register (戸籍の附票の写し): where people of one register have lived."""
+
+    domicile: str | None
+    domicile_head: str | None
+    everybody: bool  # decides the statement
+    items: frozenset[SupplementaryItem]
+    people: tuple[SupplementaryPerson, ...]
+
+
+Certificate = (
+    ResidenceCertificate
+    | ResidenceItemCertificate
+    | SealRegistrationCertificate
+    | IncomeCertificate
+    | TaxationCertificate
+    | TaxPaymentCertificate
+    | FamilyRegisterCertificate
+    | FamilyRegisterIndividualCertificate
+    | SupplementaryRegisterCopy
+)
+
+
+def kind_of(record: Certificate) -> CertificateKind:
+    """Return a record's kind: its tag is the kind's word."""
+    return CertificateKind(str(record.__struct_config__.tag))
+
+
+def printed_names(record: Certificate) -> tuple[str, ...]:
+    """Return the names printed as 氏名, in order; a family register's people all have its surname."""
+    if isinstance(record, FamilyRegister):
+        return tuple(f"{record.surname} {person.given_name}" for person in record.people)
+    if isinstance(record, ResidenceCertificate | ResidenceItemCertificate | SupplementaryRegisterCopy):
+        return tuple(person.name for person in record.people)
+    return (record.name,)
 
 
 class Certifier(Record, frozen=True, kw_only=True):

@@ -26,7 +26,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cwt.cose_key_interface import COSEKeyInterface
 
-from printing.paper.records import Certificate, CertificateKind, Issuance, ResidenceCertificate
+from printing.paper.records import (
+    Certificate,
+    CertificateKind,
+    IncomeCertificate,
+    Issuance,
+    ResidenceCertificate,
+    ResidenceItemCertificate,
+    SealRegistrationCertificate,
+    SupplementaryRegisterCopy,
+    TaxationCertificate,
+    TaxPaymentCertificate,
+    kind_of,
+    printed_names,
+)
 
 SEAL_PREFIX = "MDG1:"
 MAX_SEAL_CHARS = 2000  # a QR code of level M holds no more than 3,391 alphanumeric characters
@@ -99,14 +112,30 @@ def key_id_of(public_key_pem: bytes) -> str:
 
 
 def proven_fields(record: Certificate) -> dict[str, str]:
-    """Return what a seal shows in the clear, by an allow-list a kind.
+    """Return what a seal shows in the clear, by an allow-list a kind: names, and what the paper is about.
 
     Names are joined by line feeds, in the paper's order. Never in it: Individual Number, domicile, card number,
-    dates of a person's life, tax detail (not even whether tax was levied).
+    relationships, dates of a person's life, the registered seal, tax detail (not even whether tax was levied).
     """
-    if isinstance(record, ResidenceCertificate):
-        return {"names": "\n".join(person.name for person in record.people), "address": record.address}
-    return {"names": record.name, "fiscal_year": str(record.fiscal_year)}
+    names = {"names": "\n".join(printed_names(record))}
+    match record:
+        case ResidenceCertificate() | SealRegistrationCertificate():
+            return names | {"address": record.address}
+        case ResidenceItemCertificate():
+            return names if record.address is None else names | {"address": record.address}
+        case SupplementaryRegisterCopy():
+            return names | _common_address(record)
+        case IncomeCertificate() | TaxationCertificate() | TaxPaymentCertificate():
+            return names | {"fiscal_year": str(record.fiscal_year)}
+        case _:
+            return names
+
+
+def _common_address(record: SupplementaryRegisterCopy) -> dict[str, str]:
+    """The present address, where it is the same for all on the paper: a code holds no household's worth of others."""
+    present = {person.addresses[-1].address if person.addresses else None for person in record.people}
+    address = present.pop() if len(present) == 1 else None
+    return {} if address is None else {"address": address}
 
 
 def content_digest(record: Certificate, issuance: Issuance, salt: bytes) -> bytes:
@@ -127,10 +156,9 @@ def content_of(
 
     Errors: msgspec.ValidationError where a random value is too short or a binding not 32 bytes.
     """
-    kind = CertificateKind.RESIDENCE if isinstance(record, ResidenceCertificate) else CertificateKind.TAXATION
     content = SealContent(
         municipality_code=issuance.certifier.municipality_code,
-        kind=kind,
+        kind=kind_of(record),
         issue_number=issuance.issue_number,
         issued_on_jst=issuance.issued_on_jst,
         status_id=status_id,

@@ -108,7 +108,14 @@ STEPS: tuple[tuple[str, str], ...] = (
 #: Kinds of certificates; a kind without a row here shows the server's own title.
 KINDS: dict[str, tuple[str, str]] = {
     "residence": ("住民票の写し", "Residence certificate"),
+    "residence_items": ("住民票記載事項証明書", "Residence item certificate"),
+    "seal_registration": ("印鑑登録証明書", "Seal registration certificate"),
+    "income": ("所得証明書", "Income certificate"),
     "taxation": ("課税・非課税証明書", "Taxation certificate"),
+    "tax_payment": ("納税証明書", "Tax payment certificate"),
+    "family_register": ("戸籍全部事項証明書", "Family register certificate (full)"),
+    "family_register_individual": ("戸籍個人事項証明書", "Family register certificate (individual)"),
+    "supplementary_register": ("戸籍の附票の写し", "Copy of the supplementary family register"),
 }
 
 SCOPES: dict[str, tuple[str, str]] = {

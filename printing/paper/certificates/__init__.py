@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
-from printing.paper.certificates import residence, taxation
+from printing.paper.certificates import (
+    family_register,
+    income,
+    residence,
+    residence_items,
+    seal_registration,
+    supplementary_register,
+    tax_payment,
+    taxation,
+)
 from printing.paper.errors import UndrawableText
 from printing.paper.fonts import Fonts
 from printing.paper.page import Document
-from printing.paper.records import Certificate, Issuance, ResidenceCertificate
+from printing.paper.records import Certificate, CertificateKind, Issuance, kind_of
 from printing.paper.seal import max_seal_chars
+
+
+class Layout(Protocol):
+    """What every kind's module does; each takes its own kind of record."""
+
+    def pages(self, record: Any, /) -> int:
+        """Return the number of sheets."""
+
+    def title(self, record: Any, /) -> str:
+        """Return the title printed on every sheet."""
+
+    def check(self, record: Any, /) -> None:
+        """Refuse a record that contradicts itself or uses another document's words."""
+
+    def draw(self, document: Document, record: Any, issuance: Issuance, seal_text: str, /) -> None:
+        """Draw all sheets of a checked record."""
+
+
+LAYOUTS: Mapping[CertificateKind, Layout] = {
+    CertificateKind.RESIDENCE: residence,
+    CertificateKind.RESIDENCE_ITEMS: residence_items,
+    CertificateKind.SEAL_REGISTRATION: seal_registration,
+    CertificateKind.INCOME: income,
+    CertificateKind.TAXATION: taxation,
+    CertificateKind.TAX_PAYMENT: tax_payment,
+    CertificateKind.FAMILY_REGISTER: family_register,
+    CertificateKind.FAMILY_REGISTER_INDIVIDUAL: family_register,
+    CertificateKind.SUPPLEMENTARY_REGISTER: supplementary_register,
+}
 
 
 def render(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
@@ -34,31 +73,30 @@ def check(fonts: Fonts, record: Certificate, issuance: Issuance) -> None:
 
 def undrawable(fonts: Fonts, record: Certificate, issuance: Issuance) -> tuple[str, ...]:
     """Return every sequence of record and issuance that cannot be drawn, once each, in order of appearance."""
-    texts = (*_texts(msgspec.to_builtins(record)), *_texts(msgspec.to_builtins(issuance)))
+    # Bytes stay bytes: a picture is no text.
+    plain = (msgspec.to_builtins(part, builtin_types=(bytes,)) for part in (record, issuance))
+    texts = (text for part in plain for text in _texts(part))
     return tuple(dict.fromkeys(sequence for text in texts for sequence in fonts.undrawable(text)))
 
 
 def pages(record: Certificate) -> int:
     """Return the number of sheets the certificate has."""
-    return residence.pages(record) if isinstance(record, ResidenceCertificate) else taxation.pages(record)
+    return LAYOUTS[kind_of(record)].pages(record)
 
 
 def title(record: Certificate) -> str:
     """Return the title printed on every sheet."""
-    return residence.title(record) if isinstance(record, ResidenceCertificate) else taxation.title(record)
+    return LAYOUTS[kind_of(record)].title(record)
 
 
 def _drawn(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> Document:
     bad = undrawable(fonts, record, issuance)
     if bad:
         raise UndrawableText(bad)
-    document = Document(fonts, title(record), issuance.certifier.municipality_name)
-    if isinstance(record, ResidenceCertificate):
-        residence.check(record)
-        residence.draw(document, record, issuance, seal_text)
-    else:
-        taxation.check(record)
-        taxation.draw(document, record, issuance, seal_text)
+    layout = LAYOUTS[kind_of(record)]
+    document = Document(fonts, layout.title(record), issuance.certifier.municipality_name)
+    layout.check(record)
+    layout.draw(document, record, issuance, seal_text)
     return document
 
 

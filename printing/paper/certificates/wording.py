@@ -1,0 +1,81 @@
+"""The words of the certificates that differ by kind, by municipality and by date: rows, never branches.
+
+A row holds from valid_from on, for one municipality or for all; a municipality's own row goes before the general one.
+Residence and taxation certificates keep theirs beside their layouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from printing.paper.records import CertificateKind, Issuance
+
+_ALWAYS = date(2020, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class WordingRow:
+    """What one kind says. notes stand under the table; part: the row for a certificate of some of the people."""
+
+    kind: CertificateKind
+    statement: str
+    notes: tuple[str, ...] = ()
+    part: bool = False
+    municipality_code: str | None = None
+    valid_from: date = _ALWAYS
+
+
+ROWS: tuple[WordingRow, ...] = (
+    WordingRow(
+        CertificateKind.RESIDENCE_ITEMS,
+        "上記の事項は、住民票に記載されている事項と相違ないことを証明する。",
+    ),
+    WordingRow(
+        CertificateKind.SEAL_REGISTRATION,
+        "この写しは、登録された印影と相違ないことを証明する。",
+        notes=("印影は実物大です。左下の目盛りの長さが10mmでないものは、拡大または縮小されています。",),
+    ),
+    WordingRow(CertificateKind.INCOME, "上記のとおり証明する。"),
+    WordingRow(
+        CertificateKind.TAX_PAYMENT,
+        "上記のとおり相違ないことを証明する。",
+        notes=(
+            "納付された税が収納の記録に載るまで、2週間から3週間かかります。",
+            "収納確認日より後に納付された額は、納付済額に含まれていません。",
+        ),
+    ),
+    WordingRow(CertificateKind.FAMILY_REGISTER, "これは、戸籍に記録されている事項の全部を証明した書面である。"),
+    WordingRow(
+        CertificateKind.FAMILY_REGISTER_INDIVIDUAL,
+        "これは、戸籍中の一部の者について記録されている事項の全部を証明した書面である。",
+    ),
+    WordingRow(CertificateKind.SUPPLEMENTARY_REGISTER, "この写しは、戸籍の附票の全部の原本と相違ないことを証明する。"),
+    WordingRow(
+        CertificateKind.SUPPLEMENTARY_REGISTER,
+        "この写しは、戸籍の附票の一部の原本と相違ないことを証明する。",
+        part=True,
+    ),
+)
+
+
+def wording(
+    kind: CertificateKind, issuance: Issuance, *, part: bool = False, rows: Iterable[WordingRow] = ROWS
+) -> WordingRow:
+    """Return the row in force for the certificate's municipality on its date.
+
+    Errors: LookupError if there is none: the rows are ours, so that is a programmer's fault.
+    """
+    municipality_code = issuance.certifier.municipality_code
+    fitting = [
+        row
+        for row in rows
+        if row.kind is kind
+        and row.part == part
+        and row.municipality_code in {None, municipality_code}
+        and row.valid_from <= issuance.issued_on_jst
+    ]
+    if not fitting:
+        raise LookupError(f"{kind}: no wording on {issuance.issued_on_jst}")
+    return max(fitting, key=lambda row: (row.municipality_code is not None, row.valid_from))
