@@ -19,7 +19,6 @@ _READABLE: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"012345
 _MISREAD: Final = str.maketrans("OIL", "011")
 _DOMAIN: Final = "madoguchi-check-code-v1"
 _GROUP: Final = 4
-MAX_TYPED_CHARS: Final = 64
 
 
 def readable(random_bits: bytes) -> str:
@@ -39,4 +38,5 @@ def digest(key: bytes, issue_number: str, code: str) -> bytes:
 
 def _plain(typed: str) -> str:
     """Return letters and digits alone, as they are printed."""
-    return "".join(letter for letter in unicodedata.normalize("NFKC", typed).upper() if letter.isalnum())
+    plain = unicodedata.normalize("NFKC", typed).upper()
+    return "".join(letter for letter in plain if letter.isascii() and letter.isalnum())

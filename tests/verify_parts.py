@@ -74,9 +74,13 @@ class CheckedOffice:
     def issue(self, **fields: Any) -> bytes:
         """One more paper, printed."""
         pdf = self.prepare(**fields)
-        self.office.grant(self.caller, self._issued, payment=self._issued)
+        self.grant()
         self.office.tell(EventKind.PRINTED, order_id=order_id(self._issued), sheets_out=1)
         return pdf
+
+    def grant(self) -> None:
+        """The last paper may be printed."""
+        self.office.grant(self.caller, self._issued, payment=self._issued)
 
     def void(self) -> None:
         """The last paper is void, by the terminal's word."""
@@ -142,7 +146,8 @@ def picture(pdf: bytes, dpi: int = 200) -> Image.Image:
     """The first page as a scanner sees it."""
     document = pdfium.PdfDocument(pdf)
     try:
-        return document[0].render(scale=dpi / 72).to_pil().convert("RGB")
+        drawn: Image.Image = document[0].render(scale=dpi / 72).to_pil()
+        return drawn.convert("RGB")
     finally:
         document.close()
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 from werkzeug.serving import make_server
 
 from printing.paper import seal
 from protocol.messages import Scope
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.verify_parts import CheckedOffice, checked_office, picture, png, resealed, with_second_code
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("browser")]
@@ -130,6 +133,32 @@ def test_number_and_code_are_typed(check_page: Page, papers: Papers) -> None:
     check_page.get_by_role("button", name="確認する").click()
     expect_outcome(check_page, "not_found")
     assert check_page.url == papers.address + "/"
+
+
+def test_a_camera_reads_the_paper(papers: Papers, browser: Browser, tmp_path: Path) -> None:
+    scene = Image.new("RGB", (1280, 720), (70, 72, 70))
+    sheet = picture(papers.paper, 150)
+    scene.paste(sheet.crop((0, sheet.height - 640, 1000, sheet.height - 20)), (120, 50))
+    film = tmp_path / "film.mjpeg"
+    scene.save(film, "JPEG", quality=90)
+    chromium = browser.browser_type.launch(
+        executable_path=CHROMIUM,
+        args=[*FLAGS, "--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}"],
+    )
+    try:
+        page = chromium.new_context(permissions=["camera"], viewport={"width": 390, "height": 844}).new_page()
+        page.goto(papers.address)
+        page.get_by_role("button", name="カメラで読み取る").click()
+        expect_outcome(page, "genuine")
+        expect(page.locator("video")).to_be_hidden()
+        expect(page.get_by_role("button", name="カメラで読み取る")).to_be_visible()
+    finally:
+        chromium.close()
+
+
+def test_without_a_camera_the_other_ways_are_named(check_page: Page) -> None:
+    check_page.get_by_role("button", name="カメラで読み取る").click()
+    expect(check_page.get_by_text("カメラを使えません。")).to_be_visible()
 
 
 def test_without_a_script_the_number_still_works(browser: Browser, papers: Papers) -> None:
