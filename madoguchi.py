@@ -19,6 +19,9 @@ from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server.verify.command import CannotCheck, verify_file
 
+# Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
+TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 residents_option = click.option(
     "--residents",
     default=DEFAULT_RESIDENTS,
@@ -43,7 +46,9 @@ def main() -> None:
 @main.group()
 def town() -> None:
     """A whole invented town on this machine: card, server, coins, printer."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a town is taken down as by Ctrl-C
+    for told in TO_END:
+        if told != signal.SIGHUP or signal.getsignal(told) != signal.SIG_IGN:  # under nohup it outlives the window
+            signal.signal(told, _end_once)
 
 
 @town.command("demo")
@@ -147,6 +152,13 @@ def verify(file: Path, keys: Path, server: str | None, *, as_json: bool) -> None
         raise click.UsageError(str(error)) from error
     click.echo(verified.as_json() if as_json else verified.as_text())
     sys.exit(verified.exit_code)
+
+
+def _end_once(*_: object) -> None:
+    """Take the town down as by Ctrl-C. Told again meanwhile, go on with it: half taken down, parts would stay."""
+    for told in TO_END:
+        signal.signal(told, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _stay(residents: int, seed: int, *, for_people: bool) -> None:

@@ -4,34 +4,34 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec 1>&2 # what set-up says is no command's answer
-stage=${1:?usage: deploy/setup.sh demo|test}
+stage=${1-}
 
 fail() {
   printf '\nsetup: %s\n' "$1" >&2
   exit 1
 }
+case $stage in demo | test) ;; *) fail "usage: deploy/setup.sh demo|test" ;; esac
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
-    fail "'$1' needs root: run this as root, or install sudo"
-  fi
-}
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; } # others may be at it
 
 names_in() { grep -hv '^#' "$@"; }
 
-python=$(command -v python3.11 || command -v python3 || true)
-[ -n "$python" ] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-  [ -n "$python" ] && fail "Python 3.11 or newer is needed, $("$python" --version) is here. Debian 12 has it: apt-get install python3"
-  python=/usr/bin/python3
+python=$(command -v python3.11 || command -v python3 || echo /usr/bin/python3)
+refuse_old_python() {
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "Python 3.11 or newer is needed, $python is $("$python" --version). Debian 12 has 3.11: apt-get install python3"
 }
 
 wanted=$(names_in deploy/debian-packages.txt)
-[ "$stage" = test ] && wanted="$wanted $(names_in deploy/debian-packages-test.txt)"
-[ -x "$python" ] || wanted="$wanted python3 python3-venv python3-dev"
+[ "$stage" = demo ] || wanted="$wanted $(names_in deploy/debian-packages-test.txt)"
 if [ -x "$python" ]; then
+  refuse_old_python
   "$python" -c 'import ensurepip, venv' 2>/dev/null || wanted="$wanted python3-venv"
   "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
     wanted="$wanted python3-dev"
+else
+  wanted="$wanted python3 python3-venv python3-dev"
 fi
 command -v npm >/dev/null || wanted="$wanted npm"
 
@@ -40,45 +40,59 @@ for package in $wanted; do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
-  echo "setup: installing Debian packages:$missing"
+  echo "setup: installing Debian packages (a minute or two):$missing"
+  as_root true || fail "Debian packages need root: run this as root, or as somebody whom sudo lets"
   log=$(mktemp)
-  as_root apt-get update -qq >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get update failed: check the machine's network and /etc/apt/sources.list"; }
+  trap 'rm -f "$log"' EXIT
+  apt update >"$log" 2>&1 || true # a source of somebody else's that is down is no reason to stop; the next line tells
   # shellcheck disable=SC2086
-  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$log" 2>&1; then
-    for package in $missing; do
-      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >"$log" 2>&1 || {
-        tail -n 5 "$log" >&2
-        fail "Debian package '$package' could not be installed: the lines above say why; try 'apt-get install $package' by hand, then run this again"
+  if ! apt install -y --no-install-recommends $missing >>"$log" 2>&1; then
+    for package in $missing; do # one by one, to say which
+      apt install -y --no-install-recommends "$package" >>"$log" 2>&1 || {
+        grep -E '^(E|W|Err):' "$log" | sort -u | tail -n 8 || tail -n 8 "$log"
+        fail "Debian package '$package' could not be installed: the lines above say why. Check the network and the Debian sources in /etc/apt, try 'apt-get update' and 'apt-get install $package' by hand, then run this again"
       }
     done
   fi
-  rm -f "$log"
+  refuse_old_python
 fi
 
-requirements="requirements/build.txt requirements/runtime.txt"
-[ "$stage" = test ] && requirements="$requirements requirements/dev.txt"
-stamp=.venv/stamp-$stage
-# shellcheck disable=SC2086
-made_from=$({ "$python" --version; pwd; cat $requirements; sed '/^\[tool.ruff/,$d' pyproject.toml; } | sha256sum) # the project's part alone
-if [ "$(cat "$stamp" 2>/dev/null)" != "$made_from" ]; then
+if [ ! -d /run/pcscd ]; then # pcscd will not start without it; where systemd runs, systemd makes it
+  as_root install -d -m 755 /run/pcscd || fail "/run/pcscd could not be made: run this as root, or as somebody whom sudo lets"
+fi
+
+lists_of() { # a stage's Python packages
+  echo requirements/build.txt requirements/runtime.txt
+  [ "$1" = demo ] || echo requirements/dev.txt
+}
+# shellcheck disable=SC2046
+made_from() { # what a stage's virtual environment is made from: of pyproject.toml the project's own part alone
+  { "$python" --version; pwd; cat $(lists_of "$1"); sed '/^\[tool.ruff/,$d' pyproject.toml; } | sha256sum
+}
+
+if [ "$(cat ".venv/stamp-$stage" 2>/dev/null)" != "$(made_from "$stage")" ]; then
   echo "setup: making the virtual environment for '$stage' (about a minute)"
-  [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
+  if ! .venv/bin/python -c '' 2>/dev/null; then
+    rm -rf .venv
+    "$python" -m venv .venv || fail "the virtual environment could not be made: the lines above say why"
+  fi
   pip() {
     .venv/bin/python -m pip --disable-pip-version-check install -q "$@" ||
       fail "a Python package could not be installed: pip's lines above name it. Check the network; if a build failed, see that gcc, swig, libcups2-dev and libpcsclite-dev are there; then run this again"
   }
   pip --require-hashes -r requirements/build.txt
-  for list in $requirements; do pip --no-build-isolation --require-hashes -r "$list"; done
+  for list in $(lists_of "$stage"); do pip --no-build-isolation --require-hashes -r "$list"; done
   PYTHONWARNINGS=ignore pip --no-build-isolation --no-deps -e . # of setuptools: that editable folders can be shadowed
-  echo "$made_from" >"$stamp"
+  made_from demo >.venv/stamp-demo # what the tests need includes what the demo needs
+  made_from "$stage" >".venv/stamp-$stage"
 fi
 
 if [ -f package-lock.json ]; then
-  made_from=$(sha256sum <package-lock.json)
-  if [ "$(cat node_modules/.stamp 2>/dev/null)" != "$made_from" ]; then
+  locked=$(sha256sum <package-lock.json)
+  if [ "$(cat node_modules/.stamp 2>/dev/null)" != "$locked" ]; then
     echo "setup: fetching the front-end files"
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error ||
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
       fail "the front-end files could not be fetched: npm's lines above name the package. Check the network, then run this again"
-    echo "$made_from" >node_modules/.stamp
+    echo "$locked" >node_modules/.stamp
   fi
 fi

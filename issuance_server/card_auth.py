@@ -51,6 +51,14 @@ _RANDOM_BYTES: Final = 16
 _EXPIRY_BYTES: Final = 8
 _MAC_BYTES: Final = 32
 _KEPT_AFTER_EXPIRY: Final = timedelta(minutes=10)  # longer than servers' clocks may differ, or one could be used twice
+#: What the library raises for a certificate that is none, some of it only when the field in question is looked at.
+_NO_CERTIFICATE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 _UNDERSTOOD: Final = frozenset(
     {
         ExtensionOID.KEY_USAGE,
@@ -120,7 +128,7 @@ class AnchorsError(Exception):
 class Anchors:
     """The card authorities that are trusted: every *.pem of a folder, read again when the folder changes.
 
-    A file that is no certificate is left out and logged: it trusts nobody, and keeps nobody else out.
+    A file that is no authority's certificate is left out and logged: it trusts nobody, and keeps nobody else out.
     """
 
     def __init__(self, folder: Path, *, production: bool) -> None:
@@ -156,10 +164,21 @@ class Anchors:
         except (OSError, ValueError):
             structlog.get_logger().error("anchor_unreadable", file=path.name)
             return []
+        if not all(_is_authority(certificate) for certificate in certificates):
+            # Left in, it would be trusted as itself, without any path.
+            structlog.get_logger().error("anchor_refused", file=path.name)
+            return []
         if self._production and any(not _is_production(certificate.subject) for certificate in certificates):
             structlog.get_logger().error("anchor_refused", file=path.name)
             return []
         return certificates
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, *_NO_CERTIFICATE):
+        return False
 
 
 def _is_production(name: x509.Name) -> bool:
@@ -221,7 +240,7 @@ def _parse(certificate_der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
         unknown = [e.oid for e in certificate.extensions if e.critical and e.oid not in _UNDERSTOOD]
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except _NO_CERTIFICATE:
         raise IssueError(ErrorCode.CARD_CERTIFICATE_INVALID, "`certificate` is not one certificate in DER") from None
     if unknown:
         raise IssueError(ErrorCode.CARD_CERTIFICATE_INVALID, "`certificate` has an unknown critical extension")
@@ -244,7 +263,7 @@ def _verify_path(certificate: x509.Certificate, anchors: Anchors, now_utc: datet
     )
     try:
         chain = verifier.verify(certificate, []).chain
-    except VerificationError:
+    except (VerificationError, *_NO_CERTIFICATE):
         raise IssueError(ErrorCode.CARD_CERTIFICATE_INVALID, "no path from `certificate` to an anchor") from None
     return chain[1]
 

@@ -69,6 +69,11 @@ _CLOSE = (
     )
     .values(closed_at_utc=bindparam("closed"), finding=bindparam("found"))
 )
+_IS_OPEN = select(cases.c.case_id).where(
+    cases.c.municipality_code == bindparam("code"),
+    cases.c.case_id == bindparam("case"),
+    cases.c.closed_at_utc.is_(None),
+)
 _STOP = _insert_once("municipality_stops", ("municipality_code", "stop_id", "reason", "order_id", "opened_at_utc"))
 _stops = municipality_stops.c
 _IS_STOPPED = (
@@ -107,6 +112,12 @@ def open_case(connection: Connection, reason: CaseReason, subject: Subject, at_u
         payment_id=subject.payment_id,
         visit_id=subject.visit_id,
     )
+
+
+def is_open(connection: Connection, reason: CaseReason, subject: Subject) -> bool:
+    """Whether a case is open."""
+    keys = {"code": subject.municipality_code, "case": _case_id(reason, subject)}
+    return connection.execute(_IS_OPEN, keys).first() is not None
 
 
 def close_case(connection: Connection, reason: CaseReason, subject: Subject, finding: str, at_utc: datetime) -> bool:

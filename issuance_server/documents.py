@@ -10,6 +10,8 @@ import msgspec
 from issuance_server.register.records import ForeignResident, Resident, TaxRecord, TaxStatus
 from issuance_server.register.store import Person
 from issuance_server.rules import Asked, Decision
+from printing.paper.era import era_date, fiscal_year_words, western_date
+from printing.paper.recheck import Expected, Subject
 from printing.paper.records import (
     AmountLine,
     Certificate,
@@ -21,8 +23,10 @@ from printing.paper.records import (
     TaxationCertificate,
 )
 
-#: What the title must be, stated apart from the drawing, so that the re-check compares two sources.
+#: What the headings must be, stated apart from the drawing, so that the re-check compares two sources.
 RESIDENCE_TITLE = "住民票の写し"
+WHOLE_HOUSEHOLD = "(世帯全員)"
+PART_OF_HOUSEHOLD = "(世帯の一部)"
 TAXED_TITLE = "課税証明書"
 UNTAXED_TITLE = "非課税証明書"
 
@@ -35,13 +39,33 @@ def certificate(person: Person, asked: Asked, decision: Decision) -> Certificate
     return _residence(person, asked, decision)
 
 
-def expected_title(person: Person, asked: Asked, decision: Decision) -> str:
-    """Return the title that the finished paper must carry."""
+def expected(person: Person, asked: Asked, decision: Decision, issue_number: str, pages: int) -> Expected:
+    """Return what the finished paper must say, from the register and the decision and not from the record drawn."""
     if decision.kind is CertificateKind.RESIDENCE:
-        return RESIDENCE_TITLE
-    assert asked.fiscal_year is not None
-    taxed = person.tax[asked.fiscal_year].status is TaxStatus.TAXED
-    return TAXED_TITLE if taxed else UNTAXED_TITLE
+        address = person.household.address
+        headings = (RESIDENCE_TITLE, WHOLE_HOUSEHOLD if decision.whole_household else PART_OF_HOUSEHOLD)
+    else:
+        assert asked.fiscal_year is not None
+        tax = person.tax[asked.fiscal_year]
+        address = tax.address_on_1_january
+        title = TAXED_TITLE if tax.status is TaxStatus.TAXED else UNTAXED_TITLE
+        headings = (title, fiscal_year_words(asked.fiscal_year))
+    with_numbers = ResidenceItem.INDIVIDUAL_NUMBER in asked.items
+    return Expected(
+        people=tuple(_subject(resident, with_number=with_numbers) for resident in decision.people),
+        address=address,
+        headings=headings,
+        issue_number=issue_number,
+        pages=pages,
+    )
+
+
+def _subject(resident: Resident, *, with_number: bool) -> Subject:
+    return Subject(
+        name=resident.name,
+        born_on=era_date(resident.born_on) if resident.foreign is None else western_date(resident.born_on),
+        individual_number=resident.individual_number if with_number else None,
+    )
 
 
 def _residence(person: Person, asked: Asked, decision: Decision) -> ResidenceCertificate:

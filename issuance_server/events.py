@@ -21,6 +21,7 @@ from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, O
 from issuance_server.payments import Counted, Payment
 from issuance_server.rules import Clock, utc_now
 from issuance_server.schema import NO_MUNICIPALITY, sessions, terminal_events, terminals
+from issuance_server.sessions import end_visit
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EVENT_FIELDS, Event, EventKind
 
@@ -168,6 +169,8 @@ def _not_me(connection: Connection, terminal_id: str, event: Event, now_utc: dat
     for order in ledger.of_visit(connection, terminal_id, event.visit_id):
         municipality_code = order.municipality_code
         _move(connection, order, OrderEvent.NOT_ME, event, now_utc)
+    # A request for another order may be on its way still.
+    end_visit(connection, terminal_id, event.visit_id, now_utc)
     subject = Subject(municipality_code, terminal_id, visit_id=event.visit_id)
     open_case(connection, CaseReason.NOT_ME, subject, now_utc)
 

@@ -36,12 +36,14 @@ from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
 from printing.paper.errors import NoEra, PaperError, UndrawableText, ValueTooLong
 from printing.paper.fonts import Fonts
+from printing.paper.recheck import Expected
 from printing.paper.records import Certificate, Certifier, Issuance, ResidenceCertificate, TaxationCertificate
 from protocol import grant as grants
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest
 
 Renderer = Callable[[Fonts, Certificate, Issuance, str], bytes]
+Reread = Callable[[bytes, Expected], None]
 RandomBytes = Callable[[int], bytes]
 
 _STATUS_ID_BYTES: Final = 16
@@ -59,8 +61,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     certificate: ResidenceCertificate | TaxationCertificate
     issuance: Issuance
     municipality_name: str
-    title: str
-    names: tuple[str, ...]
+    expected: Expected
     binding: bytes
     salt: bytes
 
@@ -95,7 +96,9 @@ class Issuer:
         clock: Clock = utc_now,
         random_bytes: RandomBytes = secrets.token_bytes,
         render: Renderer = certificates.render,
+        reread: Reread = recheck.recheck,
     ) -> None:
+        """render and reread are arguments for tests alone, which show each check's fault with the check off."""
         self._engine = engine
         self._vault = vault
         self._keys = keys
@@ -106,6 +109,7 @@ class Issuer:
         self._clock = clock
         self._random_bytes = random_bytes
         self._render = render
+        self._reread = reread
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         """Return who is there, masked, and what can be had.
@@ -173,15 +177,16 @@ class Issuer:
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_STATE, ORDER_CONFLICT; NOT_OFFERED, NOT_OFFERED_NOW,
                 NOT_ISSUABLE_HERE, RECORD_CHANGED; PAYMENT_INSUFFICIENT; INTEGRITY_STOP.
         """
-        # 1. The session and its order; a grant that stands is given again.
+        # 1. The session and its order; a grant that stands is given again, while it still would be given.
         now_utc = self._clock()
         _check_session(caller, now_utc)
         fingerprint = _fingerprint(request)
         with read(self._engine) as connection:
             order = _own(connection, caller, order_id)
-        stored = _stored_grant(order, fingerprint)
-        if stored is not None:
-            return stored
+            stored = _stored_grant(order, fingerprint)
+            if stored is not None:
+                self._check_again(connection, caller, order, now_utc)
+                return stored
         # 2. Time: a paper that was prepared too long ago is void.
         if order.expires_at_utc <= now_utc:
             self._void(order, OrderEvent.TIME_OUT, Guard.EXPIRED, now_utc)
@@ -189,13 +194,13 @@ class Issuer:
         # 3. The grant, signed outside the transaction; it leaves this function only if the transaction is committed.
         answer = self._sign_grant(order, now_utc)
         with write(self._engine) as connection:
-            # 4. The order as it is now: the same request may have come twice at once.
+            # 4. Stops, hours, link, record and rules again.
             order = _own(connection, caller, order_id)
+            self._check_again(connection, caller, order, now_utc)
+            # 5. The order as it is now: the same request may have come twice at once.
             stored = _stored_grant(order, fingerprint)
             if stored is not None:
                 return stored
-            # 5. Stops, hours, link, record and rules again.
-            self._check_again(connection, caller, order, now_utc)
             # 6. The money, and the order's state.
             ledger.move(
                 connection,
@@ -270,7 +275,7 @@ class Issuer:
             if events.are_about(connection, caller.terminal_id, request.order_id):
                 raise IssueError(ErrorCode.ORDER_STATE, "order_id: given up before it arrived")
             ledger.void_expired(connection, caller.terminal_id, now_utc)
-            count_preparation(connection, caller.session_hash)
+            count_preparation(connection, caller.session_hash, now_utc)
             number = ledger.next_number(connection, code, year)
             snapshot = self._snapshot(draft, ledger.issue_number(year, number))
             row = {
@@ -306,9 +311,9 @@ class Issuer:
                 draft, issue_number, check_codes.readable(self._random_bytes(check_codes.CODE_BYTES))
             ),
             municipality_name=draft.settings.municipality_name,
-            # Stated from the decision, not from the certificate: the re-check compares two sources.
-            title=documents.expected_title(draft.person, draft.asked, draft.decision),
-            names=tuple(resident.name for resident in draft.decision.people),
+            expected=documents.expected(
+                draft.person, draft.asked, draft.decision, issue_number, certificates.pages(draft.certificate)
+            ),
             binding=draft.request.binding,
             salt=self._random_bytes(_SALT_BYTES),
         )
@@ -343,9 +348,9 @@ class Issuer:
         with _DRAWING:
             pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
             # 7. Another parser reads the finished bytes: subject, document and number.
-            pages = certificates.pages(snapshot.certificate)
-            expected = recheck.Expected(snapshot.names, snapshot.title, order.issue_number, pages)
-            disagreement = _recheck(pdf, expected)
+            #    The number is the row's, not the snapshot's: a snapshot of another order is seen by it.
+            expected = msgspec.structs.replace(snapshot.expected, issue_number=order.issue_number)
+            disagreement = self._disagreement(pdf, expected)
         now_utc = self._clock()
         if disagreement is not None:
             self._stop(order, now_utc)
@@ -363,11 +368,19 @@ class Issuer:
                     "lease": order.lease_until_utc,
                     "new_seal_text": seal_text,
                     "new_pdf_sha256": digest,
-                    "new_pages": pages,
+                    "new_pages": snapshot.expected.pages,
                     "new_expires_at_utc": expires_at_utc,
                 },
             )
-        return _prepared(order, snapshot, digest, pages, expires_at_utc), pdf
+        return _prepared(order, snapshot, digest, expires_at_utc), pdf
+
+    def _disagreement(self, pdf: bytes, expected: Expected) -> str | None:
+        """Return which fact of a finished PDF disagrees, or None."""
+        try:
+            self._reread(pdf, expected)
+        except recheck.RecheckFailed as failed:
+            return failed.what
+        return None
 
     # Answering again
 
@@ -404,13 +417,12 @@ class Issuer:
     def _render_again(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
         assert order.seal_text is not None
         assert order.pdf_sha256 is not None
-        assert order.pages is not None
         with _DRAWING:
             pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, order.seal_text)
         if hashlib.sha256(pdf).digest() != order.pdf_sha256:
             self._stop(order, now_utc)
             raise IssueError(ErrorCode.INTEGRITY_STOP, "pdf: rendered again, it is not what was checked")
-        return _prepared(order, snapshot, order.pdf_sha256, order.pages, order.expires_at_utc), pdf
+        return _prepared(order, snapshot, order.pdf_sha256, order.expires_at_utc), pdf
 
     def _open(self, connection: Connection, order: Order) -> Snapshot:
         blob = ledger.snapshot(connection, order.order_id)
@@ -472,29 +484,18 @@ def _stored_grant(order: Order, fingerprint: bytes) -> GrantAnswer | None:
     return GrantAnswer(grant=order.grant_bytes, signature=order.grant_signature)
 
 
-def _recheck(pdf: bytes, expected: recheck.Expected) -> str | None:
-    """Return which fact of a finished PDF disagrees, or None."""
-    try:
-        recheck.recheck(pdf, expected)
-    except recheck.RecheckFailed as failed:
-        return failed.what
-    return None
-
-
-def _prepared(
-    order: Order, snapshot: Snapshot, pdf_sha256: bytes, pages: int, expires_at_utc: datetime
-) -> PreparedOrder:
+def _prepared(order: Order, snapshot: Snapshot, pdf_sha256: bytes, expires_at_utc: datetime) -> PreparedOrder:
     return PreparedOrder(
         order_id=order.order_id,
         municipality_code=order.municipality_code,
         municipality_name=snapshot.municipality_name,
         kind=order.kind,
-        title=snapshot.title,
-        masked_names=tuple(masked(name) for name in snapshot.names),
+        title=snapshot.expected.headings[0],
+        masked_names=tuple(masked(person.name) for person in snapshot.expected.people),
         items=snapshot.asked.items,
         fiscal_year=snapshot.asked.fiscal_year,
         issue_number=order.issue_number,
-        pages=pages,
+        pages=snapshot.expected.pages,
         fee_yen=order.fee_yen,
         pdf_sha256=pdf_sha256,
         expires_at_utc=expires_at_utc,

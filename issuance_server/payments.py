@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from fees import postings
 from fees.postings import Account, Posting, PostingKind
-from issuance_server.cases import CaseReason, Subject, close_case, open_case
+from issuance_server.cases import CaseReason, Subject, close_case, is_open, open_case
 from issuance_server.ledger import Order
 from issuance_server.schema import NO_MUNICIPALITY, payment_lines, payments
 from issuance_server.schema import postings as posted
@@ -215,10 +215,14 @@ def _is_same(payment: Payment, order: Order, request: GrantRequest) -> bool:
 
 
 def _explain(connection: Connection, payment: Payment, name: str, at_utc: datetime) -> None:
-    """After the close: take what was just told out of suspense, and end the case if it explains all."""
+    """After the close: take what was just told out of suspense; end the case if it explains all, or it is one."""
     _suspend_rest(connection, payment, name, at_utc)
     balances = balances_of(connection, payment)
-    if not balances[Account.SUSPENSE] and not balances[Account.OVER_SHORT]:
+    if balances[Account.SUSPENSE]:
+        # The close agreed, or was explained before; that case is not opened again.
+        if not is_open(connection, CaseReason.COUNTS_DIFFER, _subject(payment)):
+            open_case(connection, CaseReason.CONTRADICTION, _subject(payment), at_utc)
+    elif not balances[Account.OVER_SHORT]:
         finding = "the terminal told afterwards what was earned or owed"
         close_case(connection, CaseReason.COUNTS_DIFFER, _subject(payment), finding, at_utc)
 

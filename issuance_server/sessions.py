@@ -32,8 +32,21 @@ _FIND_BY_ORDER: Final = (
 )
 _COUNT: Final = (
     update(sessions)
-    .where(sessions.c.session_hash == bindparam("hash"), sessions.c.preparations < MAX_PREPARATIONS)
+    .where(
+        sessions.c.session_hash == bindparam("hash"),
+        sessions.c.preparations < MAX_PREPARATIONS,
+        sessions.c.expires_at_utc > bindparam("now"),
+    )
     .values(preparations=sessions.c.preparations + 1)
+)
+_END: Final = (
+    update(sessions)
+    .where(
+        sessions.c.visit_id == bindparam("visit"),
+        sessions.c.terminal_id == bindparam("terminal"),
+        sessions.c.expires_at_utc > bindparam("now"),
+    )
+    .values(expires_at_utc=bindparam("now"))
 )
 _FORGET: Final = delete(sessions).where(sessions.c.expires_at_utc < bindparam("before"))
 
@@ -106,13 +119,23 @@ def find_session_of_order(connection: Connection, order_id: str, terminal: Termi
     return _caller(row, terminal, now_utc)
 
 
-def count_preparation(connection: Connection, session_hash: bytes) -> None:
+def count_preparation(connection: Connection, session_hash: bytes, now_utc: datetime) -> None:
     """Count one new order of a session, in the transaction that takes it in.
 
-    Errors: IssueError TOO_MANY_PREPARATIONS after MAX_PREPARATIONS; the transaction must then be given up.
+    Errors: IssueError TOO_MANY_PREPARATIONS after MAX_PREPARATIONS; SESSION_EXPIRED where the session was ended after
+            it was looked up. The transaction must then be given up.
     """
-    if connection.execute(_COUNT, {"hash": session_hash}).rowcount != 1:
-        raise IssueError(ErrorCode.TOO_MANY_PREPARATIONS, f"a visit may prepare {MAX_PREPARATIONS} orders")
+    if connection.execute(_COUNT, {"hash": session_hash, "now": now_utc}).rowcount == 1:
+        return
+    row = connection.execute(_FIND, {"hash": session_hash}).one_or_none()
+    if row is None or row.expires_at_utc <= now_utc:
+        raise IssueError(ErrorCode.SESSION_EXPIRED, "the session is over")
+    raise IssueError(ErrorCode.TOO_MANY_PREPARATIONS, f"a visit may prepare {MAX_PREPARATIONS} orders")
+
+
+def end_visit(connection: Connection, terminal_id: str, visit_id: str, now_utc: datetime) -> None:
+    """End a visit's sessions at one terminal; the rows stay, since they say whose visit it was."""
+    connection.execute(_END, {"terminal": terminal_id, "visit": visit_id, "now": now_utc})
 
 
 def _caller(row: Row[Any] | None, terminal: Terminal, now_utc: datetime) -> Caller:

@@ -13,6 +13,7 @@ import hmac
 import re
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,12 +27,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from terminal import visit as v
 from terminal.screens import choosing
 from terminal.screens.choosing import BadTouch, Draft
-from terminal.screens.view import details, view
+from terminal.screens.view import MORE_TIME, details, touches, view
 from terminal.screens.words import Lang, say
 from terminal.visit import State, Visit
 
 HTMX = Path(__file__).resolve().parent.parent / "node_modules" / "htmx.org" / "dist"
 STREAM_WAIT_S = 1.0  # an event stream looks this often whether its page or its server is gone
+STREAMS_MAX = 4  # pages that are followed at once; each holds one of the server's threads
 BODY_MAX_BYTES = 16_384
 COOKIE = "kiosk"
 TOKEN_HEADER = "Kiosk-Token"  # noqa: S105 - the name of a header, no secret
@@ -73,6 +75,7 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "taken": v.PaperTaken,
     "cancel": v.Cancel,
 }
+TOUCHES = frozenset({*PLAIN_TOUCHES, "digit", "choose", MORE_TIME})
 
 
 class Runner(Protocol):
@@ -86,8 +89,8 @@ class Runner(Protocol):
         """Return as soon as there is another version, or after timeout_s what there is."""
         ...
 
-    def post(self, event: v.Event) -> None:
-        """Hand an event to the flow."""
+    def touch(self, event: v.Event, state: State) -> None:
+        """Hand in a touch on the screen of a state; once that state is over it counts for nothing."""
         ...
 
     def more_time(self) -> None:
@@ -115,6 +118,31 @@ class Screen:
         """Show another language from now on."""
         with self._lock:
             self._lang = lang
+
+
+class Streams:
+    """The event streams that are open; the oldest gives way, so that pages left open never take every thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: deque[object] = deque(maxlen=STREAMS_MAX)
+
+    def enter(self) -> object:
+        """Return the mark of one stream more."""
+        mark = object()
+        with self._lock:
+            self._open.append(mark)
+        return mark
+
+    def leave(self, mark: object) -> None:
+        """Make room: the page is gone."""
+        with self._lock, contextlib.suppress(ValueError):  # it gave way before
+            self._open.remove(mark)
+
+    def may_go_on(self, mark: object) -> bool:
+        """Tell whether a stream is still among the newest."""
+        with self._lock:
+            return mark in self._open
 
 
 def create_app(
@@ -205,6 +233,7 @@ class Pages:
         self._runner = runner
         self._closing = closing
         self._screen = Screen()
+        self._streams = Streams()
 
     def page(self) -> str:
         """The whole page, with the screen of now in it."""
@@ -219,7 +248,7 @@ class Pages:
 
     def events(self) -> Response:
         """State and version, again at every change."""
-        return Response(_stream(self._runner, self._closing), mimetype="text/event-stream")
+        return Response(_stream(self._runner, self._closing, self._streams), mimetype="text/event-stream")
 
     def language(self) -> Response:
         """Show another language."""
@@ -240,19 +269,19 @@ class Pages:
 
     def touch(self, action: str) -> Response:
         """Hand a touch to the flow. 409: it was meant for a screen that is gone, and counts for nothing."""
+        if action not in TOUCHES:
+            abort(404)
         _, visit = self._runner.current()
-        if _stale(visit):
+        if _stale(visit) or action not in touches(visit):
             return Response(status=409)
         if action == "choose":
             return self._choose(visit)
-        if action == "digit":
-            self._touched(v.PinDigit(_digit()))
-        elif action in PLAIN_TOUCHES:
-            self._touched(PLAIN_TOUCHES[action]())
-        elif action == "more-time":
+        if action == MORE_TIME:
             self._runner.more_time()
+        elif action == "digit":
+            self._runner.touch(v.PinDigit(_digit()), visit.state)
         else:
-            abort(404)
+            self._runner.touch(PLAIN_TOUCHES[action](), visit.state)
         return Response(status=204)
 
     def htmx(self) -> Response:
@@ -260,21 +289,14 @@ class Pages:
         return send_from_directory(HTMX, "htmx.min.js")
 
     def _choose(self, visit: Visit) -> Response:
-        if visit.state is not State.CHOOSING:
-            return Response(status=409)
         chosen = choosing.read_draft(request.form, visit)
         if chosen.missing():
             answer = self._details(visit, chosen, complain=True)
             answer.headers["HX-Retarget"] = "#main"
             answer.headers["HX-Reswap"] = "innerHTML"
             return answer
-        self._touched(v.Choose(choosing.choice(chosen, visit)))
+        self._runner.touch(v.Choose(choosing.choice(chosen, visit)), visit.state)
         return Response(status=204)
-
-    def _touched(self, event: v.Event) -> None:
-        """Whoever touches is there: the time of the state begins anew, before the touch moves it on."""
-        self._runner.more_time()
-        self._runner.post(event)
 
     def _details(self, visit: Visit, chosen: Draft, *, complain: bool) -> Response:
         said = details(visit, chosen, self._screen.lang(visit), complain=complain)
@@ -314,14 +336,18 @@ def _bad(error: BadTouch) -> Response:
     return Response(f"{error}\n", 400, mimetype="text/plain")
 
 
-def _stream(runner: Runner, closing: threading.Event) -> Iterator[bytes]:
+def _stream(runner: Runner, closing: threading.Event, streams: Streams) -> Iterator[bytes]:
     """Name state and version, again at every change, and an empty line in between so that a gone page is noticed."""
-    version, visit = runner.current()
-    yield _event(version, visit)
-    while not closing.is_set():
-        newer, visit = runner.wait(version, STREAM_WAIT_S)
-        yield _event(newer, visit) if newer != version else b":\n\n"
-        version = newer
+    mark = streams.enter()
+    try:
+        version, visit = runner.current()
+        yield _event(version, visit)
+        while not closing.is_set() and streams.may_go_on(mark):
+            newer, visit = runner.wait(version, STREAM_WAIT_S)
+            yield _event(newer, visit) if newer != version else b":\n\n"
+            version = newer
+    finally:
+        streams.leave(mark)
 
 
 def _event(version: int, visit: Visit) -> bytes:
@@ -336,7 +362,13 @@ class KioskServer:
         self._closing = closing
         self._sockets: dict[int, object] = {}
         self._server = waitress.create_server(
-            app, map=self._sockets, host="127.0.0.1", port=port, threads=threads, ident=None
+            app,
+            map=self._sockets,
+            host="127.0.0.1",
+            port=port,
+            threads=threads,
+            ident=None,
+            max_request_body_size=BODY_MAX_BYTES,  # the server would keep up to 1 GB of anybody's body on the disk
         )
         self.port: int = self._server.effective_port
         self._thread = threading.Thread(target=self._server.run, name="kiosk-pages", daemon=True)

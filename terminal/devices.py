@@ -225,9 +225,9 @@ _CODES: Final[tuple[tuple[type[Exception], TerminalCode], ...]] = (
     (JournalUnavailable, TerminalCode.JOURNAL_UNAVAILABLE),
 )
 _WORKER_CODES: Final = {
-    "sign": TerminalCode.PIN_UNCERTAIN,  # a try may have been used
-    "read": TerminalCode.CARD_UNREADABLE,
-    "submit": TerminalCode.PRINT_FAILED,
+    "card": TerminalCode.CARD_UNREADABLE,
+    "press": TerminalCode.PRINT_FAILED,
+    "payment": TerminalCode.PAYMENT_FAILED,
 }
 
 _MISMATCH_CODES: Final[dict[PaperCheck, TerminalCode]] = {
@@ -268,7 +268,9 @@ def _code(error: Exception) -> str:
             return error.code
         case PaperMismatch():
             return _MISMATCH_CODES.get(error.check, TerminalCode.PAPER_MISMATCH)
+        case WorkerError(worker="card", method="sign"):
+            return TerminalCode.PIN_UNCERTAIN  # a try may have been used
         case WorkerError():
-            return _WORKER_CODES.get(error.method, TerminalCode.INTERNAL)
+            return _WORKER_CODES.get(error.worker, TerminalCode.INTERNAL)
         case _:
             return next((code for kind, code in _CODES if isinstance(error, kind)), TerminalCode.INTERNAL)

@@ -29,10 +29,18 @@ from terminal.devices import Devices
 from terminal.health import look_at_payment, look_at_press, look_at_server
 from terminal.journal import Act, Case, Ids, Intent, Journal, JournalUnavailable, Result
 from terminal.paper_check import PaperGuard, PaperMismatch
-from terminal.payment.device import ChangeUnavailable, Counted, DeviceCounters, PaymentDeviceError, PaymentState
+from terminal.payment.device import (
+    ChangeUnavailable,
+    Counted,
+    DeviceCounters,
+    DeviceGone,
+    PaymentDeviceError,
+    PaymentState,
+    PaymentStatus,
+)
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
 from terminal.visit import CopyOutcome, TerminalCode, Visit
-from terminal.workers import WorkerError
+from terminal.workers import WorkerDied, WorkerError
 
 MAX_COPIES: Final = 5
 
@@ -228,9 +236,7 @@ class Effects:
         paper, held = self.memory.papers[order_id], self.memory.grants.pop(order_id)
         # 1. The bytes once more, right before they are sent; the press hashes them again against the grant's digest.
         self._guard.check_before_print(held, paper)
-        submit = (order_id, paper.pdf, paper.prepared.pages, held.grant.pdf_sha256)
-        job: HeldJob = yield Call(Lane.PRESS, "press.submit", lambda: press.submit(*submit))
-        before: Counters = yield Call(Lane.PRESS, "press.counters", press.counters)
+        job, before = yield from self._submit_held(paper, held.grant.pdf_sha256)
         # 2. The intent, while the grant is fresh. From here on the outcome is the printer's word or unknown.
         self._guard.check_age(held, self._sources.monotonic())
         counters = {"lifetime_impressions": before.lifetime_impressions}
@@ -244,17 +250,34 @@ class Effects:
         yield from self._try(Call(Lane.PRESS, "press.purge", press.purge_all))
         return v.PrintDecided(CopyOutcome(verdict.outcome.value), verdict.sheets_out)
 
+    def _submit_held(self, paper: Paper, sha256: bytes) -> Generator[Call, Any, tuple[HeldJob, Counters]]:
+        press, order_id = self._devices.press, paper.prepared.order_id
+        submit = (order_id, paper.pdf, paper.prepared.pages, sha256)
+        try:
+            job: HeldJob = yield Call(Lane.PRESS, "press.submit", lambda: press.submit(*submit))
+            before: Counters = yield Call(Lane.PRESS, "press.counters", press.counters)
+        except PressError:
+            raise
+        except Exception as error:
+            # Whatever it was, nothing is released: for certain no paper.
+            raise PressError(f"order {order_id}: not submitted ({type(error).__name__})") from error
+        return job, before
+
     def _release_and_ask(self, job: HeldJob, before: Counters) -> Generator[Call, Any, Verdict]:
         press = self._devices.press
         try:
             yield Call(Lane.PRESS, "press.release", lambda: press.release(job))
         except (QueueStopped, NoSuchJob, JobNotPossible) as error:
             return Verdict(Outcome.FAILED, 0, f"not released: {error.detail}")
-        except (PressError, WorkerError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the job may be on its way
             log.warning("release without an answer", order=job.order_id, error=type(error).__name__)
+        ask = Call(Lane.PRESS, "press.verdict", lambda: press.verdict(job, before))
         try:
-            verdict: Verdict = yield Call(Lane.PRESS, "press.verdict", lambda: press.verdict(job, before))
-        except (PressError, WorkerError) as error:
+            try:
+                verdict: Verdict = yield ask
+            except WorkerDied:
+                verdict = yield ask  # to ask again moves nothing, and the printer remembers
+        except Exception as error:  # noqa: BLE001 - nothing but the printer's word decides that no paper came out
             return Verdict(Outcome.UNKNOWN, None, f"no verdict: {type(error).__name__}")
         return verdict
 
@@ -273,7 +296,7 @@ class Effects:
         try:
             exact_only = yield from self._open_unit(payment_id, due_yen)
         except (PaymentDeviceError, WorkerError):
-            self._note(lambda: self._journal.result(row, Result(outcome="not opened")))
+            yield from self._shut(row, visit, payment_id)
             raise
         return v.CollectionOpened(exact_only)
 
@@ -281,13 +304,31 @@ class Effects:
         """Open the unit; return whether it takes the exact sum alone, because it could not give change."""
         payment = self._devices.payment
         try:
-            yield Call(Lane.PAYMENT, "payment.start", lambda: payment.start(payment_id, due_yen))
+            yield from self._start(lambda: payment.start(payment_id, due_yen))
         except ChangeUnavailable:
             log.info("no change", payment=payment_id)
         else:
             return False
-        yield Call(Lane.PAYMENT, "payment.start", lambda: payment.start(payment_id, due_yen, exact_only=True))
+        yield from self._start(lambda: payment.start(payment_id, due_yen, exact_only=True))
         return True
+
+    def _start(self, start: Callable[[], None]) -> Generator[Call, Any, None]:
+        """An answer that was lost may have left the unit open; the same start again moves nothing, and tells."""
+        call = Call(Lane.PAYMENT, "payment.start", start)
+        try:
+            yield call
+        except (DeviceGone, WorkerError):
+            yield call
+
+    def _shut(self, row: int, visit: Visit, payment_id: str) -> Generator[Call, Any, None]:
+        """Write that the unit did not open, if it says so itself; else it may stand open, and staff have to look."""
+        payment = self._devices.payment
+        status = yield from self._try(Call(Lane.PAYMENT, "payment.status", lambda: payment.status(payment_id)))
+        if isinstance(status, PaymentStatus) and status.state is PaymentState.UNKNOWN:
+            self._note(lambda: self._journal.result(row, Result(outcome="not opened")))
+        else:
+            case = Case(code=TerminalCode.MONEY_UNCERTAIN, visit_id=visit.visit_id, payment_id=payment_id)
+            self.open_case(case)
 
     def _hold(self, _effect: v.HoldMoney, _visit: Visit) -> Program:
         memory = self.memory
@@ -300,15 +341,17 @@ class Effects:
             self._report_capture(effect, Counted(0, 0, 0, 0))
             return v.MoneyCaptured(0, 0, 0, 0)
         held_yen, collect_row = self.memory.held_yen, self.memory.collect_row
-        before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        try:
+            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        except (PaymentDeviceError, WorkerError):
+            self._report_uncollected(effect, held_yen)
+            raise
         row = self._intent(Act.CAPTURE, visit, payment_id, capture_yen, before)
         call = Call(Lane.PAYMENT, "payment.capture", lambda: payment.capture(payment_id, capture_yen))
         counted = yield from self._move(call, payment_id, PaymentState.CAPTURED)
         if counted is None:
             self._note(lambda: self._journal.result(row, Result(outcome="uncertain")))
-            for order_id, fee_yen in effect.lines:
-                self.tell_server(EventKind.CAPTURE_FAILED, order_id=order_id, payment_id=payment_id, amount_yen=fee_yen)
-            self._report_owed(payment_id, held_yen - capture_yen)
+            self._report_uncollected(effect, held_yen)
             return v.Failed(TerminalCode.MONEY_UNCERTAIN)
         yield from self._moved(row, collect_row, "captured")
         self._report_capture(effect, counted)
@@ -317,8 +360,12 @@ class Effects:
     def _return(self, effect: v.ReturnMoney, visit: Visit) -> Program:
         payment, payment_id, collect_row = self._devices.payment, effect.payment_id, self.memory.collect_row
         # 1. Closed and drained, so that no coin falls in behind the count.
-        held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", payment.hold)
-        before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        try:
+            held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", payment.hold)
+            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        except (PaymentDeviceError, WorkerError):
+            self._report_owed(payment_id, visit.money.inserted_yen if visit.money else 0)
+            raise
         row = self._intent(Act.RETURN, visit, payment_id, held_yen, before)
         # 2. Moved once.
         call = Call(Lane.PAYMENT, "payment.return", lambda: payment.give_back(payment_id))
@@ -365,6 +412,13 @@ class Effects:
             )
         )
 
+    def _report_uncollected(self, effect: v.CaptureMoney, held_yen: int) -> None:
+        for order_id, fee_yen in effect.lines:
+            self.tell_server(
+                EventKind.CAPTURE_FAILED, order_id=order_id, payment_id=effect.payment_id, amount_yen=fee_yen
+            )
+        self._report_owed(effect.payment_id, held_yen - effect.capture_yen)
+
     def _report_capture(self, effect: v.CaptureMoney, counted: Counted) -> None:
         for order_id, fee_yen in effect.lines:
             self.tell_server(EventKind.CAPTURED, order_id=order_id, payment_id=effect.payment_id, amount_yen=fee_yen)
@@ -410,7 +464,7 @@ class Effects:
         return v.Failed(TerminalCode.RESIDUE) if residue else None
 
     def _check_devices(self, _effect: v.CheckDevices, _visit: Visit) -> Program:
-        reasons = [f"case {cast(Case, row.body).code}" for row in self._journal.open_cases()]
+        reasons = self._open_cases()
         reasons += ["reader-gone"] * self.reader_gone
         reasons += ["journal-unavailable"] * self._journal_lost
         reasons += [f"events-refused {self.events_refused}"] * (self.events_refused is not None)
@@ -418,6 +472,13 @@ class Effects:
         reasons += yield from look_at_payment(self._devices.payment)
         reasons += yield from look_at_server(self._devices.server, self._sources)
         return v.DevicesLost(tuple(reasons)) if reasons else v.DevicesReady()
+
+    def _open_cases(self) -> list[str]:
+        try:
+            return [f"case {cast(Case, row.body).code}" for row in self._journal.open_cases()]
+        except JournalUnavailable as error:
+            self.lose_journal(error)
+            return []
 
     # Common
 
@@ -436,8 +497,13 @@ class Effects:
         try:
             write()
         except JournalUnavailable as error:
-            self._journal_lost = True
+            self.lose_journal(error)
+
+    def lose_journal(self, error: JournalUnavailable) -> None:
+        """Nothing begins any more until the terminal is started anew, and its journal has been read from the start."""
+        if not self._journal_lost:
             log.critical("journal unavailable", error=str(error))
+        self._journal_lost = True
 
     def _try(self, call: Call) -> Generator[Call, Any, object]:
         """Make a call whose failure changes nothing for this visit: the look at the devices afterwards sees it."""

@@ -98,6 +98,7 @@ def out_of_service(visit: Visit, event: v.DevicesLost) -> Step:
 
 
 def not_forgotten(visit: Visit, event: v.Failed) -> Step:
+    """Nobody stands here: whatever failed, the next look at the devices tells whether a visit may begin."""
     return out_of_service(visit, v.DevicesLost((event.code,)))
 
 
@@ -331,6 +332,8 @@ def print_timed_out(visit: Visit, _: object) -> Step:
 
 def not_printed(visit: Visit, event: v.Failed) -> Step:
     """The runner stopped before the release: for certain nothing came out."""
+    if event.code == TerminalCode.INTERNAL:  # a fault of the program's own: no word on the paper at all
+        return print_decided(visit, v.PrintDecided(CopyOutcome.UNKNOWN, None))
     order_id = _current(visit).order_id
     case = event.code in INTEGRITY
     opened: tuple[Effect, ...] = (v.OpenCase(event.code, order_id),) if case else ()

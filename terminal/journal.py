@@ -14,6 +14,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -155,7 +156,7 @@ class Outgoing:
 class Journal:
     """The journal of one terminal. Every method belongs to the thread that made it.
 
-    Errors of all methods that write: JournalUnavailable. Of the constructor also: JournalBroken.
+    Errors of all methods: JournalUnavailable. Of the constructor also: JournalBroken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -201,12 +202,10 @@ class Journal:
 
     def outgoing(self, limit: int) -> tuple[Outgoing, ...]:
         """Return the oldest events that the server has not accepted, in order."""
-        rows = self._rows.rows_where(
-            "kind = 'event' and sequence > :accepted",
-            {"accepted": self.accepted_through()},
-            order_by="sequence",
-            limit=limit,
-        )
+        accepted = {"accepted": self.accepted_through()}
+        where = "kind = 'event' and sequence > :accepted"
+        with _reading():
+            rows = list(self._rows.rows_where(where, accepted, order_by="sequence", limit=limit))
         return tuple(Outgoing(row["sequence"], row["body"]) for row in rows)
 
     def unsent(self) -> int:
@@ -247,11 +246,9 @@ class Journal:
         return (_row(row) for row in self._rows.rows_where(order_by="row"))
 
     def _without(self, kind: RowKind, answer: RowKind) -> tuple[Row, ...]:
-        rows = self._rows.rows_where(
-            f"kind = :kind and row not in (select of_row from {_JOURNAL} where kind = :answer)",  # noqa: S608 - ours
-            {"kind": kind, "answer": answer},
-            order_by="row",
-        )
+        where = f"kind = :kind and row not in (select of_row from {_JOURNAL} where kind = :answer)"  # noqa: S608 - ours
+        with _reading():
+            rows = list(self._rows.rows_where(where, {"kind": kind, "answer": answer}, order_by="row"))
         return tuple(_row(row) for row in rows)
 
     def _append(
@@ -306,7 +303,17 @@ class Journal:
         return last
 
     def _scalar(self, sql: str) -> Any:
-        return self._db.execute(sql).fetchone()[0]
+        with _reading():
+            return self._db.execute(sql).fetchone()[0]
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """A file that breaks under us is said as one that takes no row: nothing may begin on what cannot be read."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalUnavailable(str(error)) from error
 
 
 def open_database(path: Path) -> Database:

@@ -92,11 +92,19 @@ class _MoreTime:
     """Somebody asked for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Touched:
+    """A touch, and the state whose screen the finger saw."""
+
+    event: Event
+    state: State
+
+
 class _Stop:
     """Tells the runner to end."""
 
 
-_Item = Event | _Told | _Answer | _Done | _MoreTime | _CloseCases | _Stop
+_Item = Event | _Told | _Answer | _Done | _MoreTime | _Touched | _CloseCases | _Stop
 _MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.CollectMoney)
 
 
@@ -187,8 +195,12 @@ class Runner:
         self._thread.join(STOP_TIMEOUT_S)
 
     def post(self, event: Event) -> None:
-        """Hand in what a finger did, or what a simulation decides."""
+        """Hand an event to the flow as it is."""
         self._queue.put(event)
+
+    def touch(self, event: Event, state: State) -> None:
+        """Hand in what a finger did on the screen of a state; once that state is over it counts for nothing."""
+        self._queue.put(_Touched(event, state))
 
     def tell(self, event: DeviceEvent) -> None:
         """Hand in what a device said by itself."""
@@ -258,7 +270,15 @@ class Runner:
                 self._send_events()
             except Exception as error:  # noqa: BLE001 - a fault must not leave money in the tray and a dead page
                 _log_fault("runner", error)
-                self._step(v.Failed(TerminalCode.INTERNAL))
+                self._fail()
+
+    def _fail(self) -> None:
+        """End what was going on as well as it can be; this thread itself never ends, or the page would stand still."""
+        self._rearm()
+        try:
+            self._step(v.Failed(TerminalCode.INTERNAL))
+        except Exception as error:  # noqa: BLE001 - the same fault again: the state's time-out is what is left
+            _log_fault("runner, after a fault", error)
 
     def _next(self) -> _Item:
         now_s = self._sources.monotonic()
@@ -280,16 +300,26 @@ class Runner:
                 self._take_told(item.event)
             case _MoreTime():
                 self._rearm()
+            case _Touched():
+                self._take_touch(item)
             case _CloseCases():
                 self._effects.close_cases(item.note)
-                if self._visit.state is State.OUT_OF_SERVICE:
-                    self._begin((v.CheckDevices(),))
+                self._check_if_closed()
             case v.TimedOut() if self._sources.monotonic() < self._deadline_s:
                 pass  # woken for the outbox
             case _Stop():
                 raise AssertionError("the loop ends before")
             case _:
                 self._step(item)
+
+    def _take_touch(self, touched: _Touched) -> None:
+        """Fingers touch twice, and pages lag behind: what was meant for another screen counts for nothing."""
+        if touched.state is self._visit.state:
+            self._step(touched.event)
+
+    def _check_if_closed(self) -> None:
+        if self._visit.state is State.OUT_OF_SERVICE:
+            self._begin((v.CheckDevices(),))
 
     def _take_told(self, told: DeviceEvent) -> None:
         """Translate what a device said; what belongs to another payment or order is history."""
@@ -304,8 +334,7 @@ class Runner:
                 self._step(v.DevicesLost((READER_GONE,)))
             case card.ReaderBack():
                 self._effects.reader_gone = False
-                if visit.state is State.OUT_OF_SERVICE:
-                    self._begin((v.CheckDevices(),))
+                self._check_if_closed()
             case MoneyCounted() if visit.money and visit.money.payment_id == told.payment_id:
                 self._step(v.MoneyInserted(told.total_yen))
             case SheetProgress() if visit.orders and visit.orders[visit.current].order_id == told.order_id:
@@ -357,7 +386,7 @@ class Runner:
         self._entered_s = now_s
 
     def _publish(self) -> None:
-        self._unsent_events = self._journal.unsent()
+        self._count_unsent()
         with self._changed:
             self._shown = self._visit
             self._version += 1
@@ -404,16 +433,26 @@ class Runner:
 
     def _send_events(self) -> None:
         """Send the oldest events in the background, in order, until the server has them all."""
-        self._unsent_events = self._journal.unsent()
+        self._count_unsent()
         if self._sending or not self._unsent_events or self._sources.monotonic() < self._resend_at_s:
             return
+        try:
+            rows = self._journal.outgoing(EVENTS_AT_ONCE)
+        except JournalUnavailable as error:
+            self._effects.lose_journal(error)
+            self._resend_at_s = self._sources.monotonic() + RESEND_MAX_S
+            return
         self._sending = True
-        self._advance(_Running(self._send_once(), self._visit_number, must_end=True), None, None)
+        events = tuple(msgspec.json.decode(row.signed, type=SignedEvent) for row in rows)
+        self._advance(_Running(self._send_once(events), self._visit_number, must_end=True), None, None)
 
-    def _send_once(self) -> Program:
-        events = tuple(
-            msgspec.json.decode(row.signed, type=SignedEvent) for row in self._journal.outgoing(EVENTS_AT_ONCE)
-        )
+    def _count_unsent(self) -> None:
+        try:
+            self._unsent_events = self._journal.unsent()
+        except JournalUnavailable as error:
+            self._effects.lose_journal(error)
+
+    def _send_once(self, events: tuple[SignedEvent, ...]) -> Program:
         try:
             answer: EventsAnswer = yield Call(
                 Lane.OUTBOX, "server.events", lambda: self._devices.server.send_events(events)

@@ -233,6 +233,7 @@ class FakeCoins:
         if not self.has_change and not exact_only:
             raise ChangeUnavailable("no change")
         self.payment_id, self.due_yen, self.open, self.exact_only = payment_id, due_yen, True, exact_only
+        self.cues.play("start answer")
 
     def hold(self) -> int:
         self.cues.play("hold")

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from printing.paper.fonts import Fonts
 from printing.paper.records import (
     AmountLine,
+    Certificate,
     Certifier,
     ForeignResidentItems,
     Issuance,
@@ -125,6 +126,13 @@ WITHHELD = TaxationCertificate(
     born_on=date(2004, 9, 30),
     born_in_era=True,
 )
+
+
+def names(record: Certificate) -> tuple[str, ...]:
+    """The names printed as 氏名, in order."""
+    return (
+        tuple(person.name for person in record.people) if isinstance(record, ResidenceCertificate) else (record.name,)
+    )
 
 
 @cache

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
+
 from protocol.errors import ErrorCode
 from protocol.messages import ItemOffer, MemberOffer, Offer, PreparedOrder, Scope
 from terminal.visit import (
@@ -68,8 +70,8 @@ CLOSED_NOW = offer(
 OFFERS = (offer(), TAXATION, CLOSED_NOW)
 
 
-def order(n: int = 0, **changes: object) -> Order:
-    prepared = PreparedOrder(
+def prepared(n: int = 0) -> PreparedOrder:
+    return PreparedOrder(
         order_id=f"{n:032x}",
         municipality_code="999016",
         municipality_name="みなと野市",
@@ -84,14 +86,32 @@ def order(n: int = 0, **changes: object) -> Order:
         pdf_sha256=b"\0" * 32,
         expires_at_utc=datetime(2025, 6, 1, tzinfo=UTC),
     )
-    return replace(Order(prepared.order_id, prepared, sheets=2), **changes)  # type: ignore[arg-type] # as above
 
 
+def order(n: int = 0, **changes: object) -> Order:
+    return replace(Order(f"{n:032x}", prepared(n), sheets=2), **changes)  # type: ignore[arg-type] # as above
+
+
+NINE = tuple(f"M●●●● H●●●●●●● {'A' * (n % 3)}●●" if n % 2 else "山● 太●" for n in range(9))
+MANY_ITEMS = (
+    "relationship",
+    "nationality",
+    "status",
+    "card_number",
+    "alias_history",
+    "previous_address",
+    "individual_number",
+)
+NINE_OFFER = offer(
+    members=tuple(MemberOffer(ref=f"m{n}", masked_name=name, is_requester=n == 0) for n, name in enumerate(NINE)),
+    items=tuple(ItemOffer(item=item, default=False) for item in MANY_ITEMS),
+)
 CHOICE = Choice("999016", "residence", Scope.SELF, (), (), None, 1)
 _PERSON = Visit(
     State.CHOOSING, visit_id=VISIT_ID, certificate_sha256=b"\1" * 32, masked_name="山● 太●", offers=OFFERS, tries_left=3
 )
 _ORDERED = replace(_PERSON, choice=CHOICE, orders=(order(),), payment_id=PAYMENT_ID)
+_NINE_PREPARED = msgspec.structs.replace(prepared(), masked_names=NINE, items=MANY_ITEMS)
 _PAYING = replace(_ORDERED, money=Money(PAYMENT_ID, 300))
 _PAID = replace(_ORDERED, money=Money(PAYMENT_ID, 300, inserted_yen=500))
 
@@ -111,9 +131,16 @@ VISITS: dict[str, Visit] = {
     "authenticating": Visit(State.AUTHENTICATING, visit_id=VISIT_ID),
     "take_card": replace(_PERSON, state=State.TAKE_CARD),
     "choosing": _PERSON,
+    "choosing_nine": replace(_PERSON, offers=(NINE_OFFER, TAXATION)),
     "preparing": replace(_PERSON, state=State.PREPARING, choice=CHOICE),
     "confirming": replace(_ORDERED, state=State.CONFIRMING),
     "confirming_two": replace(_ORDERED, state=State.CONFIRMING, orders=(order(), order(1))),
+    "confirming_nine": replace(
+        _ORDERED,
+        state=State.CONFIRMING,
+        offers=(NINE_OFFER, TAXATION),
+        orders=tuple(replace(order(n), prepared=_NINE_PREPARED) for n in range(5)),
+    ),
     "collecting": replace(_PAYING, state=State.COLLECTING),
     "collecting_some": replace(
         _PAYING, state=State.COLLECTING, money=Money(PAYMENT_ID, 300, exact_only=True, inserted_yen=100)
@@ -122,6 +149,7 @@ VISITS: dict[str, Visit] = {
     "granting": replace(_PAID, state=State.GRANTING),
     "printing": replace(_PAID, state=State.PRINTING, orders=(order(), order(1)), sheets_done=1),
     "ask_sheets": replace(_PAID, state=State.ASK_SHEETS),
+    "ask_sheets_one": replace(_PAID, state=State.ASK_SHEETS, orders=(order(sheets=1),)),
     "capturing": replace(_PAID, state=State.CAPTURING),
     "returning": replace(_PAID, state=State.RETURNING, refusal=Refusal(TerminalCode.CANCELLED)),
     "take_paper": replace(
@@ -165,8 +193,9 @@ class FakeRunner:
             self._changed.wait_for(lambda: self._version != version, timeout_s)
             return self._version, self._visit
 
-    def post(self, event: Event) -> None:
+    def touch(self, event: Event, state: State) -> None:
         with self._changed:
+            assert state is self._visit.state
             self.posted.append(event)
             self._changed.notify_all()
 

@@ -177,6 +177,28 @@ def test_no_certificate_at_all(folder: Path, der: bytes) -> None:
     assert code_of(Card(rsa_key("card"), der), folder, signature=b"s") is ErrorCode.CARD_CERTIFICATE_INVALID
 
 
+def test_an_altered_certificate_is_refused_wherever_it_is_altered(folder: Path) -> None:
+    """Its version, a name in it, its dates: what a parser reads late must not come out as an error of ours."""
+    der = Authority().card().certificate_der
+    anchors = Anchors(folder, production=False)
+    refused = {ErrorCode.CARD_CERTIFICATE_INVALID, ErrorCode.CARD_SIGNATURE_INVALID}
+    for place in range(len(der)):
+        altered = der[:place] + bytes([der[place] ^ 0x21]) + der[place + 1 :]
+        assert code_of(Card(rsa_key("card"), altered), folder, anchors=anchors, signature=bytes(256)) in refused, place
+
+
+def test_an_anchor_that_is_no_authority_admits_nobody(folder: Path) -> None:
+    """A card's certificate among the anchors, and one that signed itself."""
+    card = Authority().card()
+    (folder / "card.pem").write_bytes(x509.load_der_x509_certificate(card.certificate_der).public_bytes(Encoding.PEM))
+    assert check(card, folder).serial == 77
+    lonely = Authority(rsa_key("card"), name="JPKI-LONELY", extensions=CARD_EXTENSIONS)
+    lonely.anchor(folder, "lonely.pem")
+    self_signed = Card(rsa_key("card"), lonely.certificate.public_bytes(Encoding.DER))
+    assert code_of(self_signed, folder) is ErrorCode.CARD_CERTIFICATE_INVALID
+    assert code_of(lonely.card(rsa_key("other card")), folder) is ErrorCode.CARD_CERTIFICATE_INVALID
+
+
 def test_filler_behind_the_certificate_is_refused(folder: Path) -> None:
     card = Card(rsa_key("card"), Authority().card().certificate_der + b"\xff\xff")
     assert code_of(card, folder) is ErrorCode.CARD_CERTIFICATE_INVALID

@@ -8,7 +8,7 @@ import msgspec
 import pikepdf
 import pytest
 
-from printing.paper.certificates import check, names, pages, render, title, undrawable
+from printing.paper.certificates import check, pages, render, title, undrawable
 from printing.paper.certificates.residence import is_relationship
 from printing.paper.errors import InconsistentRecord, NoEra, PaperError, ValueTooLong, WrongVocabulary
 from printing.paper.recheck import page_texts
@@ -34,6 +34,7 @@ from tests.paper_samples import (
     bare,
     fonts,
     line,
+    names,
     residence,
 )
 

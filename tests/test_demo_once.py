@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,7 @@ def test_nobody_of_that_id_is_broken_and_named(tmp_path: Path) -> None:
         ({"kind": "seal"}, "kind"),
         ({"copies": 9}, "copies"),
         ({"coins": [7]}, "coins"),
+        ({"scope": []}, "scope"),
     ],
 )
 def test_a_visit_file_that_cannot_be_used_is_named_by_field(tmp_path: Path, visit: dict[str, Any], named: str) -> None:
@@ -155,6 +157,16 @@ def test_a_card_of_an_unknown_authority_is_refused(outside: OutsideVisit, strang
     with PluggedCard(VirtualCard(stranger[1]), outside.facts["vpcd_port"]):
         code, line = outside.end()
     assert (code, line["refused"]) == (3, "CARD_CERTIFICATE_INVALID")
+
+
+def test_a_part_that_dies_is_broken_and_named(outside: OutsideVisit, stranger: tuple[TownPki, Path]) -> None:
+    for pid in children_of(outside.facts["coin_unit"]):
+        os.kill(int(pid), signal.SIGKILL)
+    with PluggedCard(VirtualCard(stranger[1]), outside.facts["vpcd_port"]):
+        code, line = outside.end()
+    assert (code, line["outcome"]) == (1, "broken")
+    assert "coin unit" in line["error"]
+    assert children_of(outside.facts["run"]) == []
 
 
 def test_a_card_that_was_made_known_gets_its_resident_s_paper(

@@ -49,9 +49,13 @@ class FakeWorld:
         self.acts: list[str] = []
         self.cup: Coins = {}
 
-    def put_card(self, resident_id: str) -> None:
-        if resident_id not in {"r1", "r2"}:
+    def holder(self, resident_id: str) -> CardHolder:
+        found = dict(self.residents(""))
+        if resident_id not in found:
             raise NoSuchResident(resident_id)
+        return found[resident_id]
+
+    def put_card(self, resident_id: str) -> None:
         self.acts.append(f"put {resident_id}")
 
     def take_card(self) -> None:
@@ -151,10 +155,12 @@ def test_nobody_presses_the_docks_buttons_from_elsewhere(dock: Dock, world: Fake
 
 
 def test_a_card_is_put_on_and_taken_off(dock: Dock, world: FakeWorld) -> None:
-    assert "r1" in dock.post("/dock/card", resident="r1")[1]
+    lying = dock.post("/dock/card", resident="r2")[1]
+    assert "海野 花子" in lying
+    assert "PIN 1234" in lying
     assert "No card" in dock.post("/dock/card/take")[1]
     assert dock.post("/dock/card", resident="nobody")[0] == 404
-    assert world.acts == ["put r1", "take card"]
+    assert world.acts == ["put r2", "take card"]
 
 
 def test_residents_are_found_by_part_of_their_name_or_id(dock: Dock) -> None:

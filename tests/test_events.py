@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from fees.postings import Account
-from issuance_server import events
+from issuance_server import events, ledger
 from issuance_server.database import read
 from issuance_server.ledger import OrderState
 from issuance_server.schema import cases, terminal_events
@@ -303,6 +303,18 @@ def test_not_me_voids_the_visit_and_calls_somebody(office: Office) -> None:
     states = [office.order(number).state for number in (1, 2, 3)]
     assert states == [OrderState.VOIDED, OrderState.VOIDED, OrderState.PREPARED]
     assert office.open_cases() == ["NOT_ME"]
+
+
+def test_after_not_me_the_visit_gets_nothing_more(office: Office) -> None:
+    """A request for another order was on its way; the session was looked up before the event was told."""
+    caller, other = office.caller(), office.caller(terminal="t-2", visit="2" * 32)
+    office.tell(EventKind.NOT_ME, visit_id=VISIT)
+    with pytest.raises(IssueError) as refused:
+        office.prepare(caller, 1)
+    assert refused.value.code is ErrorCode.SESSION_EXPIRED
+    with read(office.engine) as connection:
+        assert ledger.find(connection, order_id(1)) is None
+    office.prepare(other, 2)
 
 
 def test_not_me_before_any_order_still_names_the_municipality(office: Office) -> None:

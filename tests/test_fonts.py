@@ -10,12 +10,12 @@ import pytest
 import uharfbuzz as hb
 from fontTools.ttLib import TTFont
 
-from printing.paper.certificates import names, render, undrawable
+from printing.paper.certificates import render, undrawable
 from printing.paper.errors import FontMissing, UndrawableText
 from printing.paper.fonts import FONT_FOLDER, Face, FaceList, Fonts, units
 from printing.paper.page import Document
 from printing.paper.recheck import page_texts
-from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, bare, fonts, residence
+from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, bare, fonts, names, residence
 
 IPAMJ = FONT_FOLDER / "ipamj" / "ipamjm.ttf"
 ADOBE_JAPAN1 = "葛\U000e0100"  # registered in the Adobe-Japan1 collection, not in Moji_Joho

@@ -19,7 +19,13 @@ from issuance_server.ledger import OrderState
 from issuance_server.schema import issue_number_counters
 from printing.paper import certificates, recheck, seal
 from printing.paper.fonts import Fonts
-from printing.paper.records import Certificate, Issuance, ResidenceCertificate
+from printing.paper.records import (
+    Certificate,
+    Issuance,
+    ResidenceCertificate,
+    ResidenceItem,
+    TaxationCertificate,
+)
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EventKind, PreparedOrder, Scope
 from tests.issuing_parts import (
@@ -413,6 +419,35 @@ def other_document(fonts: Fonts, _record: Certificate, issuance: Issuance, seal_
     return certificates.render(fonts, record, issuance, seal_text)
 
 
+def namesake(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
+    """Somebody else of the same name, in the same house: only the date of birth tells them apart."""
+    assert isinstance(record, ResidenceCertificate)
+    someone = replace(record, people=(replace(record.people[0], born_on=date(2003, 1, 2)),))
+    return certificates.render(fonts, someone, issuance, seal_text)
+
+
+def other_address(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
+    assert isinstance(record, ResidenceCertificate)
+    return certificates.render(fonts, replace(record, address=record.address + "9"), issuance, seal_text)
+
+
+def whole_household(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
+    assert isinstance(record, ResidenceCertificate)
+    return certificates.render(fonts, replace(record, whole_household=True), issuance, seal_text)
+
+
+def number_unasked(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
+    """S19: the register's own copy of the person was drawn, and not what was chosen of it."""
+    assert isinstance(record, ResidenceCertificate)
+    chosen = frozenset((*record.items, ResidenceItem.INDIVIDUAL_NUMBER))
+    someone = replace(record.people[0], individual_number=INDIVIDUAL_NUMBER)
+    return certificates.render(fonts, replace(record, items=chosen, people=(someone,)), issuance, seal_text)
+
+
+def broken_page(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
+    return certificates.render(fonts, record, issuance, seal_text).replace(b"/Kids [ ", b"/Kids [ 9")
+
+
 class LastOne:
     """The fault of 2023: it hands out the paper that it made before."""
 
@@ -424,7 +459,19 @@ class LastOne:
         return last or self.kept
 
 
-@pytest.mark.parametrize("fault", [other_subject, other_number, other_document])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        other_subject,
+        namesake,
+        other_address,
+        whole_household,
+        number_unasked,
+        other_number,
+        other_document,
+        broken_page,
+    ],
+)
 def test_a_paper_that_is_not_what_was_ordered_stops_the_municipality(
     office: Office, fault: Callable[..., bytes]
 ) -> None:
@@ -445,6 +492,15 @@ def test_a_paper_that_is_not_what_was_ordered_stops_the_municipality(
         assert cases.close_stop(connection, CODE, stop_id, "the renderer was replaced", office.clock())
         assert not cases.close_stop(connection, CODE, stop_id, "again", office.clock())
     office.prepare(caller, 2)
+
+
+def test_another_fiscal_year_than_the_one_ordered_stops_the_municipality(office: Office) -> None:
+    def last_year(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
+        assert isinstance(record, TaxationCertificate)
+        return certificates.render(fonts, replace(record, fiscal_year=2025), issuance, seal_text)
+
+    caller, wanted = office.caller(), office.request(kind="taxation", fiscal_year=2026)
+    assert code_of(lambda: office.new_issuer(render=last_year).prepare(caller, wanted)) is ErrorCode.INTEGRITY_STOP
 
 
 def test_the_last_one_s_paper_reaches_nobody(office: Office) -> None:

@@ -174,6 +174,24 @@ def test_what_changed_since_is_checked_again(
     assert office.balances() == {}
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(stop, ErrorCode.INTEGRITY_STOP), (lambda office: office.put(replace(TARO, issuance_stop=True)), REFUSED)],
+)
+def test_a_grant_that_stands_is_not_given_again_once_it_would_not_be_given(
+    office: Office, change: Callable[[Office], object], code: ErrorCode
+) -> None:
+    """S13: its answer may have been lost, and the terminal's 60 s begin when it receives one."""
+    caller = office.caller()
+    office.prepare(caller)
+    office.grant(caller)
+    before = rows(office), office.balances()
+    change(office)
+    assert code_of(lambda: office.grant(caller)) is code
+    assert office.order().state is OrderState.GRANTED, "what the printer did, only the terminal knows"
+    assert (rows(office), office.balances()) == before
+
+
 class Forgetful(Issuer):
     """The fault: it grants what was prepared, without another look."""
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -133,6 +133,22 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_bytes(b"x" * 4096)
     with pytest.raises(JournalUnavailable):
         Journal(path)
+
+
+@pytest.mark.parametrize(
+    "read", [Journal.unsent, Journal.open_cases, Journal.unfinished, Journal.next_sequence, lambda j: j.outgoing(1)]
+)
+def test_a_file_that_breaks_while_it_is_open_is_said_by_every_read(
+    path: Path, journal: Journal, read: Callable[[Journal], object]
+) -> None:
+    journal.event(1, b"event")
+    other = sqlite3.connect(path)
+    other.execute("alter table journal rename column kind to sort")
+    other.execute("alter table journal rename column sequence to number")
+    other.commit()
+    other.close()
+    with pytest.raises(JournalUnavailable):
+        read(journal)
 
 
 def test_only_the_thread_that_opened_it_writes(journal: Journal) -> None:

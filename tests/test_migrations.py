@@ -51,4 +51,6 @@ def test_the_comparison_notices_a_missing_column(tmp_path: Path) -> None:
 def test_a_second_upgrade_does_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'twice.db'}"
     upgrade(url)
+    once = (tmp_path / "twice.db").read_bytes()
     upgrade(url)
+    assert (tmp_path / "twice.db").read_bytes() == once

@@ -132,6 +132,21 @@ def test_a_refund_is_due_once(office: Office) -> None:
     assert office.open_cases() == ["CONTRADICTION"]
 
 
+@pytest.mark.parametrize("late", [EventKind.CAPTURED, EventKind.RETURN_DUE])
+def test_what_is_told_after_a_close_that_agreed_is_a_case(office: Office, late: EventKind) -> None:
+    """Nothing stands in suspense while no case is open."""
+    caller = office.caller()
+    office.prepare(caller)
+    office.grant(caller)
+    office.tell(EventKind.PRINTED, order_id=order_id(1), sheets_out=1)
+    office.tell(EventKind.PAYMENT_CLOSED, payment_id=payment_id(1), **counted(500, 0, 0, 500))
+    assert office.open_cases() == []
+    about = {"order_id": order_id(1)} if late is EventKind.CAPTURED else {}
+    office.tell(late, payment_id=payment_id(1), amount_yen=FEE_YEN, **about)
+    assert office.balances()[Account.SUSPENSE] == FEE_YEN
+    assert office.open_cases() == ["CONTRADICTION"]
+
+
 def test_every_posting_in_the_table_sums_to_0(office: Office) -> None:
     test_a_capture_told_after_the_close_comes_out_of_suspense(office)
     with read(office.engine) as connection:

@@ -209,6 +209,21 @@ def test_a_job_is_cancelled_at_the_printer(folder: Path) -> None:
 
 
 @pytest.mark.parts
+def test_a_job_is_cancelled_at_the_printer_without_cups_too(folder: Path) -> None:
+    with press_parts(folder, command=f"until [ -e {folder}/go ]; do sleep 0.02; done") as parts:
+        job = parts.submit("order-1", pdf())
+        parts.service.release(job)
+        wait_for(lambda: bool(parts.at_printer.find("order-1")), "the job at the printer")
+        parts.cupsd.kill()
+        with pytest.raises(PurgeTimeout, match="the printer goes on"):
+            parts.service.cancel(job, timeout_s=0.5)
+        (folder / "go").touch()
+        with pytest.raises(CupsUnavailable):
+            parts.service.cancel(job)
+        assert [found.state for found in parts.at_printer.find("order-1")] == [JobState.CANCELED]
+
+
+@pytest.mark.parts
 def test_without_progress_it_is_unknown_within_the_bound(folder: Path) -> None:
     with press_parts(folder, command=f"until [ -e {folder}/go ]; do sleep 0.02; done") as parts:
         job = parts.submit("order-1", pdf())

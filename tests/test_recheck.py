@@ -8,16 +8,49 @@ import msgspec
 import pikepdf
 import pytest
 
-from printing.paper.certificates import names, pages, render, title
-from printing.paper.recheck import Expected, RecheckFailed, recheck
-from printing.paper.records import Certificate
-from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, TAXED, WATANABE, WITHHELD, bare, fonts, residence
+from printing.paper.certificates import pages, render, title
+from printing.paper.era import era_date, fiscal_year_words, western_date
+from printing.paper.recheck import Expected, RecheckFailed, Subject, recheck
+from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem
+from tests.paper_samples import (
+    ALL_ITEMS,
+    FOREIGN,
+    INDIVIDUAL_NUMBER,
+    ISSUANCE,
+    JAPANESE,
+    TAXED,
+    WATANABE,
+    WITHHELD,
+    bare,
+    fonts,
+    names,
+    residence,
+)
 
 FIVE = residence(JAPANESE, FOREIGN, bare("見本 一"), bare("見本 二"), bare("見本 三"), whole=True)
 
 
 def expected_of(record: Certificate) -> Expected:
-    return Expected(names=names(record), title=title(record), issue_number=ISSUANCE.issue_number, pages=pages(record))
+    if isinstance(record, ResidenceCertificate):
+        people = tuple(
+            Subject(
+                name=person.name,
+                born_on=western_date(person.born_on) if person.foreign else era_date(person.born_on),
+                individual_number=person.individual_number,
+            )
+            for person in record.people
+        )
+        address, second = record.address, "(世帯全員)" if record.whole_household else "(世帯の一部)"
+    else:
+        people = (Subject(name=record.name, born_on=era_date(record.born_on), individual_number=None),)
+        address, second = record.address_on_1_january, fiscal_year_words(record.fiscal_year)
+    return Expected(
+        people=people,
+        address=address,
+        headings=(title(record), second),
+        issue_number=ISSUANCE.issue_number,
+        pages=pages(record),
+    )
 
 
 @cache
@@ -31,7 +64,20 @@ def test_a_right_paper_passes(record: Certificate) -> None:
 
 
 def _changed(**changes: object) -> Expected:
-    return Expected(**({name: getattr(expected_of(FIVE), name) for name in Expected.__slots__} | changes))  # type: ignore[arg-type] # a test's dictionary
+    return msgspec.structs.replace(expected_of(FIVE), **changes)
+
+
+def _named(*changed: str) -> Expected:
+    """The order of other names, everything else of it as it is."""
+    people = (*expected_of(FIVE).people, expected_of(FIVE).people[-1])
+    return _changed(
+        people=tuple(msgspec.structs.replace(person, name=name) for person, name in zip(people, changed, strict=False))
+    )
+
+
+def _first(**changes: object) -> Expected:
+    first, *others = expected_of(FIVE).people
+    return _changed(people=(msgspec.structs.replace(first, **changes), *others))
 
 
 RIGHT = names(FIVE)
@@ -40,18 +86,23 @@ RIGHT = names(FIVE)
 @pytest.mark.parametrize(
     ("expected", "what"),
     [
-        (_changed(names=("見本 花子", *RIGHT[1:])), "names"),
+        (_named(*("見本 花子", *RIGHT[1:])), "names"),
         # The same base characters with another variant, or without one, are another name.
-        (_changed(names=(WATANABE.replace("\U000e010f", "\U000e0110"), *RIGHT[1:])), "names"),
-        (_changed(names=(WATANABE.replace("\U000e0102", ""), *RIGHT[1:])), "names"),
-        (_changed(names=RIGHT[:4]), "names"),
-        (_changed(names=(*RIGHT, "見本 四")), "names"),
-        (_changed(names=(*RIGHT[:3], RIGHT[4], RIGHT[3])), "names"),
-        (_changed(names=(*RIGHT[:4], "見本 三郎")), "names"),
+        (_named(*(WATANABE.replace("\U000e010f", "\U000e0110"), *RIGHT[1:])), "names"),
+        (_named(*(WATANABE.replace("\U000e0102", ""), *RIGHT[1:])), "names"),
+        (_named(*RIGHT[:4]), "names"),
+        (_named(*(*RIGHT, "見本 四")), "names"),
+        (_named(*(*RIGHT[:3], RIGHT[4], RIGHT[3])), "names"),
+        (_named(*(*RIGHT[:4], "見本 三郎")), "names"),
         (_changed(issue_number="2026-00001235"), "issue_number"),
         (_changed(issue_number="2026-0000123"), "issue_number"),
-        (_changed(title="住民票"), "title"),
-        (_changed(title="課税証明書"), "title"),
+        (_first(born_on="昭和60年4月4日"), "born_on"),  # a namesake
+        (_first(individual_number=INDIVIDUAL_NUMBER), "individual_number"),
+        (_changed(address="みほん県みほん市中央一丁目2番30号"), "address"),
+        (_changed(address="みほん県みほん市中央一丁目2番"), "address"),
+        (_changed(headings=("住民票", "(世帯全員)")), "headings"),
+        (_changed(headings=("課税証明書", "(世帯全員)")), "headings"),
+        (_changed(headings=("住民票の写し", "(世帯の一部)")), "headings"),
         (_changed(pages=1), "pages"),
         (_changed(pages=3), "pages"),
     ],
@@ -66,9 +117,40 @@ def test_another_order_than_the_paper_is_caught(expected: Expected, what: str) -
 def test_a_shorter_title_is_not_found_within_a_longer_one() -> None:
     pdf = render(fonts(), WITHHELD, ISSUANCE, "MDG1:TEST")
     expected = expected_of(WITHHELD)
-    assert expected.title == "非課税証明書"
-    with pytest.raises(RecheckFailed, match="title"):
-        recheck(pdf, Expected(expected.names, "課税証明書", expected.issue_number, expected.pages))
+    assert expected.headings[0] == "非課税証明書"
+    with pytest.raises(RecheckFailed, match="headings"):
+        recheck(pdf, msgspec.structs.replace(expected, headings=("課税証明書", expected.headings[1])))
+
+
+def test_another_fiscal_year_s_paper_of_the_same_person_is_caught() -> None:
+    expected = expected_of(TAXED)
+    recheck(render(fonts(), TAXED, ISSUANCE, "MDG1:TEST"), expected)
+    pdf = render(fonts(), msgspec.structs.replace(TAXED, fiscal_year=2026), ISSUANCE, "MDG1:TEST")
+    with pytest.raises(RecheckFailed, match="headings"):
+        recheck(pdf, expected)
+
+
+def test_an_individual_number_stands_in_its_own_entry_alone() -> None:
+    """S19: one that nobody chose, and one that stands with somebody else."""
+    numbered = msgspec.structs.replace(bare("見本 一"), individual_number=INDIVIDUAL_NUMBER)
+    one = residence(numbered, bare("見本 二"))
+    pdf = render(fonts(), one, ISSUANCE, "MDG1:TEST")
+    recheck(pdf, expected_of(one))
+    other = msgspec.structs.replace(bare("見本 二"), individual_number=INDIVIDUAL_NUMBER)
+    for wrong in (
+        residence(bare("見本 一"), bare("見本 二"), items=ALL_ITEMS - {ResidenceItem.INDIVIDUAL_NUMBER}),
+        residence(bare("見本 一"), other),
+    ):
+        with pytest.raises(RecheckFailed, match="individual_number"):
+            recheck(pdf, expected_of(wrong))
+
+
+def test_a_remark_that_breaks_before_a_label_is_no_other_person() -> None:
+    """A false alarm would stop a whole municipality."""
+    for fill in range(60, 90):
+        remarks = "見" * fill + " 氏名 変更 " + "本" * 20
+        record = residence(msgspec.structs.replace(JAPANESE, remarks=remarks), bare("見本 二"))
+        recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
 
 
 def _altered(change: Callable[[pikepdf.Pdf], None]) -> bytes:
@@ -129,7 +211,9 @@ def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: 
     assert caught.value.what.split(":")[0] == what
 
 
-@pytest.mark.parametrize("pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all"])
+@pytest.mark.parametrize(
+    "pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all", pdf_of_five().replace(b"/Kids [ ", b"/Kids [ 9")]
+)
 def test_what_is_no_pdf_is_caught(pdf: bytes) -> None:
     with pytest.raises(RecheckFailed, match="pdf"):
         recheck(pdf, expected_of(FIVE))

@@ -31,8 +31,10 @@ def resident(resident_id: str, household_id: str = "h1", name: str = "見本 太
     )
 
 
-def household(address: str = "見本市一丁目1番1号", members: tuple[str, ...] = ("r1", "r2")) -> Household:
-    return Household(household_id="h1", address=address, head_name="見本 太郎", member_ids=members)
+def household(
+    address: str = "見本市一丁目1番1号", members: tuple[str, ...] = ("r1", "r2"), household_id: str = "h1"
+) -> Household:
+    return Household(household_id=household_id, address=address, head_name="見本 太郎", member_ids=members)
 
 
 def tax(fiscal_year: int, resident_id: str = "r1") -> TaxRecord:
@@ -166,6 +168,26 @@ def test_a_blob_moved_to_another_row_does_not_open(filled: Engine, store: Regist
         )
     with read(filled) as connection, pytest.raises(VaultError):
         store.read_person(connection, CODE, "r1")
+
+
+@pytest.mark.parametrize(
+    ("wanders", "group"),
+    [
+        ("record_type = 'tax' AND record_id = 'r2:2025'", "resident:r1"),
+        ("record_type = 'resident' AND record_id = 'r3'", "household:h1"),
+        ("record_type = 'household' AND record_id = 'h3'", "household:h1"),
+    ],
+)
+def test_a_record_in_another_s_group_certifies_nobody(
+    filled: Engine, store: RegisterStore, wanders: str, group: str
+) -> None:
+    """The group is no part of what is sealed: it only says what is read together."""
+    with write(filled) as connection:
+        store.put(connection, CODE, [household(members=("r3",), household_id="h3")])
+        moved = connection.execute(text(f"UPDATE register_records SET group_id = '{group}' WHERE {wanders}"))  # noqa: S608 (a test's own words)
+        assert moved.rowcount == 1
+    with read(filled) as connection:
+        assert store.read_person(connection, CODE, "r1") is None
 
 
 def test_nothing_personal_stands_open_in_the_table(filled: Engine) -> None:

@@ -283,12 +283,56 @@ def test_without_change_the_exact_sum_is_asked_for(rig: Rig) -> None:
 
 
 def test_a_unit_that_does_not_open_takes_no_money_and_leaves_no_unfinished_act(rig: Rig) -> None:
-    rig.coins.cues.fail("start", DeviceGone("cue"))
+    for _ in range(2):
+        rig.coins.cues.fail("start", DeviceGone("cue"))
     rig.to_confirming()
     rig.runner.post(v.Pay())
     assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.PAYMENT_FAILED)
     assert rig.end().state is State.IDLE
     assert _unfinished(rig.rows()) == []
+
+
+@pytest.mark.parametrize("error", [WorkerDied("payment", "start"), WorkerHung("payment", "start"), DeviceGone("cue")])
+def test_a_unit_that_opened_without_saying_so_is_asked_again_and_takes_the_fee(rig: Rig, error: Exception) -> None:
+    rig.coins.cues.fail("start answer", error)
+    rig.to_collecting()
+    rig.pay(100, 100)
+    rig.until(State.TAKE_PAPER)
+    assert (rig.coins.cashbox_yen, rig.coins.tray_yen) == (200, 0)
+
+
+def test_a_unit_that_may_stand_open_is_a_case(rig: Rig) -> None:
+    for _ in range(2):
+        rig.coins.cues.fail("start answer", DeviceGone("cue"))
+    rig.to_confirming()
+    rig.runner.post(v.Pay())
+    assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.PAYMENT_FAILED)
+    assert set(rig.end().reasons) == {"case MONEY_UNCERTAIN", "money-held"}
+
+
+def test_money_that_cannot_even_be_counted_for_the_return_is_owed_and_told(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(50)
+    rig.wait(lambda visit: visit.money is not None and visit.money.inserted_yen == 50)
+    rig.coins.cues.fail("hold", DeviceGone("cue"))
+    rig.runner.post(v.Cancel())
+    visit = rig.until(State.REFUSED)
+    assert visit.money is not None
+    assert (visit.money.owed_yen, visit.case) == (50, True)
+    assert rig.sent() == [EventKind.ORDER_VOIDED, EventKind.RETURN_DUE]
+    assert rig.server.events[-1].amount_yen == 50
+
+
+def test_a_fee_that_cannot_be_taken_because_the_unit_is_gone_is_told(rig: Rig) -> None:
+    rig.press.may_decide.clear()
+    rig.to_collecting()
+    rig.pay(500)
+    rig.until(State.PRINTING)
+    rig.coins.cues.fail("counters", DeviceGone("cue"))
+    rig.press.may_decide.set()
+    visit = rig.until(State.TAKE_PAPER)
+    assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=500, uncertain_yen=200, owed_yen=300)
+    assert rig.sent() == [EventKind.PRINTED, EventKind.CAPTURE_FAILED, EventKind.RETURN_DUE]
 
 
 def test_a_capture_whose_answer_is_lost_is_asked_for_and_not_repeated(rig: Rig) -> None:
@@ -358,12 +402,23 @@ def test_an_unknown_paper_is_asked_for_and_never_printed_again(rig: Rig, all_the
     assert rig.sent() == expected
 
 
-@pytest.mark.parametrize("error", [WorkerDied("press", "verdict"), PRINTER_LOST])
-def test_a_verdict_that_never_comes_is_unknown(rig: Rig, error: Exception) -> None:
-    rig.press.cues.fail("verdict", error)
+@pytest.mark.parametrize(
+    "errors", [[WorkerDied("press", "verdict")] * 2, [WorkerHung("press", "verdict")], [PRINTER_LOST]]
+)
+def test_a_verdict_that_never_comes_is_unknown(rig: Rig, errors: list[Exception]) -> None:
+    for error in errors:
+        rig.press.cues.fail("verdict", error)
     rig.to_collecting()
     rig.pay(100, 100)
     assert rig.until(State.ASK_SHEETS).orders[0].outcome is CopyOutcome.UNKNOWN
+
+
+def test_a_worker_that_dies_over_the_verdict_is_replaced_and_the_printer_asked_again(rig: Rig) -> None:
+    rig.press.cues.fail("verdict", WorkerDied("press", "verdict"))
+    rig.to_collecting()
+    rig.pay(100, 100)
+    assert rig.until(State.TAKE_PAPER).orders[0].outcome is CopyOutcome.PRINTED
+    assert len(rig.press.printed_digests) == 1, "asked again, never printed again"
 
 
 def test_a_release_without_an_answer_is_the_printers_to_tell(rig: Rig) -> None:
@@ -448,6 +503,52 @@ def test_an_act_without_its_row_is_not_done(tmp_path: Path) -> None:
         rig.runner.stop()
 
 
+@pytest.mark.parametrize("method", ["unsent", "open_cases", "outgoing"])
+def test_a_journal_that_cannot_be_read_any_more_leaves_no_money_in_the_tray_and_no_dead_page(
+    tmp_path: Path, method: str
+) -> None:
+    broken = threading.Event()
+
+    class Broken(Journal):
+        def __getattribute__(self, name: str) -> Any:
+            if name == method and broken.is_set():
+                raise JournalUnavailable("database disk image is malformed")
+            return super().__getattribute__(name)
+
+    rig = Rig(tmp_path, journal=Broken)
+    rig.runner.start()
+    try:
+        rig.to_collecting()
+        rig.pay(100)
+        broken.set()
+        rig.runner.post(v.Cancel())
+        rig.until(State.REFUSED)
+        assert (rig.coins.returned_yen, rig.coins.tray_yen) == (100, 0)
+        rig.runner.post(v.PaperTaken())
+        rig.wait(lambda visit: "journal-unavailable" in visit.reasons)
+    finally:
+        rig.runner.stop()
+
+
+def test_a_fault_that_comes_again_while_it_is_handled_does_not_end_the_runner(rig: Rig) -> None:
+    rig.until(State.IDLE)
+    publish, faults = rig.runner._publish, [RuntimeError("one"), RuntimeError("another")]
+
+    def fail_twice() -> None:
+        if faults:
+            raise faults.pop()
+        publish()
+
+    rig.runner._publish = fail_twice  # type: ignore[method-assign]  # a fault of our own, on cue
+    rig.put_card()
+    rig.wait(lambda _: not faults)
+    rig.take_card()
+    rig.until(State.REFUSED)
+    rig.end()
+    rig.put_card()
+    rig.until(State.PIN)
+
+
 def test_an_unfinished_act_is_found_at_start_and_only_staff_open_the_terminal_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     journal.intent(Intent(act=Act.PRINT, visit_id="a" * 32, order_id="b" * 32))
@@ -495,6 +596,63 @@ def test_no_visit_begins_while_something_is_missing(tmp_path: Path, spoil: Calla
         assert reason in rig.wait(lambda visit: visit.reasons not in {(), ("starting",)}).reasons
     finally:
         rig.runner.stop()
+
+
+def test_a_finger_that_touches_twice_touches_once(rig: Rig) -> None:
+    rig.to_confirming()
+    rig.runner.touch(v.Cancel(), State.CONFIRMING)
+    rig.runner.touch(v.Cancel(), State.CONFIRMING)  # would close the words that say what happened
+    rig.runner.touch(v.PinCorrect(), State.REFUSED)  # the queue is empty once this has counted for nothing
+    rig.until(State.REFUSED)
+    assert rig.sent() == [EventKind.ORDER_VOIDED]
+    assert rig.runner.current()[1].state is State.REFUSED
+    rig.runner.touch(v.PaperTaken(), State.REFUSED)
+    rig.until(State.IDLE)
+
+
+def test_a_queue_that_comes_up_after_the_terminal_needs_no_staff(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.OUT_OF_SERVICE: 0.2})
+    rig.press.cues.fail("purge_all", PRINTER_LOST)
+    rig.runner.start()
+    try:
+        rig.until(State.IDLE)
+    finally:
+        rig.runner.stop()
+    assert [row.body for row in rig.rows() if isinstance(row.body, Case)] == []
+
+
+@pytest.mark.parametrize("method", ["release", "verdict"])
+def test_a_fault_of_the_press_after_the_release_proves_nothing_about_the_paper(rig: Rig, method: str) -> None:
+    rig.press.cues.fail(method, KeyError("printer-state"))
+    rig.press.verdicts = [Verdict(Outcome.UNKNOWN, None, "cue")] if method == "release" else []
+    rig.to_collecting()
+    rig.pay(100, 100)
+    assert rig.until(State.ASK_SHEETS).orders[0].outcome is CopyOutcome.UNKNOWN
+
+
+@pytest.mark.parametrize("method", ["submit", "counters"])
+@pytest.mark.parametrize("error", [KeyError("job-id"), WorkerDied("press", "cue")])
+def test_a_fault_of_the_press_before_the_release_is_no_paper_for_certain(
+    rig: Rig, method: str, error: Exception
+) -> None:
+    rig.press.cues.fail(method, error)
+    rig.to_collecting()
+    rig.pay(100, 100)
+    visit = rig.until(State.REFUSED)
+    assert (visit.refusal, visit.orders[0].outcome) == (v.Refusal(TerminalCode.PRINT_FAILED), CopyOutcome.FAILED)
+    assert rig.coins.returned_yen == 200
+
+
+def test_a_fault_of_our_own_while_a_paper_prints_does_not_say_that_none_came_out(rig: Rig) -> None:
+    rig.press.may_decide.clear()
+    rig.to_collecting()
+    rig.pay(100, 100)
+    rig.until(State.PRINTING)
+    rig.wait(lambda _: bool(rig.press.held))
+    rig.runner.post(v.Failed(TerminalCode.INTERNAL))  # what the loop makes of an exception
+    visit = rig.until(State.ASK_SHEETS, State.RETURNING, State.REFUSED)
+    rig.press.may_decide.set()
+    assert (visit.state, visit.orders[0].outcome) == (State.ASK_SHEETS, CopyOutcome.UNKNOWN)
 
 
 def _is_act(row: Any) -> bool:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from deploy.demo.s1 import run_s1
+from deploy.demo.s1 import is_personal, run_s1
+
+
+@pytest.mark.parametrize(
+    ("body", "personal"),
+    [
+        (b'{"event": "state", "state": "IDLE"}', False),
+        ("name=見本 太郎".encode(), True),
+        (json.dumps({"detail": "見本 太郎"}).encode(), True),  # as a log line would have it: escaped
+        (b"%PDF-1.7 ...", True),
+    ],
+)
+def test_what_is_personal_is_found_in_every_form(body: bytes, personal: bool) -> None:
+    assert is_personal(body, {"見本 太郎"}) is personal
 
 
 @pytest.mark.parts

@@ -174,6 +174,8 @@ def _signed_rubbish(payload: bytes) -> str:
         packed(b"\xd2\x84\x43\xa1\x81\x01\xa0\x40\x40"),
         packed(cbor2.dumps([1, 2, 3])),
         packed(cbor2.dumps(cbor2.CBORTag(18, []))),
+        packed(b"\xc4\x82\x1b\x7f\xff\xff\xff\xff\xff\xff\xff\x03"),  # a decimal fraction beyond all bounds
+        packed(b"\xc1\x1b\xff\xff\xff\xff\xff\xff\xff\xff"),  # a moment beyond all time
         packed(b"\x00" * 100_000),  # inflates beyond the bound
         seal.sign(content(TAXED), SIGNER)[:-6],
         packed(unpacked(seal.sign(content(TAXED), SIGNER))[:-1]),
@@ -188,6 +190,13 @@ def _signed_rubbish(payload: bytes) -> str:
 def test_what_is_built_otherwise_is_unreadable(text: str) -> None:
     with pytest.raises(seal.SealUnreadable):
         seal.verify(text, KEYS)
+
+
+@pytest.mark.parametrize("parts", [({}, b"payload", None), ({}, None, bytes(64)), ([], b"payload", bytes(64)), ({},)])
+def test_a_known_key_s_id_in_front_of_anything_else_is_unreadable(parts: tuple[object, ...]) -> None:
+    protected = cbor2.dumps({1: -7, 4: KEY_ID.encode()})
+    with pytest.raises(seal.SealUnreadable):
+        seal.verify(packed(cbor2.dumps(cbor2.CBORTag(18, [protected, *parts]))), KEYS)
 
 
 @given(st.text(max_size=300) | st.binary(max_size=300).map(packed))

@@ -115,7 +115,7 @@ def test_a_session_that_never_was_looks_the_same(engine: Engine, session_id: str
 def count(engine: Engine, session_hash: bytes) -> None:
     """Count one order."""
     with write(engine) as connection:
-        count_preparation(connection, session_hash)
+        count_preparation(connection, session_hash, NOW)
 
 
 def test_five_orders_and_no_more(engine: Engine) -> None:
@@ -167,7 +167,7 @@ def test_a_counted_order_that_was_given_up_is_not_counted(engine: Engine) -> Non
 
     def count_then_give_up() -> None:
         with write(engine) as connection:
-            count_preparation(connection, caller.session_hash)
+            count_preparation(connection, caller.session_hash, NOW)
             raise RuntimeError
 
     for _ in range(MAX_PREPARATIONS + 1):

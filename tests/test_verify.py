@@ -110,6 +110,7 @@ def test_a_stolen_keys_seal_without_a_ledger_row_is_not_issued_and_an_alarm(desk
     with capture_logs() as logs:
         told = desk.check(seal.sign(invented, desk.office.signer))
     assert (told["outcome"], told["seal"], told["status"]) == ("not_issued", "valid", "not_issued")
+    assert told["proven"] is None
     alarms = [line for line in logs if line["event"] == "alarm"]
     assert [(line["reason"], line["municipality_code"]) for line in alarms] == [("valid_seal_without_order", CODE)]
     with capture_logs() as logs:

@@ -75,7 +75,7 @@ def test_an_offer_that_cannot_be_had_says_why_and_when() -> None:
     assert [entry["refusal"] is None for entry in shown] == [True, True, False]
     assert shown[2]["refusal"]["code"] == ErrorCode.NOT_OFFERED_NOW
     assert "1月5日 9時00分" in shown[2]["refusal"]["again"]
-    assert "05 January, 09:00" in view(VISITS["choosing"], Lang.EN)["offers"][2]["refusal"]["again"]
+    assert "from 5 January, 09:00" in view(VISITS["choosing"], Lang.EN)["offers"][2]["refusal"]["again"]
 
 
 def test_the_price_of_all_copies_stands_on_the_confirmation() -> None:
@@ -130,8 +130,27 @@ def test_nobodys_name_stands_where_nobody_is_known() -> None:
 
 
 def test_the_paper_that_is_counted_is_only_what_may_be_kept() -> None:
-    assert view(VISITS["take_paper"], Lang.JA)["paper"] == {"copies": 1, "sheets": 2}
-    assert view(VISITS["take_paper_one_of_two"], Lang.JA)["paper"] == {"copies": 1, "sheets": 2}
+    counted = {"copies": 1, "sheets": 2, "sheets_words": "2枚"}
+    assert view(VISITS["take_paper"], Lang.JA)["paper"] == counted
+    assert view(VISITS["take_paper_one_of_two"], Lang.JA)["paper"] == counted
+
+
+def test_change_is_spoken_of_only_where_there_is_some() -> None:
+    assert "おつり" in view(VISITS["take_paper"], Lang.JA)["lead"]
+    exact = replace(VISITS["take_paper"], money=Money(PAYMENT_ID, 300, inserted_yen=300, captured_yen=300))
+    assert "おつり" not in view(exact, Lang.JA)["lead"]
+    assert "おつり" not in view(replace(exact, money=None), Lang.JA)["lead"]
+
+
+def test_one_sheet_is_asked_about_as_one() -> None:
+    assert view(VISITS["ask_sheets"], Lang.EN)["title"] == "Are all 2 sheets there?"
+    assert view(VISITS["ask_sheets_one"], Lang.EN)["title"] == "Did one sheet come out?"
+
+
+def test_the_paper_s_own_title_stands_beside_a_translated_one() -> None:
+    english, japanese = (view(VISITS["confirming"], lang)["confirm"] for lang in (Lang.EN, Lang.JA))
+    assert (english["title"], english["printed_title"]) == ("Residence certificate", "住民票の写し")
+    assert japanese["printed_title"] is None
 
 
 # choosing
@@ -224,3 +243,15 @@ def test_nobody_chosen_is_said_only_when_the_resident_wants_to_go_on() -> None:
     draft = Draft(0, Scope.MEMBERS, (), (), None, 1)
     assert details(CHOOSING, draft, Lang.JA)["missing"] is None
     assert details(CHOOSING, draft, Lang.JA, complain=True)["missing"] == "1人以上選んでください。"
+
+
+def test_where_nothing_can_be_had_nobody_is_asked_to_choose() -> None:
+    refused_all = replace(
+        CHOOSING,
+        offers=tuple(msgspec.structs.replace(o, refusal=ErrorCode.NOT_ISSUABLE_HERE) for o in CHOOSING.offers),
+    )
+    shown = view(refused_all, Lang.JA)
+    assert shown["nothing_to_choose"]
+    assert "選べる証明書はありません" in shown["title"]
+    assert shown["lead"] == "料金はいただいていません。"
+    assert not view(CHOOSING, Lang.JA)["nothing_to_choose"]

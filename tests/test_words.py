@@ -13,7 +13,19 @@ from protocol.errors import ErrorCode
 from protocol.messages import Scope
 from terminal.screens import words
 from terminal.screens.refusals import REFUSALS, refusal_words
-from terminal.screens.words import ITEMS, KINDS, LEADS, SCOPES, TEXT, TITLES, Lang, fiscal_year_words, say, yen_words
+from terminal.screens.words import (
+    ITEMS,
+    KINDS,
+    LEADS,
+    SCOPES,
+    TEXT,
+    TITLES,
+    Lang,
+    fiscal_year_words,
+    say,
+    sheets_words,
+    yen_words,
+)
 from terminal.visit import State, TerminalCode
 
 SCREENS = Path(words.__file__).parent
@@ -57,7 +69,7 @@ def test_every_key_has_words_and_all_words_are_used() -> None:
 def test_both_languages_ask_for_the_same_values(key: str) -> None:
     japanese, english = ({name for _, name, _, _ in Formatter().parse(text) if name} for text in TEXT[key])
     if key == "fiscal_year":
-        assert (japanese, english) == ({"era"}, {"year"})
+        assert (japanese, english) == ({"era", "era_before"}, {"year", "before"})
     else:
         assert japanese == english
 
@@ -82,18 +94,30 @@ def test_one_wording_for_all_that_concerns_a_person() -> None:
 
 
 def test_a_locked_card_and_one_without_pin_are_said_alike() -> None:
-    assert "暗証番号のない顔認証カード、またはロックされています" in REFUSALS[TerminalCode.PIN_LOCKED].what[0]
+    assert (
+        "暗証番号のない顔認証カードか、暗証番号がロックされたカードです。" in REFUSALS[TerminalCode.PIN_LOCKED].what[0]
+    )
     assert "住基カード" in REFUSALS[TerminalCode.JUKI_CARD].title[0]
     assert "0120-95-0178" in REFUSALS[ErrorCode.CARD_CERTIFICATE_REVOKED].next[0]
 
 
 @pytest.mark.parametrize(
     ("fiscal_year", "japanese"),
-    [(2025, "令和7年度"), (2019, "令和元年度"), (2018, "平成30年度")],
+    [
+        (2025, "令和7年度(令和6年分)"),
+        (2020, "令和2年度(令和元年分)"),
+        (2019, "令和元年度(平成30年分)"),
+        (2018, "平成30年度(平成29年分)"),
+    ],
 )
-def test_fiscal_years_are_said_in_the_era(fiscal_year: int, japanese: str) -> None:
-    assert fiscal_year_words(fiscal_year, Lang.JA).startswith(japanese)
-    assert str(fiscal_year) in fiscal_year_words(fiscal_year, Lang.EN)
+def test_fiscal_years_are_said_in_the_era_as_on_the_paper(fiscal_year: int, japanese: str) -> None:
+    assert fiscal_year_words(fiscal_year, Lang.JA) == japanese
+    assert fiscal_year_words(fiscal_year, Lang.EN) == f"Fiscal {fiscal_year} (income of {fiscal_year - 1})"
+
+
+def test_one_sheet_is_not_some_sheets() -> None:
+    assert (sheets_words(1, Lang.EN), sheets_words(2, Lang.EN)) == ("1 sheet", "2 sheets")
+    assert sheets_words(1, Lang.JA) == "1枚"
 
 
 def test_amounts_and_missing_keys() -> None:

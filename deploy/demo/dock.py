@@ -24,6 +24,10 @@ QUERY_MAX = 60
 class DockWorld(Protocol):
     """The hands that the dock moves; deploy.demo.world.World are they."""
 
+    def holder(self, resident_id: str) -> CardHolder:
+        """Return who that is. Errors: NoSuchResident."""
+        ...
+
     def put_card(self, resident_id: str) -> None:
         """Put this resident's card on. Errors: NoSuchResident."""
         ...
@@ -60,7 +64,7 @@ class Strip:
         self._world = world
         self._tray = Tray(world.papers)
         self._lock = threading.Lock()
-        self._card_on: str | None = None
+        self._card_on: tuple[str, CardHolder] | None = None
         self._said = ""
 
     def page(self) -> str:
@@ -82,11 +86,12 @@ class Strip:
         """Lay a card on the reader."""
         resident_id = request.form.get("resident", "")
         try:
+            holder = self._world.holder(resident_id)
             self._world.put_card(resident_id)
         except NoSuchResident:
             abort(404)
         with self._lock:
-            self._card_on = resident_id
+            self._card_on = (resident_id, holder)
             self._said = ""
         return self.tray()
 
@@ -138,7 +143,7 @@ class Strip:
             card_on, said = self._card_on, self._said
         money = self._world.money()
         return {
-            "card_on": card_on,
+            "card_on": card_on and {"id": card_on[0], "name": card_on[1].name, "pin": card_on[1].pin},
             "said": said,
             "cup": sorted(money.cup.items()),
             "cup_yen": money.cup_yen,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ def run_once(asked: VisitFile, *, seed: int, residents: int) -> tuple[End, dict[
             end, line = _visit(town, asked)
             stopping = time.monotonic()
     except (PartFailed, VisitBroken, NoSuchResident) as error:
-        return End.BROKEN, {"outcome": End.BROKEN, "error": str(error), "orders": [], "papers": []}
+        return _broken(str(error))
+    except Exception as error:  # noqa: BLE001 - whichever part broke, programs find one object on the last line
+        traceback.print_exc()
+        return _broken(f"{type(error).__name__}: {error}")
     now = time.monotonic()
     line["seconds"] = {
         "town_up": round(up_s, 3),
@@ -48,6 +52,10 @@ def run_once(asked: VisitFile, *, seed: int, residents: int) -> tuple[End, dict[
         "total": round(now - started, 3),
     }
     return end, line
+
+
+def _broken(what: str) -> tuple[End, dict[str, Any]]:
+    return End.BROKEN, {"outcome": End.BROKEN, "error": what, "orders": [], "papers": []}
 
 
 def print_facts(town: RunningTown, **other: object) -> None:

@@ -43,6 +43,7 @@ def main() -> int:
     except pypdfium2.PdfiumError:
         return 1
     come_out(document, output, os.environ.get("IPP_JOB_NAME", ""))
+    document.unlink()  # ippeveprinter keeps it for a minute more; a printer forgets what has come out
     sys.stderr.write(f"ATTR: job-impressions={pages} job-impressions-completed={pages}\n")
     return 0
 

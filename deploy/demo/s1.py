@@ -7,6 +7,7 @@ spool or on a terminal's disk.
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import threading
@@ -134,14 +135,19 @@ def _check_books(town: RunningTown, tally: _Tally) -> None:
 
 
 def _check_nothing_left(town: RunningTown, people: list[str], tally: _Tally) -> None:
-    """S20: no spool file, and nobody's name or number in anything that a terminal wrote but its printed sheets."""
-    names = {town.directory.residents[resident_id].name.encode() for resident_id in people}
+    """S20: no spool file, and nothing personal in what a terminal wrote, to disk or tmpfs, but its printed sheets."""
+    names = {town.directory.residents[resident_id].name for resident_id in people}
     for place in town.places:
         spooled = [path.name for path in Path(place.spool).rglob("*") if path.is_file()]
         if spooled:
             tally.wrong.append(f"{place.terminal_id}: left in the spool: {spooled}")
-        for path in Path(place.folder).iterdir():
-            if path.is_file() and not path.is_symlink():
-                body = path.read_bytes()
-                if any(name in body for name in names) or b"%PDF" in body:
-                    tally.wrong.append(f"{place.terminal_id}: something personal in {path.name}")
+        written = (path for path in Path(place.folder).iterdir() if not path.is_symlink())
+        for path in (*written, *(town.volatile / place.terminal_id).rglob("*")):
+            if path.is_file() and is_personal(path.read_bytes(), names):
+                tally.wrong.append(f"{place.terminal_id}: something personal in {path.name}")
+
+
+def is_personal(body: bytes, names: set[str]) -> bool:
+    """Tell whether a paper, or one of these names, stands in what a program wrote: as text, or escaped as in a log."""
+    forms = (form for name in names for form in (name.encode(), json.dumps(name)[1:-1].encode()))
+    return b"%PDF" in body or any(form in body for form in forms)

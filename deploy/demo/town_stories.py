@@ -154,7 +154,7 @@ _WHOLE: Final = Scope.HOUSEHOLD
 _SCENES: Final = (
     _Scene(
         (Role(HEAD, MALE, 44), Role(WIFE, FEMALE, 42), Role(CHILD, FEMALE, 16), Role(CHILD, MALE, 12)),
-        {0: (SAMPLE, _story("the demo's default: a household of four, a variation sequence in the surname"))},
+        {0: (SAMPLE, _story("the sample visit: a household of four, a rare form of 邉 in the surname"))},
         means={0: Means(Work.SALARY, 6_240_000, Claims(life_insurance_yen=56_000)), 1: Means(Work.NOTHING, 0)},
         names=Names(_SAMPLE_SURNAME, _SAMPLE_GIVENS),
         edit=_set(1, former_surname=_SAMPLE_FORMER.text, former_surname_reading=_SAMPLE_FORMER.reading),

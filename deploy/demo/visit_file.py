@@ -17,14 +17,15 @@ class VisitFileError(ValueError):
 class VisitFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who comes, what is asked for and which coins are put in.
 
-    resident: an id of the town, or None for a card that stands for nobody in the register (with a virtual card) or
-    for whoever the external card is. coins: whole yen, in the order of insertion. items and fiscal_year as on the wire.
+    resident: an id of the town; None is the town's sample resident (with a virtual card), or whoever the external card
+    is. scope: a list names at least one of the household. coins: whole yen, in the order of insertion. items and
+    fiscal_year as on the wire.
     """
 
     resident: str | None = None
     pin: Annotated[str, msgspec.Meta(pattern="^[0-9]{4}$")] = "1234"
     kind: KINDS = "residence"
-    scope: Literal["self", "household"] | tuple[str, ...] = "self"
+    scope: Literal["self", "household"] | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = "self"
     items: tuple[str, ...] = ()
     fiscal_year: int | None = None
     copies: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1

@@ -38,6 +38,7 @@ class Outcome:
     refused: str | None = None
     words: str | None = None
     case: bool = False
+    asked_name: str | None = None  # the masked name beside 「この方はあなたですか」
     orders: list[dict[str, Any]] = field(default_factory=list)
     papers: list[Path] = field(default_factory=list)
     paid_yen: int = 0
@@ -65,8 +66,8 @@ class Visitor:
         """Leave the kiosk."""
         self._http.close()
 
-    def visit(self, asked: VisitFile) -> Outcome:
-        """Walk one visit to its end and return what came of it.
+    def visit(self, asked: VisitFile, *, is_me: bool = True) -> Outcome:
+        """Walk one visit to its end and return what came of it; is_me answers 「この方はあなたですか」.
 
         Errors: VisitBroken.
         """
@@ -75,7 +76,7 @@ class Visitor:
         papers_before = set(self._world.papers())
         self._wait_for({"IDLE"} if asked.card == "virtual" else {"IDLE", "READING", "PIN", "REFUSED"})
         try:
-            self._walk(asked, outcome)
+            self._walk(asked, outcome, is_me=is_me)
         finally:
             self._world.take_card()
         self._note_orders(outcome)
@@ -89,7 +90,7 @@ class Visitor:
         outcome.papers = [paper for paper in self._world.papers() if paper not in papers_before]
         return outcome
 
-    def _walk(self, asked: VisitFile, outcome: Outcome) -> None:
+    def _walk(self, asked: VisitFile, outcome: Outcome, *, is_me: bool) -> None:
         """The way of one visit, as far as it goes."""
         if asked.card == "virtual":
             self._world.put_card(asked.resident or self._world.directory.sample)
@@ -104,9 +105,11 @@ class Visitor:
         if self._state == "CHOOSING" and self._choose(asked, outcome):
             self._wait_for({"CONFIRMING", "REFUSED"})
         if self._state == "CONFIRMING":
-            self._touch("pay")
+            outcome.asked_name = self._view["masked_name"]
+            self._touch("pay" if is_me else "not-me")
             self._wait_for_other("CONFIRMING")
-            self._pay(asked)
+            if is_me:
+                self._pay(asked)
             self._wait_for({"TAKE_PAPER", "REFUSED", "ASK_SHEETS"}, 4 * STEP_TIMEOUT_S)
         refusal = self._view.get("refusal")
         if refusal is not None and outcome.refused is None:

@@ -130,9 +130,7 @@ class RegisterStore:
                 household = record
             elif isinstance(record, TaxRecord):
                 tax[record.fiscal_year] = record
-        if household is None or resident_id not in household.member_ids:
-            return None
-        if any(member_id not in residents for member_id in household.member_ids):
+        if household is None or not _fits(household, residents, tax, resident_id):
             return None
         return Person(
             municipality_code=municipality_code,
@@ -240,6 +238,18 @@ def _place(record: RegisterRecord) -> tuple[RecordType, str, str]:
             return RecordType.SEAL, record.resident_id, _resident_group(record.resident_id)
         case _:
             raise TypeError(f"no register record: {type(record).__name__}")
+
+
+def _fits(
+    household: Household, residents: Mapping[str, Resident], tax: Mapping[int, TaxRecord], resident_id: str
+) -> bool:
+    """Whether what was read together belongs together. Groups are not sealed: a row in the wrong one must not count."""
+    return (
+        resident_id in household.member_ids
+        and all(member_id in residents for member_id in household.member_ids)
+        and all(resident.household_id == household.household_id for resident in residents.values())
+        and all(record.resident_id == resident_id for record in tax.values())
+    )
 
 
 def _resident_group(resident_id: str) -> str:

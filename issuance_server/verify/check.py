@@ -61,12 +61,11 @@ class Outcome(StrEnum):
     NOT_FOUND = "not_found"  # number and check code: unknown and wrong are one answer
 
 
-_BY_STATUS = {
+_OF_AN_ISSUED_PAPER = {
     Status.NOT_ASKED: Outcome.SIGNED,
     Status.PROVISIONAL: Outcome.PROVISIONAL,
     Status.ACTIVE: Outcome.GENUINE,
     Status.VOID: Outcome.VOID,
-    Status.NOT_ISSUED: Outcome.NOT_ISSUED,
 }
 _REFUSED = {
     seal.SealUnreadable: Finding.DAMAGED,
@@ -88,7 +87,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole answer. proven is None unless the seal is valid: what a forged seal says is not repeated."""
+    """The whole answer. proven is None unless the seal is valid and was issued: what a forger says is not repeated."""
 
     outcome: Outcome
     seal: Finding | None = None
@@ -140,6 +139,8 @@ def judge(reading: Reading, status: Status, today_jst: date) -> Check:
     """Return the whole answer on a code. Shape: status as the ledger gave it; it counts for a valid seal only."""
     if reading.content is None or reading.key is None:
         return Check(outcome=Outcome(reading.finding.value), seal=reading.finding)
+    if status is Status.NOT_ISSUED:
+        return Check(outcome=Outcome.NOT_ISSUED, seal=reading.finding, status=status)
     content = reading.content
     proven = Proven(
         municipality_code=content.municipality_code,
@@ -150,7 +151,7 @@ def judge(reading: Reading, status: Status, today_jst: date) -> Check:
         age_days=max(0, (today_jst - content.issued_on_jst).days),
         fields={name: tuple(value.split("\n")) for name, value in content.fields.items()},
     )
-    return Check(outcome=_BY_STATUS[status], seal=reading.finding, status=status, proven=proven)
+    return Check(outcome=_OF_AN_ISSUED_PAPER[status], seal=reading.finding, status=status, proven=proven)
 
 
 def missing_on_page(proven: Proven, page_text: str) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def verify_file(file: Path, keys_file: Path, server: str | None) -> Verified:
     if check.proven is None or paper.page_text is None:
         return Verified(check, unanswered=unanswered)
     differing = missing_on_page(check.proven, paper.page_text)
-    if differing and check.outcome not in {Outcome.VOID, Outcome.NOT_ISSUED}:  # those say more
+    if differing and check.outcome is not Outcome.VOID:  # which says more
         check = msgspec.structs.replace(check, outcome=Outcome.TEXT_DIFFERS)
     return Verified(check, differing, unanswered)
 

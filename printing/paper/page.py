@@ -193,13 +193,14 @@ class Document:
         for number, line in enumerate(fitted.lines):
             self.text(faces, line, x_mm, first_mm + number * pitch_mm, fitted.size_pt, align=align)
 
-    def label(self, text: str, box: Box, size_pt: float = 7.5) -> None:
-        """Set one of the form's own words in the middle of its cell, shrunk to the cell's width."""
+    def label(self, text: str, box: Box, size_pt: float = 7.5) -> float:
+        """Set one of the form's own words in the middle of its cell, shrunk to the cell's width; return the size."""
         faces = self.fonts.labels
         size_pt = min(size_pt, (box.width_mm - 1.0) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
         self.text(
             faces, text, box.left_mm + box.width_mm / 2, box.top_mm + box.height_mm / 2, size_pt, align=Align.CENTRE
         )
+        return size_pt
 
     def frame(self, box: Box, line_pt: float, colour: Colour = BLACK) -> None:
         """Rule a rectangle."""

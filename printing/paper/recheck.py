@@ -7,8 +7,8 @@ that was drawn. pdfium is not thread-safe: one call at a time in a process.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+import msgspec
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
@@ -16,9 +16,12 @@ A4_PT = (0.0, 0.0, 595.2756, 841.8898)
 BOX_TOLERANCE_PT = 0.01
 MAX_PAGES = 50
 
-# Both labels begin a line of the extracted text; a wrapped name goes over several lines, up to the next label.
-_NAME = re.compile(r"^氏名 (.*?)\s(?:性別|生年月日) ", re.DOTALL | re.MULTILINE)
+# Labels that begin a line of the extracted text; a wrapped value goes over several lines, up to the next label. A name
+# is what stands right before its own sex or birth: a remark that happens to break before the word 氏名 is none.
+_ENTRY = re.compile(r"^氏名 ((?:(?!^氏名 ).)*?)\s(?:性別 \S+\s+)?生年月日 (\S+)", re.DOTALL | re.MULTILINE)
+_ADDRESS = re.compile(r"^住所(?:\(\S+\))? (.*?)\s(?:世帯主|氏名) ", re.DOTALL | re.MULTILINE)
 _ISSUE_NUMBER = re.compile(r"^発行番号 (\S+)", re.MULTILINE)
+_INDIVIDUAL_NUMBER = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
 
 
 class RecheckFailed(Exception):
@@ -29,12 +32,23 @@ class RecheckFailed(Exception):
         self.what = what
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What the order says: the names printed as 氏名 in order, title, number and sheets."""
+class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose entry it must be. A name alone is not enough: many people share one.
 
-    names: tuple[str, ...]
-    title: str
+    Shape:  born_on in the words of the paper; individual_number None = must not be on the paper (S19).
+    """
+
+    name: str
+    born_on: str
+    individual_number: str | None
+
+
+class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the order says: everybody's entry in order, where they live, the document by its headings, the number."""
+
+    people: tuple[Subject, ...]
+    address: str
+    headings: tuple[str, ...]  # each is a line of its own on every page
     issue_number: str
     pages: int
 
@@ -45,22 +59,18 @@ def recheck(pdf: bytes, expected: Expected) -> None:
     Errors: RecheckFailed(what).
     """
     try:
-        document = pdfium.PdfDocument(pdf)
+        texts = _read(pdf, expected)
     except pdfium.PdfiumError as error:
         raise RecheckFailed("pdf: cannot be read") from error
-    try:
-        texts = _read(document, expected)
-    finally:
-        document.close()
     for text in texts:
-        # The title is compared as a line: 課税証明書 is a part of 非課税証明書.
-        if expected.title not in (line.strip() for line in text.splitlines()):
-            raise RecheckFailed("title: not on every page")
+        # Headings are compared as lines: 課税証明書 is a part of 非課税証明書.
+        if not set(expected.headings) <= {line.strip() for line in text.splitlines()}:
+            raise RecheckFailed("headings: not on every page")
         if _ISSUE_NUMBER.findall(text) != [expected.issue_number]:
             raise RecheckFailed("issue_number: another one, or not on every page")
-    printed = [_bare(name) for text in texts for name in _NAME.findall(text)]
-    if printed != [_bare(name) for name in expected.names]:
-        raise RecheckFailed("names: not those of the order")
+        if [_bare(address) for address in _ADDRESS.findall(text)] != [_bare(expected.address)]:
+            raise RecheckFailed("address: another one, or not on every page")
+    _check_people(texts, expected.people)
 
 
 def page_texts(pdf: bytes) -> list[str]:
@@ -72,17 +82,41 @@ def page_texts(pdf: bytes) -> list[str]:
         document.close()
 
 
-def _read(document: pdfium.PdfDocument, expected: Expected) -> list[str]:
-    count = len(document)
-    if count != expected.pages or count > MAX_PAGES:
-        raise RecheckFailed("pages: another number")
-    texts = []
-    for index in range(count):
-        page = document[index]
-        _check_boxes(page)
-        _check_fonts(page)
-        texts.append(_text(page))
-    return texts
+def _read(pdf: bytes, expected: Expected) -> list[str]:
+    document = pdfium.PdfDocument(pdf)
+    try:
+        count = len(document)
+        if count != expected.pages or count > MAX_PAGES:
+            raise RecheckFailed("pages: another number")
+        texts = []
+        for index in range(count):
+            page = document[index]
+            _check_boxes(page)
+            _check_fonts(page)
+            texts.append(_text(page))
+        return texts
+    finally:
+        document.close()
+
+
+def _check_people(texts: list[str], people: tuple[Subject, ...]) -> None:
+    """Everybody's entry in order, and nobody else's; an Individual Number in nobody's entry but its own."""
+    printed: list[tuple[str, str]] = []
+    numbers: list[list[str]] = []
+    for text in texts:
+        entries = list(_ENTRY.finditer(text))
+        ends = [entry.start() for entry in entries[1:]] + [len(text)]
+        if entries and _INDIVIDUAL_NUMBER.search(text, 0, entries[0].start()):
+            raise RecheckFailed("individual_number: in nobody's entry")
+        for entry, end in zip(entries, ends, strict=False):
+            printed.append((_bare(entry[1]), entry[2]))
+            numbers.append(_INDIVIDUAL_NUMBER.findall(text, entry.end(), end))
+    if [name for name, _born_on in printed] != [_bare(person.name) for person in people]:
+        raise RecheckFailed("names: not those of the order")
+    if [born_on for _name, born_on in printed] != [person.born_on for person in people]:
+        raise RecheckFailed("born_on: not those of the order")
+    if numbers != [[person.individual_number] if person.individual_number else [] for person in people]:
+        raise RecheckFailed("individual_number: not as it was chosen")
 
 
 def _check_boxes(page: pdfium.PdfPage) -> None:

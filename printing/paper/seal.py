@@ -251,14 +251,20 @@ def _unpack(text: str) -> bytes:
 
 
 def _key_id(signed: bytes) -> str:
-    """Return the key id of a COSE_Sign1 whose protected header says ES256 and names it."""
+    """Return the key id of a COSE_Sign1 whose protected header says ES256 and names it.
+
+    Nothing is proven yet: this may be anybody's, and CBOR has tags for numbers and moments beyond all bounds.
+    """
     try:
         message = cbor2.loads(signed)
-        header: Any = cbor2.loads(message.value[0])
+        protected, unprotected, payload, signature = message.value
+        header: Any = cbor2.loads(protected)
         tag, algorithm, key_id = message.tag, header[_ALG], header[_KID].decode("ascii")
-    except (cbor2.CBORDecodeError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (cbor2.CBORDecodeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise SealUnreadable("not a COSE_Sign1 message") from error
-    if tag != 18 or algorithm != _ES256:
+    # The COSE library takes these as they come.
+    shaped = isinstance(unprotected, dict) and isinstance(payload, bytes) and isinstance(signature, bytes)
+    if tag != 18 or algorithm != _ES256 or not shaped:
         raise SealUnreadable("not a COSE_Sign1 message with ES256")
     return str(key_id)
 

@@ -155,10 +155,15 @@ class PressService:
 
         CUPS first, so that it sends nothing after the printer was asked; its word that the job is over counts for
         nothing, so the printer is asked in any case.
-        Errors: PurgeTimeout if the printer still has the job when the time is over.
+        Errors: PurgeTimeout if the printer still has the job when the time is over; CupsError where CUPS could not be
+                asked, once the printer has no such job any more.
         """
-        for found in self._cups.find(job.order_id):
-            self._cups.cancel(found.job_id)
+        cups_error: CupsError | None = None
+        try:
+            for found in self._cups.find(job.order_id):
+                self._cups.cancel(found.job_id)
+        except CupsError as error:
+            cups_error = error  # it is the printer that lays paper into the tray: it is asked in any case
         deadline = time.monotonic() + timeout_s
         while unfinished := [j for j in self._printer.find(job.order_id) if j.state not in ENDED]:
             for at_printer in unfinished:
@@ -166,6 +171,8 @@ class PressService:
             if time.monotonic() >= deadline:
                 raise PurgeTimeout(f"order {job.order_id}: the printer goes on after {timeout_s:g} s")
             time.sleep(POLL_S)
+        if cups_error is not None:
+            raise cups_error
 
     def purge(self, job: HeldJob) -> None:
         """Remove every job of that order, and its document, from CUPS."""

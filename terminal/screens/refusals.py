@@ -27,8 +27,8 @@ _COUNTER = (
     "Your municipality's counter can help you.",
 )
 _START_AGAIN = (
-    "もう一度、カードを置くところから始めてください。",
-    "Please start again by placing your card.",
+    "もう一度ご利用になるときは、カードを置くところから始めてください。",
+    "To try again, please start by placing your card.",
 )
 _OTHER_MACHINE = (
     "時間をおいてお試しになるか、ほかの店の端末、または市区町村の窓口をご利用ください。",
@@ -56,7 +56,7 @@ _TOO_SLOW = RefusalWords(
     next=_START_AGAIN,
 )
 _TOO_SLOW_MACHINE = RefusalWords(
-    title=("時間がかかりすぎたため、印刷をやめました", "Printing was given up because it took too long"),
+    title=("時間がかかりすぎたため、印刷をやめました", "Printing was stopped because it took too long"),
     what=(
         "発行の許可には期限があります。期限までに印刷を始められませんでした。",
         "The permission to print has a time limit, and printing had not begun by then.",
@@ -132,12 +132,12 @@ REFUSALS: dict[str, RefusalWords] = {
         next=_COUNTER,
     ),
     ErrorCode.NOT_OFFERED_NOW: RefusalWords(
-        title=("ただいま、お取り扱い時間の外です", "Not available at this hour"),
+        title=("ただいま、取扱時間外です", "Not available at this hour"),
         what=(
-            "市区町村が決めた取扱時間の外か、休止日です。",
-            "It is outside the hours that the municipality has set, or a day on which the service rests.",
+            "市区町村が決めた取扱時間の外か、お休みの日です。",
+            "It is outside the hours that the municipality has set, or the service is closed today.",
         ),
-        next=("取扱時間の中で、もう一度お越しください。", "Please come again within the hours."),
+        next=("取扱時間内に、もう一度お越しください。", "Please come again within the hours."),
     ),
     ErrorCode.NOT_ISSUABLE_HERE: RefusalWords(
         title=("コンビニの端末では発行できません", "This certificate cannot be issued here"),
@@ -208,7 +208,7 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=(
             "ケースから出して、平らに置いてください。3回読み取れないときは、市区町村の窓口でカードをお確かめください。",
-            "Take the card out of its case and lay it flat. After three tries, please have it looked at at your "
+            "Take the card out of its case and lay it flat. After three tries, please have it checked at your "
             "municipality's counter.",
         ),
     ),
@@ -261,8 +261,8 @@ REFUSALS: dict[str, RefusalWords] = {
     TerminalCode.PIN_LOCKED: RefusalWords(
         title=("暗証番号がロックされています", "The PIN is locked"),
         what=(
-            "暗証番号のない顔認証カード、またはロックされています。"
-            "暗証番号(利用者証明用・数字4けた)を続けて3回まちがえると、ロックされます。",
+            "暗証番号のない顔認証カードか、暗証番号がロックされたカードです。"
+            "利用者証明用・数字4けたの暗証番号は、続けて3回まちがえるとロックされます。",
             "This is a face-recognition card without a PIN, or its PIN is locked. "
             "The 4-digit user-authentication PIN locks after three wrong entries in a row.",
         ),
@@ -291,7 +291,7 @@ REFUSALS: dict[str, RefusalWords] = {
         next=_OTHER_MACHINE,
     ),
     TerminalCode.CANCELLED: RefusalWords(
-        title=("手続きを取りやめました", "The procedure was cancelled"),
+        title=("お手続きを中止しました", "The procedure was cancelled"),
         what=("証明書は発行していません。", "No certificate was issued."),
         next=_START_AGAIN,
     ),
@@ -370,8 +370,8 @@ REFUSALS: dict[str, RefusalWords] = {
     TerminalCode.MONEY_UNCERTAIN: RefusalWords(
         title=("お金の動きを確認できませんでした", "It could not be confirmed what happened to the money"),
         what=(
-            "お金を動かす途中で、機械の返事がとだえました。同じ動きをくり返すことはしません。",
-            "The machine stopped answering while it moved the money. We do not repeat the movement.",
+            "お金を動かす途中で、機械の返事がとだえました。行きちがいを防ぐため、自動ではやり直しません。",
+            "The machine stopped answering while it moved the money. To be safe, it does not try again by itself.",
         ),
         next=_STAFF,
     ),

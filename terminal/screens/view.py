@@ -25,6 +25,7 @@ from terminal.screens.words import (
     fiscal_year_words,
     pick,
     say,
+    sheets_words,
     yen_words,
 )
 from terminal.visit import CopyOutcome, Money, State, Visit
@@ -32,6 +33,7 @@ from terminal.visit import CopyOutcome, Money, State, Visit
 WARNING_S = 45  # of a state's time, how long the page asks "do you need more time?"
 REFERENCE_CHARACTERS = 8
 INDIVIDUAL_NUMBER = "individual_number"
+MORE_TIME = "more-time"
 
 #: What a finger may do; the names are those of POST /touch/<action>.
 ACTIONS: dict[State, tuple[str, ...]] = {
@@ -90,9 +92,9 @@ _CAME_OUT = frozenset({CopyOutcome.PRINTED, CopyOutcome.DECLARED})
 def view(visit: Visit, lang: Lang) -> dict[str, Any]:
     """Return the screen of this visit in one language.
 
-    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, confirm, money, words
-           on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and warning_s; None
-           where a state has no such thing.
+    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, nothing_to_choose,
+           confirm, money, words on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and
+           warning_s; None where a state has no such thing.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -101,24 +103,30 @@ def view(visit: Visit, lang: Lang) -> dict[str, Any]:
         "lang": str(lang),
         "title": _title(visit, lang),
         "other_title": _title(visit, other),
-        "lead": pick(LEADS[visit.state], lang),
+        "lead": _lead(visit, lang),
         "steps": [pick(words, lang) for words in STEPS],
         "step": STEP[visit.state],
         "actions": list(_actions(visit)),
         "masked_name": visit.masked_name or None,
         "pin": _pin(visit, lang) if visit.state is State.PIN else None,
         "offers": [_offer(i, offer, lang) for i, offer in enumerate(visit.offers)],
+        "nothing_to_choose": _nothing_to_choose(visit),
         "confirm": _confirm(visit, lang),
         "money": _money(visit.money, lang) if visit.money else None,
         "money_words": money_words(visit, lang),
         "printing": _printing(visit, lang),
-        "paper": _paper(visit),
+        "paper": _paper(visit, lang),
         "refusal": _refusal(visit, lang),
         "reference": reference(visit),
         "reasons": list(visit.reasons),
         "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
         "warning_s": WARNING_S,
     }
+
+
+def touches(visit: Visit) -> frozenset[str]:
+    """Return the names of POST /touch/<action> that this screen takes."""
+    return frozenset({*_actions(visit), *((MORE_TIME,) if visit.state in _EXTENDABLE else ())})
 
 
 def details(visit: Visit, draft: Draft, lang: Lang, *, complain: bool = False) -> dict[str, Any]:
@@ -199,10 +207,26 @@ def _title(visit: Visit, lang: Lang) -> str:
     if visit.state is State.REFUSED and visit.refusal is not None:
         return pick(refusal_words(visit.refusal.code).title, lang)
     if visit.state is State.ASK_SHEETS:
-        return say("all_there_title", lang, count=visit.orders[visit.current].sheets)
+        sheets = visit.orders[visit.current].sheets
+        return say("all_there_title", lang, count=sheets) if sheets > 1 else say("one_there_title", lang)
+    if _nothing_to_choose(visit):
+        return say("nothing_to_choose", lang)
     if _asks_last_try(visit):
         return say("last_try_wrong_title" if visit.pin_wrong else "last_try_title", lang)
     return pick(TITLES[visit.state], lang)
+
+
+def _nothing_to_choose(visit: Visit) -> bool:
+    return visit.state is State.CHOOSING and all(offer.refusal is not None for offer in visit.offers)
+
+
+def _lead(visit: Visit, lang: Lang) -> str:
+    if _nothing_to_choose(visit):
+        return say("money_none", lang)
+    money = visit.money
+    if visit.state is State.TAKE_PAPER and not (money and money.change_yen + money.returned_yen):
+        return say("no_change", lang)
+    return pick(LEADS[visit.state], lang)
 
 
 def _pin(visit: Visit, lang: Lang) -> dict[str, Any]:
@@ -242,6 +266,7 @@ def _offer(index: int, offer: Offer, lang: Lang) -> dict[str, Any]:
         "municipality_code": offer.municipality_code,
         "municipality_name": offer.municipality_name,
         "title": offer.title if lang is Lang.JA or offer.kind not in KINDS else pick(KINDS[offer.kind], lang),
+        "printed_title": offer.title if lang is not Lang.JA and offer.kind in KINDS else None,
         "fee_yen": offer.fee_yen,
         "fee": yen_words(offer.fee_yen, lang),
         "usual": fiscal_year_words(draft.fiscal_year, lang) if draft.fiscal_year else _usual_scope(draft, lang),
@@ -259,7 +284,7 @@ def _when(again: str, lang: Lang) -> str:
     when = datetime.fromisoformat(again)
     if lang is Lang.JA:
         return f"{when.month}月{when.day}日 {when.hour}時{when.minute:02}分"
-    return f"{when:%d %B, %H:%M}"
+    return f"{when.day} {when:%B, %H:%M}"
 
 
 def _member(member: MemberOffer, draft: Draft, lang: Lang) -> dict[str, Any]:
@@ -286,12 +311,13 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     return {
         "municipality": first.municipality_name,
         "title": first.title if lang is Lang.JA or first.kind not in KINDS else pick(KINDS[first.kind], lang),
+        "printed_title": first.title if lang is not Lang.JA and first.kind in KINDS else None,
         "people": list(first.masked_names),
         "items_shown": [_item(item, lang) for item in first.items if item != INDIVIDUAL_NUMBER],
         "number_offered": INDIVIDUAL_NUMBER in offered,
         "number_shown": INDIVIDUAL_NUMBER in first.items,
         "fiscal_year": fiscal_year_words(first.fiscal_year, lang) if first.fiscal_year else None,
-        "copies": say("copies", lang, count=len(prepared)),
+        "copies": say("for_one_copy" if len(prepared) == 1 else "for_copies", lang, count=len(prepared)),
         "total_yen": total_yen,
         "total": yen_words(total_yen, lang),
         "pay": say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang),
@@ -325,17 +351,19 @@ def _printing(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     copies = len(visit.orders)
     return {
         "sheets": sheets,
+        "sheets_words": sheets_words(sheets, lang),
         "done": visit.sheets_done,
         "words": say("sheet_of", lang, done=visit.sheets_done, total=sheets),
         "which_copy": say("copy_of", lang, current=visit.current + 1, total=copies) if copies > 1 else None,
     }
 
 
-def _paper(visit: Visit) -> dict[str, Any] | None:
+def _paper(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     if visit.state is not State.TAKE_PAPER:
         return None
     out = [order for order in visit.orders if order.outcome in _CAME_OUT]
-    return {"copies": len(out), "sheets": sum(order.sheets_out or order.sheets for order in out)}
+    sheets = sum(order.sheets_out or order.sheets for order in out)
+    return {"copies": len(out), "sheets": sheets, "sheets_words": sheets_words(sheets, lang)}
 
 
 def _refusal(visit: Visit, lang: Lang) -> dict[str, Any] | None:

@@ -85,10 +85,10 @@ LEADS: dict[State, tuple[str, str]] = {
         "機械では印刷の結果を確認できませんでした。出てきた紙をお確かめください。",
         "The machine could not confirm what was printed. Please look at the sheets.",
     ),
-    State.CAPTURING: ("紙とおつりを、まもなくお渡しします。", "Your sheets and change follow in a moment."),
+    State.CAPTURING: ("まもなく、お取りいただけます。", "Almost ready."),
     State.RETURNING: ("返却口をご覧ください。", "Please look at the return cup."),
     State.TAKE_PAPER: (
-        "紙とおつりを、お忘れなくお取りください。",
+        "証明書とおつりを、お忘れなくお取りください。",
         "Please do not forget the sheets and the change.",
     ),
     State.REFUSED: ("", ""),
@@ -108,7 +108,7 @@ STEPS: tuple[tuple[str, str], ...] = (
 #: Kinds of certificates; a kind without a row here shows the server's own title.
 KINDS: dict[str, tuple[str, str]] = {
     "residence": ("住民票の写し", "Residence certificate"),
-    "taxation": ("課税・非課税証明書", "Tax (or non-taxation) certificate"),
+    "taxation": ("課税・非課税証明書", "Taxation certificate"),
 }
 
 SCOPES: dict[str, tuple[str, str]] = {
@@ -133,7 +133,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "service": ("証明書 窓口", "Certificate counter"),
     "other_language": ("English", "日本語"),
     "close": ("終わる", "Finish"),
-    "closed_for_now": ("この端末は、いま点検中です。", "This machine is being checked."),
+    "closed_for_now": ("ただいま準備中か、点検中です。", "This machine is being prepared or checked."),
     "cancel": ("やめる", "Cancel"),
     "wait": ("しばらくお待ちください", "Please wait"),
     "offline": ("画面の表示を待っています。しばらくお待ちください。", "Waiting for the machine. One moment, please."),
@@ -144,9 +144,10 @@ TEXT: dict[str, tuple[str, str]] = {
     ),
     "more_time": ("続ける", "More time"),
     "yen": ("{amount}円", "¥{amount}"),
-    "per_copy": ("1通", "per copy"),
+    "per_copy": ("1通 {fee}", "{fee} per copy"),
     "copies": ("{count}通", "{count}"),
     "reference": ("受付番号", "Reference"),
+    "for_staff": ("係員用", "For staff"),
     "idle_need": ("お持ちいただくもの", "What you need"),
     "idle_card": ("マイナンバーカード", "Your My Number Card"),
     "idle_pin": ("数字4けたの暗証番号", "Its 4-digit PIN"),
@@ -170,7 +171,7 @@ TEXT: dict[str, tuple[str, str]] = {
         "It is not the 6 to 16 character password.",
     ),
     "pin_entered": ("{count}けた入力しました", "{count} of 4 digits entered"),
-    "correct": ("訂正", "Correct"),
+    "correct": ("訂正", "Delete"),
     "ok": ("確認", "OK"),
     "pin_short": ("4けたそろったら「確認」を押してください。", "Press OK after four digits."),
     "last_try_title": ("残りは1回です。続けますか", "One try is left. Go on?"),
@@ -188,8 +189,9 @@ TEXT: dict[str, tuple[str, str]] = {
     "take_this": ("これにする", "Choose this"),
     "details": ("内容を選ぶ", "Options"),
     "not_available": ("選べません", "Not available"),
-    "available_again": ("次に受け付けできるのは {when} からです。", "Available again from {when}."),
-    "default_residence": ("本人だけ・個人番号なし", "Only me, without Individual Number"),
+    "available_again": ("{when}から受け付けます。", "Available again from {when}."),
+    "nothing_to_choose": ("いま、この端末で選べる証明書はありません", "No certificate can be had here now"),
+    "default_residence": ("本人だけ・個人番号なし", "Only me, without My Number"),
     "whose": ("だれの証明書ですか", "For whom?"),
     "requester": ("あなた", "you"),
     "choose_member": ("1人以上選んでください。", "Please choose at least one person."),
@@ -202,7 +204,7 @@ TEXT: dict[str, tuple[str, str]] = {
         "pension office). Please check with the receiver.",
     ),
     "which_year": ("年度", "Fiscal year"),
-    "fiscal_year": ("{era}(収入は前年分)", "Fiscal {year} (income of the year before)"),
+    "fiscal_year": ("{era}度({era_before}分)", "Fiscal {year} (income of {before})"),
     "how_many": ("何通必要ですか", "How many copies?"),
     "total": ("合計", "Total"),
     "go_on": ("この内容で進む", "Go on"),
@@ -211,10 +213,12 @@ TEXT: dict[str, tuple[str, str]] = {
     "document": ("証明書", "Certificate"),
     "municipality": ("発行する市区町村", "Issued by"),
     "people": ("のせる人", "People shown"),
+    "and_more": ("、", ", "),
     "items": ("のせる項目", "Items shown"),
     "no_items": ("基本の項目だけ", "Basic items only"),
-    "individual_number": ("個人番号", "Individual Number"),
-    "number_of_copies": ("通数", "Copies"),
+    "individual_number": ("個人番号", "My Number"),
+    "for_copies": ("{count}通", "for {count} copies"),
+    "for_one_copy": ("{count}通", "for {count} copy"),
     "fee": ("料金", "Fee"),
     "pay": ("はい、{amount}を支払う", "Yes, pay {amount}"),
     "receive_free": ("はい、受け取る", "Yes, receive it"),
@@ -233,26 +237,29 @@ TEXT: dict[str, tuple[str, str]] = {
     ),
     "cancel_payment": ("やめて、お金を返してもらう", "Cancel and get the money back"),
     "paid_in": ("{amount}をお預かりしました。", "{amount} received."),
-    "sheet_of": ("{total}枚中 {done}枚", "{done} of {total} sheets"),
+    "sheet_of": ("{total}枚中 {done}枚", "Sheets printed: {done} of {total}"),
     "copy_of": ("{total}通中 {current}通め", "Copy {current} of {total}"),
     "all_there_title": ("{count}枚そろっていますか", "Are all {count} sheets there?"),
-    "all_there": ("はい、{count}枚あります", "Yes, {count} sheets"),
-    "not_all_there": ("いいえ、足りません", "No, some are missing"),
+    "one_there_title": ("紙は1枚出てきましたか", "Did one sheet come out?"),
+    "all_there": ("はい、{sheets}あります", "Yes, {sheets}"),
+    "not_all_there": ("いいえ、ちがいます", "No"),
     "sheets_money": (
         "「いいえ」のときは証明書を無効にし、お金をお返しします。",
         'With "No", the certificate is made void and your money is returned.',
     ),
-    "sheets_out": ("紙", "Sheets"),
-    "sheets": ("{count}枚", "{count}"),
+    "no_change": ("お忘れなくお取りください。", "Please do not forget it."),
+    "sheets_out": ("証明書", "Certificate"),
+    "sheets": ("{count}枚", "{count} sheets"),
+    "one_sheet": ("{count}枚", "{count} sheet"),
     "valid_copies": (
-        "使えるのは {copies}通({sheets}枚)です。ほかに紙が出ていても使えません。",
-        "Valid: {copies} certificate(s), {sheets} sheet(s). Any other sheet that came out is not.",
+        "使えるのは {copies}通({sheets})です。ほかに紙が出ていても使えません。",
+        "Number of valid certificates: {copies} ({sheets}). Any other sheet that came out is not valid.",
     ),
     "paid": ("お支払い", "Paid"),
     "change_money": ("おつり", "Change"),
     "returned_money": ("お返ししたお金", "Returned"),
     "taken": ("受け取りました", "I have taken everything"),
-    "what_next": ("これからどうすれば", "What to do next"),
+    "what_next": ("このあとのご案内", "What to do next"),
     "money": ("お金について", "About the money"),
     "money_none": ("料金はいただいていません。", "No money was taken."),
     "money_returning": ("{amount}をお返ししています。", "{amount} is being returned."),
@@ -293,8 +300,18 @@ def yen_words(amount_yen: int, lang: Lang) -> str:
 
 
 def fiscal_year_words(fiscal_year: int, lang: Lang) -> str:
-    """Return a fiscal year (April to March), in the Japanese era and for which year's income."""
-    era, first = ("令和", 2019) if fiscal_year >= 2019 else ("平成", 1989)
-    number = fiscal_year - first + 1
-    label = f"{era}{'元' if number == 1 else number}年度"
-    return say("fiscal_year", lang, era=label, year=fiscal_year)
+    """Return a fiscal year (April to March) in the Japanese era, and whose year's income it is about."""
+    before = fiscal_year - 1
+    return say(
+        "fiscal_year", lang, era=_era_year(fiscal_year), era_before=_era_year(before), year=fiscal_year, before=before
+    )
+
+
+def sheets_words(count: int, lang: Lang) -> str:
+    """Return a number of sheets as residents read it."""
+    return say("one_sheet" if count == 1 else "sheets", lang, count=count)
+
+
+def _era_year(year: int) -> str:
+    era, first = ("令和", 2019) if year >= 2019 else ("平成", 1989)
+    return f"{era}{'元' if year == first else year - first + 1}年"

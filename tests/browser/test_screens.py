@@ -103,6 +103,48 @@ def test_the_options_page_fits_and_can_be_touched(kiosk: Page, runner: FakeRunne
     assert (chosen.choice.members, chosen.choice.items, chosen.choice.copies) == (("m1",), ("individual_number",), 3)
 
 
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_a_household_of_nine_with_every_item_fits(kiosk: Page, runner: FakeRunner, lang: str) -> None:
+    show(kiosk, runner, VISITS["choosing_nine"])
+    if lang == "en":
+        kiosk.locator(".language").click()
+        expect(kiosk.locator("html")).to_have_attribute("lang", lang)
+    kiosk.locator(".offer-actions .button").first.click()
+    kiosk.locator(".tile:has(#scope-members)").click()
+    expect(kiosk.locator(".members .tile")).to_have_count(9)
+    kiosk.locator(".tile:has(#items-individual_number)").click()
+    expect(kiosk.locator(".details .notice")).to_be_visible()
+    assert kiosk.evaluate(_OVERFLOW) == [0, 0, 0]
+    require_targets(kiosk)
+
+
+def test_the_next_person_finds_the_whole_page_in_japanese(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["choosing"])
+    kiosk.locator(".language").click()
+    expect(kiosk.locator("html")).to_have_attribute("lang", "en")
+    runner.show(VISITS["idle"])
+    expect(kiosk.get_by_role("heading", name="マイナンバーカードを置いてください")).to_be_visible()
+    expect(kiosk.locator("html")).to_have_attribute("lang", "ja")
+    expect(kiosk.locator("#more-time")).to_have_text("続ける")
+
+
+def test_a_keypad_enters_the_pin(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["pin"])
+    for key in ("1", "9", "Backspace", "x", "0", "Enter"):
+        kiosk.keyboard.press(key)
+    expected = [v.PinDigit("1"), v.PinDigit("9"), v.PinCorrect(), v.PinDigit("0"), v.PinOk()]
+    assert runner.wait_for_posted(len(expected))
+    assert list(runner.posted) == expected
+
+
+def test_enter_on_a_button_presses_that_button_alone(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["pin"])
+    kiosk.get_by_role("button", name="やめる").focus()
+    kiosk.keyboard.press("Enter")
+    assert runner.wait_for_posted(1)
+    assert list(runner.posted) == [v.Cancel()]
+
+
 def test_no_key_press_is_lost_or_overtaken_while_the_dots_change(kiosk: Page, runner: FakeRunner) -> None:
     show(kiosk, runner, VISITS["pin"])
     pressed = "3141592653589793"

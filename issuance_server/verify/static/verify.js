@@ -104,7 +104,7 @@ function compared(article, pageText) {
   );
   if (differing.length === 0) return article;
   for (const field of differing) field.closest(".field").classList.add("differs");
-  if (["void", "not_issued"].includes(article.dataset.outcome)) return article; // those say more
+  if (article.dataset.outcome === "void") return article; // which says more
   article.dataset.outcome = "text_differs";
   article.querySelector(".said").replaceWith(at("said-text_differs").content.cloneNode(true));
   return article;

@@ -44,15 +44,8 @@ def pages(record: Certificate) -> int:
 
 
 def title(record: Certificate) -> str:
-    """Return the title printed on every sheet, as `recheck` expects it."""
+    """Return the title printed on every sheet."""
     return residence.title(record) if isinstance(record, ResidenceCertificate) else taxation.title(record)
-
-
-def names(record: Certificate) -> tuple[str, ...]:
-    """Return the names printed as 氏名, in order, as `recheck` expects them."""
-    if isinstance(record, ResidenceCertificate):
-        return tuple(person.name for person in record.people)
-    return (record.name,)
 
 
 def _drawn(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> Document:

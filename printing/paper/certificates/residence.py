@@ -37,6 +37,7 @@ _BLOCK_MM = sheet.NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
 _BLOCK_GAP_MM = 1.0
 _LABEL_MM = 18.0
 _HALVES_MM = (69.0, _LABEL_MM, 69.0)
+_LONG_LABEL_MM = 30.0  # of labels that would be too small to read in the common width
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def _draw_person(
         for cell in row:
             label_box = Box(x_mm, y_mm, cell.label_mm, height_mm)
             if cell.item == "name":
-                sheet.name_cell(document, label_box, cell.value, cell.value_mm)
+                sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=bool(person.name_reading))
             else:
                 sheet.cell(document, cell.label, label_box, cell.value, cell.value_mm, item=cell.item)
             x_mm += cell.label_mm + cell.value_mm
@@ -234,9 +235,15 @@ def _foreign_rows(
             Cell("在留期間", _chosen(record, status, foreign.period), "period", 16.0, 30.0),
             Cell("満了日", _chosen(record, status, expires_on), "expires_on", 16.0, 42.0),
         ),
-        _pair(
-            (card_label, _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number), "card_number"),
-            ("個人番号", _individual_number(person), "individual_number"),
+        (
+            Cell(
+                card_label,
+                _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number),
+                "card_number",
+                _LONG_LABEL_MM,
+                _LABEL_MM + 60.0 - _LONG_LABEL_MM,
+            ),
+            Cell("個人番号", _individual_number(person), "individual_number", 31.0, 65.0),
         ),
         _pair(_dated("届出日", person, "notified_on"), _dated("住所を定めた年月日", person, "address_since")),
         _pair(
@@ -248,10 +255,15 @@ def _foreign_rows(
             ),
             _HALVES_MM,
         ),
-        _pair(
-            ("通称の記載・削除", _chosen(record, ResidenceItem.ALIAS_HISTORY, history), "alias_history"),
-            ("備考", person.remarks or EMPTY, "remarks"),
-            _HALVES_MM,
+        (
+            Cell(
+                "通称の記載・削除",
+                _chosen(record, ResidenceItem.ALIAS_HISTORY, history),
+                "alias_history",
+                _LONG_LABEL_MM,
+                76.0,
+            ),
+            Cell("備考", person.remarks or EMPTY, "remarks", 11.0, 57.0),
         ),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp
-from printing.paper.page import MIN_READING_PT, Align, Box, Document
+from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, Align, Box, Document
 from printing.paper.records import Issuance
 
 LEFT_MM = 15.0
@@ -136,17 +136,20 @@ def cell(
     value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_width_mm, label_box.height_mm)
     document.frame(label_box, RULE_PT)
     document.frame(value_box, RULE_PT)
-    document.label(label, label_box, LABEL_PT)
+    label_pt = document.label(label, label_box, LABEL_PT)
+    assert label_pt >= MIN_SIZE_PT, f"the form leaves too little room for {label}"
     document.value(value, value_box, size_pt, item)
     return value_box
 
 
-def name_cell(document: Document, label_box: Box, name: str, value_width_mm: float) -> None:
-    """Draw the name below the line of its reading; label and value stand together in the extracted text."""
+def name_cell(document: Document, label_box: Box, name: str, value_width_mm: float, *, below_reading: bool) -> None:
+    """Draw the name, below the line of its reading if it has one; label and value stand together in extracted text."""
     value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_width_mm, label_box.height_mm)
     document.frame(label_box, RULE_PT)
     document.frame(value_box, RULE_PT)
-    top_mm, height_mm = label_box.top_mm + _READING_MM, label_box.height_mm - _READING_MM
+    # As high with a reading as without: a name of three lines would no longer be read back beside its label.
+    height_mm = label_box.height_mm - _READING_MM
+    top_mm = label_box.top_mm + (_READING_MM if below_reading else _READING_MM / 2)
     document.label("氏名", Box(label_box.left_mm, top_mm, label_box.width_mm, height_mm), LABEL_PT)
     document.value(name, Box(value_box.left_mm, top_mm, value_width_mm, height_mm), NAME_PT, "name")
 

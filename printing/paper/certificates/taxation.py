@@ -84,7 +84,7 @@ def _draw_person(document: Document, record: TaxationCertificate) -> float:
     name_box = Box(sheet.LEFT_MM, top_mm + _HEAD_ROW_MM, _LABEL_MM, sheet.NAME_ROW_MM)
     for label, value, item in rows:
         if item == "name":
-            sheet.name_cell(document, name_box, value, width_mm)
+            sheet.name_cell(document, name_box, value, width_mm, below_reading=bool(record.name_reading))
             y_mm += sheet.NAME_ROW_MM
         else:
             label_box = Box(sheet.LEFT_MM, y_mm, _LABEL_MM, _HEAD_ROW_MM)

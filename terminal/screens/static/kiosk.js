@@ -35,8 +35,13 @@
     detail.swapOverride = "outerHTML";
   });
 
-  // 3. A new screen is read from its headline on.
+  // 3. A new screen is read from its headline on. What stands around it (the page's language, the dialog) is the last
+  // visitor's: the whole page is drawn anew for the next one.
   main.addEventListener("htmx:afterSwap", (event) => {
+    if (document.getElementById("screen").dataset.lang !== document.documentElement.lang) {
+      window.location.reload();
+      return;
+    }
     if (event.detail.target === main) {
       const typing = document.activeElement && document.activeElement.closest("form");
       const headline = main.querySelector("h1");
@@ -70,7 +75,22 @@
   });
   main.addEventListener("click", watch);
 
-  // 6. A kiosk is no browser: no menu, no dragging, no zooming with two fingers.
+  // 6. A keypad: digits, one back, and Enter for OK where it does not press a button itself.
+  document.addEventListener("keydown", (event) => {
+    const pad = main.querySelector(".pad");
+    if (!pad || warning.open || event.repeat || event.ctrlKey || event.altKey || event.metaKey) {
+      return;
+    }
+    const named = { Backspace: "correct", Delete: "correct", Enter: "ok" }[event.key] || event.key;
+    const onButton = event.key === "Enter" && document.activeElement.closest("button");
+    const key = [...pad.children].find((button) => button.dataset.key === named);
+    if (key && !onButton) {
+      event.preventDefault();
+      key.click();
+    }
+  });
+
+  // 7. A kiosk is no browser: no menu, no dragging, no zooming with two fingers.
   document.addEventListener("contextmenu", (event) => event.preventDefault());
   document.addEventListener("dragstart", (event) => event.preventDefault());
   watch();

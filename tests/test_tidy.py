@@ -1,0 +1,64 @@
+"""The repository's own rules, read from its files: sizes, lock files, and what must not stand in them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FILE_LINES_MAX = 600
+FUNCTION_LINES_MAX = 70
+#: Named exceptions, each with its reason; one that is no longer needed fails.
+EXCEPTIONS: dict[str, str] = {}
+TEXT = {".py", ".sh", ".md", ".toml", ".txt", ".in", ".json", ".html", ".css", ".js", ".mako", ".svg", ""}
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True).stdout
+    return [path for name in listed.decode().split("\0") if name and (path := REPOSITORY / name).exists()]
+
+
+def texts() -> list[tuple[str, str]]:
+    return [(str(path.relative_to(REPOSITORY)), path.read_text()) for path in tracked() if path.suffix in TEXT]
+
+
+def too_long(name: str, text: str) -> list[str]:
+    found = [name] if text.count("\n") > FILE_LINES_MAX else []
+    functions = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    found += [f"{name}:{f.name}" for f in functions if (f.end_lineno or 0) - f.lineno + 1 > FUNCTION_LINES_MAX]
+    return found
+
+
+def test_files_and_functions_stay_readable() -> None:
+    found = {what for name, text in texts() if name.endswith(".py") for what in too_long(name, text)}
+    assert found == set(EXCEPTIONS)
+
+
+def test_a_file_or_function_that_is_too_long_is_found() -> None:
+    assert too_long("a.py", "x = 1\n" * (FILE_LINES_MAX + 1)) == ["a.py"]
+    assert too_long("a.py", "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX) == ["a.py:f"]
+
+
+@pytest.mark.parametrize("name", ["build", "runtime", "dev"])
+def test_a_lock_has_hashes_and_no_address(name: str) -> None:
+    lock = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
+    pinned = re.findall(r"^[a-z0-9][^\s=]*==", lock, flags=re.MULTILINE)
+    assert pinned
+    assert lock.count("--hash=sha256:") >= len(pinned)
+    assert "://" not in lock
+    assert "--index-url" not in lock
+
+
+def test_the_front_end_s_lock_has_hashes_and_no_address() -> None:
+    lock = (REPOSITORY / "package-lock.json").read_text()
+    assert '"integrity": "sha512-' in lock
+    assert '"resolved"' not in lock
+
+
+def test_nothing_names_somebody_s_home_or_scratch_folder() -> None:
+    private = re.compile(r"(?<![\w./])/(root|home|work)/\w")
+    assert [name for name, text in texts() if private.search(text)] == []
