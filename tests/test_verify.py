@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from issuance_server import check_codes
 from issuance_server.config import ConfigError
+from issuance_server.database import read, write
 from issuance_server.verify import words
 from issuance_server.verify.check import Finding, Outcome, PublishedKeys, Status, judge, missing_on_page
 from issuance_server.verify.config import load, load_from_environment, read_trust
@@ -208,8 +209,19 @@ def test_the_status_alone_tells_nothing_that_was_not_known(desk: Desk) -> None:
 
 
 def test_the_check_cannot_write(desk: Desk) -> None:
-    with pytest.raises(OperationalError, match="readonly"), desk.office.engine.begin() as connection:
-        connection.execute(text("UPDATE orders SET state = 'VOIDED'"))
+    harmful = text("UPDATE orders SET state = 'VOIDED'")
+    for begin in (read, write):
+        with pytest.raises(OperationalError, match="readonly"), begin(desk.office.engine) as connection:
+            connection.execute(harmful)
+    with read(desk.office.office.engine) as connection:  # guard off: the office's own engine lets a reader write
+        assert connection.execute(harmful).rowcount == 1
+
+
+@pytest.mark.parametrize("column", ["status_id", "check_digest"])
+def test_a_paper_is_found_by_an_index_however_many_there_are(desk: Desk, column: str) -> None:
+    with read(desk.office.engine) as connection:
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN SELECT state FROM orders WHERE {column} = x'00'"))  # noqa: S608 - names above
+        assert [row.detail.startswith("SEARCH orders USING INDEX") for row in plan] == [True]
 
 
 # Number and check code

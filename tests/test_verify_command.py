@@ -12,6 +12,8 @@ import msgspec
 import pikepdf
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 from structlog.testing import capture_logs
 from werkzeug.serving import make_server
@@ -19,12 +21,14 @@ from werkzeug.serving import make_server
 from deploy.demo.processes import free_port
 from issuance_server.verify import words
 from issuance_server.verify.check import Outcome
+from issuance_server.verify.command import verify_file
 from issuance_server.verify.paper import NotAPaper, read_file
 from madoguchi import main
 from printing.paper import seal
 from protocol.messages import Scope
 from tests.issuing_parts import CODE
 from tests.verify_parts import (
+    HARD_NAMES,
     CheckedOffice,
     checked_office,
     content_of,
@@ -213,9 +217,31 @@ def test_a_file_is_bounded() -> None:
     for data in (bytes(31 * 1024 * 1024), huge.getvalue()):
         with pytest.raises(NotAPaper):
             read_file(data)
+    empty = io.BytesIO()
+    with pikepdf.new() as made:
+        made.save(empty)
+    with pytest.raises(NotAPaper):
+        read_file(empty.getvalue())
     poster = io.BytesIO()
     with pikepdf.new() as made:
         made.add_blank_page(page_size=(10_000, 10_000))
         made.save(poster)
     with pytest.raises(NotAPaper, match="larger than A4"):
         read_file(poster.getvalue())
+
+
+def test_hard_names_are_found_on_their_page(tmp_path: Path) -> None:
+    with checked_office(tmp_path) as office:
+        office.rename(HARD_NAMES)
+        (tmp_path / "hard.pdf").write_bytes(office.issue(scope=Scope.HOUSEHOLD))
+        verified = verify_file(tmp_path / "hard.pdf", office.publish(tmp_path / "keys.json"), None)
+    assert (verified.check.outcome, verified.differing) == (Outcome.SIGNED, ())
+    assert verified.check.proven is not None
+    assert verified.check.proven.fields["names"] == HARD_NAMES
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"%PDF-1.7\n", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"]))
+@settings(max_examples=150, deadline=None)
+def test_no_file_breaks_the_reader(data: bytes, magic: bytes) -> None:
+    with pytest.raises(NotAPaper):
+        read_file(magic + data)

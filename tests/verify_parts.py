@@ -26,9 +26,16 @@ from printing.paper import seal
 from printing.paper.certificates import render
 from protocol.messages import EventKind
 from protocol.trust import SealKeyTrust, Trust
-from tests.issuing_parts import CODE, Office, fonts, order_id
+from tests.issuing_parts import CODE, MEMBERS, Office, fonts, order_id
 
 OTHER_CODE = "999985"
+#: Names that a comparison of texts easily gets wrong: compatibility characters, variation sequences, wrapped hyphens.
+HARD_NAMES = (
+    "\ufa19\ufa11 \u8fba\U000e0102\uf9dc",
+    "渡\u9089\U000e010f 葛\U000e0102子",
+    "MARIA-FERNANDA-CONCEPCION RAMIREZ-GONZALEZ-DE-LA-CRUZ-Y-VILLANUEVA-SANTILLANA",
+    "MÜLLER-LÜDENSCHEIDT Ⅲ ｱｲｳ",
+)
 
 
 def new_key(code: str = CODE, name: str = "見本市") -> tuple[seal.SealSigner, SealKeyTrust]:
@@ -64,6 +71,10 @@ class CheckedOffice:
 
     def app(self) -> Flask:
         return create_app(self.keys, lambda: self.book, clock=self.office.clock)
+
+    def rename(self, names: tuple[str, ...]) -> None:
+        """The household's members get other names."""
+        self.office.put(*(msgspec.structs.replace(who, name=name) for who, name in zip(MEMBERS, names, strict=True)))
 
     def prepare(self, **fields: Any) -> bytes:
         """One more paper, not printed yet; each is of a session of its own."""

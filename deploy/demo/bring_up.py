@@ -39,7 +39,6 @@ RUNS_KEPT: Final = 10
 QUEUE: Final = "paper"
 PUBLISHED_KEYS: Final = "trust.json"
 KIOSK_PORT: Final = 8300
-CHECK_PORT: Final = 8310
 CHECK_ADDRESS: Final = "https://check.madoguchi.example"
 _VOLATILE_PREFIX: Final = "mdg-"
 
@@ -161,7 +160,7 @@ def _start_server(parts: contextlib.ExitStack, running: RunningTown) -> Process:
 
 def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
     """The receivers' check: processes of its own. Papers print the official address, which is not this one."""
-    port = free_port() if listens(CHECK_PORT) else CHECK_PORT
+    port = free_port()
     running.check = f"http://127.0.0.1:{port}"
     (running.run / PUBLISHED_KEYS).symlink_to(running.town / "trust.json")
     config = running.run / "verify.toml"

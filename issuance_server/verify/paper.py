@@ -57,7 +57,8 @@ def _read_pdf(data: bytes) -> Paper:
         raise NotAPaper("a page of the PDF cannot be drawn") from error
     finally:
         document.close()
-    return Paper(_codes(picture), text)
+    # pdfium reports a hyphen that ends a line as U+FFFE.
+    return Paper(_codes(picture), text.replace("\ufffe", "-"))
 
 
 def _read_picture(data: bytes) -> Paper:

@@ -277,8 +277,8 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "again": ("別の証明書を確認する", "Check another certificate"),
     "proven_title": ("証明された項目", "What is proven"),
     "proven_only": (
-        "証明されるのは、ここに示した項目だけです。紙のほかの部分は、このコードでは確かめられません。",
-        "Only what stands here is proven. The code says nothing of the rest of the paper.",
+        "証明されるのは、ここに示した項目だけです。紙のほかの部分や、コピーした紙かどうかは、このコードでは確かめられません。",
+        "Only what stands here is proven. The code says nothing of the rest of the paper, nor whether it is a copy.",
     ),
     "age_lead": (
         "内容は発行時点のものです。どれだけ新しい証明書が必要かは、受け取る側が決めます。",

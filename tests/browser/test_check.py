@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 from printing.paper import seal
 from protocol.messages import Scope
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.verify_parts import CheckedOffice, checked_office, picture, png, resealed, with_second_code
+from tests.verify_parts import HARD_NAMES, CheckedOffice, checked_office, picture, png, resealed, with_second_code
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("browser")]
 
@@ -30,16 +30,19 @@ class Papers:
     address: str
     paper: bytes
     other: bytes
+    hard: bytes  # with names that a comparison of texts easily gets wrong
 
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Papers]:
     with checked_office(tmp_path_factory.mktemp("check")) as office:
         paper, other = office.issue(), office.issue(scope=Scope.HOUSEHOLD)
+        office.rename(HARD_NAMES)
+        hard = office.issue(scope=Scope.HOUSEHOLD)
         server = make_server("127.0.0.1", 0, office.app(), threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield Papers(office, f"http://127.0.0.1:{server.server_port}", paper, other)
+        yield Papers(office, f"http://127.0.0.1:{server.server_port}", paper, other, hard)
         server.shutdown()
         thread.join(10)
         server.server_close()
@@ -121,6 +124,12 @@ def test_a_page_that_says_something_else_than_its_seal_is_marked(check_page: Pag
     swapped = resealed(papers.office, papers.paper, seal.read_printed(papers.other))
     show(check_page, "swapped.pdf", swapped)
     expect_outcome(check_page, "text_differs")
+
+
+def test_hard_names_are_found_on_their_page(check_page: Page, papers: Papers) -> None:
+    show(check_page, "hard.pdf", papers.hard)
+    expect_outcome(check_page, "genuine")
+    assert check_page.locator("[data-on-page]").first.locator(".value").all_text_contents() == list(HARD_NAMES)
 
 
 def test_number_and_code_are_typed(check_page: Page, papers: Papers) -> None:

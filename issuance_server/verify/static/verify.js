@@ -62,7 +62,7 @@ async function readPdf(file) {
     const codes = await codesIn(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height));
     let pageText = "";
     for (let number = 1; number <= Math.min(paper.numPages, 20); number += 1) {
-      const content = await (await paper.getPage(number)).getTextContent();
+      const content = await (await paper.getPage(number)).getTextContent({ disableNormalization: true });
       pageText += content.items.map((item) => item.str ?? "").join("");
     }
     return { codes, pageText: squeezed(pageText) };
