@@ -7,7 +7,7 @@ SEED ?= 1
 VISITS ?= 200
 VISIT ?=
 
-.PHONY: help setup setup-test demo demo-once town test check s1 judge-card lock
+.PHONY: help setup setup-test demo demo-once town test check s1 judge-card pictures lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -42,6 +42,9 @@ check: setup-test ## format, lint, types, import rules, fast tests: under a minu
 
 judge-card: setup-test ## OpenSC and openssl judge the virtual card
 	@$(PY) -m tests.judges.card
+
+pictures: setup-test ## take the README's two pictures again, from a real visit
+	@$(PY) -m deploy.demo.pictures
 
 lock: setup-test ## pin the requirements anew, with hashes and without addresses
 	@for part in build runtime dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \

@@ -38,7 +38,7 @@ run_option = click.option(
 seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def main() -> None:
     """Madoguchi: the municipal counter at every convenience store."""
 

@@ -237,6 +237,7 @@ class Api:
                     terminal=terminal,
                     municipality_code=found[0],
                     link_digest=digests[found[0]],
+                    holder=sessions.holder_digest(self._keys.challenge, found[0], asked.visit_id, found[1]),
                     visit_id=asked.visit_id,
                     now_utc=now_utc,
                 )

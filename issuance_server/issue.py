@@ -8,6 +8,7 @@ may have changed since the paper was prepared is looked at again in the transact
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 import threading
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
 from issuance_server.register.store import Person, RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
-from issuance_server.sessions import Caller, count_preparation
+from issuance_server.sessions import Caller, count_preparation, holder_digest
 from issuance_server.settings import MunicipalitySettings
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault
@@ -234,6 +235,9 @@ class Issuer:
         person = None if link is None else self._register.read_person(connection, *link)
         if person is None:
             raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
+        holder = holder_digest(self._keys.challenge, code, caller.visit_id, person.resident.resident_id)
+        if not hmac.compare_digest(holder, caller.holder_digest):
+            raise IssueError(ErrorCode.RECORD_CHANGED, "register: the card's link names somebody else than it did")
         return settings, person
 
     def _check_again(self, connection: Connection, caller: Caller, order: Order, now_utc: datetime) -> None:

@@ -164,6 +164,7 @@ sessions = Table(
     Column("key_thumbprint", LargeBinary(32), nullable=False),
     Column("municipality_code", _CODE, nullable=False),
     Column("link_digest", LargeBinary(32), nullable=False),
+    Column("holder_digest", LargeBinary(32), nullable=False),  # whom the link named when the session was opened
     Column("visit_id", _ID, nullable=False, index=True),
     Column("expires_at_utc", UtcDateTime, nullable=False, index=True),
     Column("preparations", Integer, nullable=False, server_default="0"),

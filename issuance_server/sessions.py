@@ -7,6 +7,7 @@ speak for anybody. Of the card only the keyed link stands in it.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +17,11 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from issuance_server.schema import orders, sessions
 from issuance_server.terminals import Terminal
+from protocol.codec import preimage
 from protocol.errors import ErrorCode, IssueError
 
 SESSION_LIFETIME_S: Final = 600
+_HOLDER_DOMAIN: Final = "madoguchi-session-holder-v1"
 MAX_PREPARATIONS: Final = 5
 _SESSION_ID_BYTES: Final = 32
 _KEPT_AFTER_EXPIRY: Final = timedelta(days=1)  # a late answer about an order still finds whose it was
@@ -59,8 +62,18 @@ class Caller:
     session_hash: bytes
     municipality_code: str
     link_digest: bytes
+    holder_digest: bytes  # see the function of that name
     visit_id: str
     expires_at_utc: datetime
+
+
+def holder_digest(key: bytes, municipality_code: str, visit_id: str, resident_id: str) -> bytes:
+    """Return what a session keeps of the resident whom its card's link named: nothing that joins two visits.
+
+    The resident was shown this person's name; a link that names somebody else since then is nobody's consent.
+    """
+    fields = (municipality_code, visit_id, resident_id)
+    return hmac.digest(key, preimage(_HOLDER_DOMAIN, *(field.encode() for field in fields)), "sha256")
 
 
 def open_session(
@@ -69,6 +82,7 @@ def open_session(
     terminal: Terminal,
     municipality_code: str,
     link_digest: bytes,
+    holder: bytes,
     visit_id: str,
     now_utc: datetime,
 ) -> tuple[str, Caller]:
@@ -79,6 +93,7 @@ def open_session(
         session_hash=_hash(session_id),
         municipality_code=municipality_code,
         link_digest=link_digest,
+        holder_digest=holder,
         visit_id=visit_id,
         expires_at_utc=now_utc + timedelta(seconds=SESSION_LIFETIME_S),
     )
@@ -91,6 +106,7 @@ def open_session(
             "key_thumbprint": terminal.key_thumbprint,
             "municipality_code": caller.municipality_code,
             "link_digest": caller.link_digest,
+            "holder_digest": caller.holder_digest,
             "visit_id": caller.visit_id,
             "expires_at_utc": caller.expires_at_utc,
             "preparations": 0,
@@ -146,6 +162,7 @@ def _caller(row: Row[Any] | None, terminal: Terminal, now_utc: datetime) -> Call
         session_hash=row.session_hash,
         municipality_code=row.municipality_code,
         link_digest=row.link_digest,
+        holder_digest=row.holder_digest,
         visit_id=row.visit_id,
         expires_at_utc=row.expires_at_utc,
     )

@@ -376,7 +376,7 @@ class Effects:
             return v.Failed(TerminalCode.MONEY_UNCERTAIN)
         yield from self._moved(row, collect_row, "returned")
         self._report_closed(payment_id, counted)
-        return v.MoneyReturned(counted.returned_yen, counted.owed_yen)
+        return v.MoneyReturned(counted.returned_yen, counted.owed_yen, held_yen)
 
     def _move(self, call: Call, payment_id: str, moved: PaymentState) -> Generator[Call, Any, Counted | None]:
         """Move money once. On doubt ask what was done, and never move again: None = nobody knows."""

@@ -392,8 +392,10 @@ def capture_in_doubt(visit: Visit, _: object) -> Step:
 
 
 def returned(visit: Visit, event: v.MoneyReturned) -> Step:
-    counted = replace(_money(visit), returned_yen=event.returned_yen, owed_yen=event.owed_yen)
-    visit, effects = _closed_account(visit, counted)
+    money = _money(visit)
+    inserted_yen = max(money.inserted_yen, event.held_yen)  # a coin may fall in together with the word to stop
+    money = replace(money, inserted_yen=inserted_yen, returned_yen=event.returned_yen, owed_yen=event.owed_yen)
+    visit, effects = _closed_account(visit, money)
     return _refused(visit, _reason(visit), effects)
 
 

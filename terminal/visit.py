@@ -336,10 +336,11 @@ class MoneyCaptured:
 
 @dataclass(frozen=True, slots=True)
 class MoneyReturned:
-    """Everything that was inserted went back, or owed_yen of it could not."""
+    """Everything that was inserted went back, or owed_yen of it could not. held_yen: counted once the unit was shut."""
 
     returned_yen: int
     owed_yen: int
+    held_yen: int
 
 
 @dataclass(frozen=True, slots=True)

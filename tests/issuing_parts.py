@@ -287,6 +287,7 @@ class Office:
                 terminal=self.terminals[terminal],
                 municipality_code=CODE,
                 link_digest=hashlib.sha256(resident_id.encode()).digest(),
+                holder=sessions.holder_digest(self.keys.challenge, CODE, visit, resident_id),
                 visit_id=visit,
                 now_utc=self.clock(),
             )

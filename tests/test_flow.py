@@ -113,7 +113,7 @@ def _samples() -> dict[type, v.Event]:
         v.SheetsProgress: v.SheetsProgress(1),
         v.PrintDecided: v.PrintDecided(CopyOutcome.PRINTED, 1),
         v.MoneyCaptured: v.MoneyCaptured(0, 0, 0, 0),
-        v.MoneyReturned: v.MoneyReturned(0, 0),
+        v.MoneyReturned: v.MoneyReturned(0, 0, 0),
         v.Failed: v.Failed("X"),
         v.DevicesLost: v.DevicesLost(("x",)),
     }
@@ -328,7 +328,7 @@ def test_money_that_is_in_doubt_is_never_moved_again() -> None:
 
 def test_a_device_whose_sum_is_short_owes_the_rest() -> None:
     returning = replace(printing(inserted_yen=300), state=State.RETURNING)
-    after, effects = step(returning, v.MoneyReturned(200, 0))
+    after, effects = step(returning, v.MoneyReturned(200, 0, 200))
     assert after.money == Money("p", 200, inserted_yen=300, returned_yen=200, owed_yen=100)
     assert (after.case, kinds(effects)) == (True, ["OpenCase"])
 
@@ -360,7 +360,7 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.SheetsProgress: st.builds(v.SheetsProgress, st.integers(0, 3)),
     v.PrintDecided: st.builds(v.PrintDecided, OUTCOMES, st.sampled_from([None, 0, 1])),
     v.MoneyCaptured: st.builds(v.MoneyCaptured, YEN, YEN, YEN, YEN),
-    v.MoneyReturned: st.builds(v.MoneyReturned, YEN, YEN),
+    v.MoneyReturned: st.builds(v.MoneyReturned, YEN, YEN, YEN),
     v.Failed: st.builds(v.Failed, st.sampled_from(list(TerminalCode))),
     v.DevicesLost: st.just(v.DevicesLost(("x",))),
 }

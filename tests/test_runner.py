@@ -240,6 +240,21 @@ def test_too_little_money_and_cancel_gives_it_back(rig: Rig) -> None:
     assert rig.server.granted == []
 
 
+def test_a_coin_that_falls_in_together_with_the_cancel_goes_back_and_is_no_case(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(50)
+    rig.wait(lambda visit: visit.money is not None and visit.money.inserted_yen == 50)
+    rig.coins.tell = lambda _: None  # the unit's word on this coin is late
+    rig.coins.insert(100)
+    rig.runner.post(v.Cancel())
+    visit = rig.until(State.REFUSED)
+    assert (visit.money, visit.case) == (
+        v.Money(visit.payment_id, 200, inserted_yen=150, returned_yen=150),
+        False,
+    )
+    assert rig.end().state is State.IDLE
+
+
 def test_a_paper_free_of_charge_touches_no_money(rig: Rig) -> None:
     rig.server.fee_yen = 0
     rig.to_confirming()

@@ -28,6 +28,7 @@ from protocol.signing import key_thumbprint
 from tests.server_parts import NOW, VISIT, order_row, terminal_key
 
 LINK = b"d" * 32
+HOLDER = bytes(range(32))
 ORDER = "7" * 32
 
 
@@ -55,6 +56,7 @@ def begin(engine: Engine, *, visit_id: str = VISIT, hours: float = 0) -> tuple[s
             terminal=terminal(),
             municipality_code="992011",
             link_digest=LINK,
+            holder=HOLDER,
             visit_id=visit_id,
             now_utc=NOW + timedelta(hours=hours),
         )
@@ -74,6 +76,7 @@ def test_a_session_says_who_is_asking(engine: Engine) -> None:
         session_hash=caller.session_hash,
         municipality_code="992011",
         link_digest=LINK,
+        holder_digest=HOLDER,
         visit_id=VISIT,
         expires_at_utc=NOW + timedelta(seconds=SESSION_LIFETIME_S),
     )

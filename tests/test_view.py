@@ -17,7 +17,7 @@ from terminal.screens import choosing
 from terminal.screens.choosing import BadTouch, Draft
 from terminal.screens.view import ACTIONS, STEP, details, money_words, view
 from terminal.screens.words import Lang
-from terminal.visit import Money, State, TerminalCode
+from terminal.visit import Money, State, TerminalCode, Visit
 from tests.sample_visits import OFFERS, PAYMENT_ID, VISITS, offer, refused
 
 
@@ -255,3 +255,8 @@ def test_where_nothing_can_be_had_nobody_is_asked_to_choose() -> None:
     assert "選べる証明書はありません" in shown["title"]
     assert shown["lead"] == "料金はいただいていません。"
     assert not view(CHOOSING, Lang.JA)["nothing_to_choose"]
+
+
+def test_staff_read_keywords_and_nothing_that_belongs_in_a_log() -> None:
+    lost = Visit(State.OUT_OF_SERVICE, reasons=("media-empty-error", "case PRINT_UNKNOWN", "ipp://host:631/x: Refused"))
+    assert view(lost, Lang.JA)["reasons"] == ["media-empty-error", "case PRINT_UNKNOWN"]

@@ -5,6 +5,7 @@ Everything in it may be seen by the person who stands there and by nobody else's
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -85,6 +86,8 @@ STEP: dict[State, int | None] = {
 _EXTENDABLE = frozenset(
     {State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING, State.ASK_SHEETS, State.TAKE_PAPER}
 )
+#: A reason for staff; whatever else a device said (addresses, errors) is for the log alone.
+_KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
 _SAID = frozenset({State.REFUSED, State.RETURNING, State.CAPTURING, State.TAKE_PAPER})
 _CAME_OUT = frozenset({CopyOutcome.PRINTED, CopyOutcome.DECLARED})
 
@@ -118,7 +121,7 @@ def view(visit: Visit, lang: Lang) -> dict[str, Any]:
         "paper": _paper(visit, lang),
         "refusal": _refusal(visit, lang),
         "reference": reference(visit),
-        "reasons": list(visit.reasons),
+        "reasons": [reason for reason in visit.reasons if _KEYWORD.fullmatch(reason)],
         "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
         "warning_s": WARNING_S,
     }

@@ -228,6 +228,7 @@ def _create_sessions() -> None:
         sa.Column("key_thumbprint", sa.LargeBinary(length=32), nullable=False),
         sa.Column("municipality_code", sa.String(length=6), nullable=False),
         sa.Column("link_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("holder_digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("visit_id", sa.String(length=32), nullable=False),
         sa.Column("expires_at_utc", sa.DateTime(timezone=True), nullable=False),
         sa.Column("preparations", sa.Integer(), server_default="0", nullable=False),
