@@ -11,12 +11,13 @@ import click
 import msgspec
 
 from deploy.demo import known_cards
-from deploy.demo.bring_up import CURRENT, bring_up
+from deploy.demo.bring_up import CURRENT, PUBLISHED_KEYS, bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
+from issuance_server.verify.command import CannotCheck, verify_file
 
 # Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
 TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -129,6 +130,30 @@ def link_add(certificate: Path, resident: str, run: Path) -> None:
     click.echo(f"linked: {resident} of {municipality}")
 
 
+@main.command("verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--keys",
+    default=CURRENT / PUBLISHED_KEYS,
+    type=click.Path(path_type=Path),
+    help="The published keys; those of the town that was brought up last if not named.",
+)
+@click.option("--server", help="The check's address, to ask for the status too. Without it nothing is sent.")
+@click.option("--json", "as_json", is_flag=True, help="One line for programs.")
+def verify(file: Path, keys: Path, server: str | None, *, as_json: bool) -> None:
+    """Check a certificate in FILE, a PDF or a picture. Example: madoguchi verify paper.pdf
+
+    Exit codes: 0 it holds, 1 it proves nothing (forged, not issued, altered), 3 printing is not confirmed yet, 4 void,
+    5 no code that could be read, 6 the signature holds and the named server did not answer.
+    """
+    try:
+        verified = verify_file(file, keys, server)
+    except CannotCheck as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(verified.as_json() if as_json else verified.as_text())
+    sys.exit(verified.exit_code)
+
+
 def _end_once(*_: object) -> None:
     """Take the town down as by Ctrl-C. Told again meanwhile, go on with it: half taken down, parts would stay."""
     for told in TO_END:
@@ -144,6 +169,7 @@ def _stay(residents: int, seed: int, *, for_people: bool) -> None:
                 click.echo(
                     f"The town is up.\n\n  Kiosk and dock   {facts['dock']}\n  Kiosk alone      {facts['kiosk']}"
                 )
+                click.echo(f"  Check a paper    {facts['check']}")
                 click.echo(f"  Papers           {facts['printer_output']}\n\nCtrl-C ends it.")
             else:
                 print_facts(running)

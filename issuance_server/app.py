@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from flask import Flask, Response, g, request
@@ -24,6 +21,7 @@ from issuance_server.config import ServerConfig
 from issuance_server.database import open_engine, require_schema
 from issuance_server.issue import Issuer
 from issuance_server.keys import Keys
+from issuance_server.logs import where
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import Clock, utc_now
 from issuance_server.settings_store import SettingsStore
@@ -128,20 +126,6 @@ def build(config: ServerConfig, clock: Clock = utc_now) -> Flask:
     return create_app(config, make_services, keys=keys, vault=vault, register=register, clock=clock)
 
 
-def configure_logging() -> None:
-    """JSON lines on standard error, warnings of libraries included."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
 def _begin() -> None:
     g.line = {}
     g.begun_s = time.perf_counter()
@@ -178,18 +162,7 @@ def _as_refusal(error: Exception) -> IssueError:
             return IssueError(ErrorCode.BAD_REQUEST, f"the body must have at most {MAX_BODY_BYTES} bytes")
         code = ErrorCode.NOT_FOUND if error.code in {308, 404, 405} else ErrorCode.BAD_REQUEST
         return IssueError(code, "no such route" if code is ErrorCode.NOT_FOUND else "not an HTTP request of this API")
-    structlog.get_logger().error("failure", **_where(error))
+    structlog.get_logger().error("failure", **where(error))
     if isinstance(error, OperationalError):
         return IssueError(ErrorCode.BUSY, "the database did not answer in time")
     return IssueError(ErrorCode.INTERNAL)
-
-
-def _where(error: BaseException) -> dict[str, Any]:
-    """Types and places of an error and its causes, without their messages: those can hold a person's data."""
-    chain: list[dict[str, Any]] = []
-    current: BaseException | None = error
-    while current is not None and len(chain) < 5:
-        frames = traceback.extract_tb(current.__traceback__)[-12:]
-        chain.append({"type": type(current).__qualname__, "at": [f"{f.filename}:{f.lineno} {f.name}" for f in frames]})
-        current = current.__cause__ or current.__context__
-    return {"errors": chain}

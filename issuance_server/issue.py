@@ -7,7 +7,6 @@ may have changed since the paper was prepared is looked at again in the transact
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -21,7 +20,7 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server import cases, documents, events, ledger, payments, rules
+from issuance_server import cases, check_codes, documents, events, ledger, payments, rules
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
@@ -50,10 +49,7 @@ RandomBytes = Callable[[int], bytes]
 
 _STATUS_ID_BYTES: Final = 16
 _SALT_BYTES: Final = 16
-_CHECK_CODE_BYTES: Final = 10  # 80 bits: nobody guesses a printed code
 _GRANT_ID_BYTES: Final = 16
-#: Base32 without letters that are read as digits.
-_READABLE: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 #: pdfium draws one page at a time in a process. Workers serve one request at a time, so that nobody waits here.
 _DRAWING: Final = threading.Lock()
 
@@ -259,7 +255,9 @@ class Issuer:
     def _check_drawable(self, draft: _Draft) -> None:
         """Refuse what the paper cannot say; the error names nothing of the person's."""
         year = draft.now_utc.astimezone(JST).year
-        issuance = self._issuance(draft, ledger.issue_number(year, 0), "0" * 16)
+        issuance = self._issuance(
+            draft, ledger.issue_number(year, 0), check_codes.readable(bytes(check_codes.CODE_BYTES))
+        )
         try:
             certificates.check(self._fonts, draft.certificate, issuance)
         except UndrawableText:
@@ -301,6 +299,9 @@ class Issuer:
                 "records_digest": draft.person.records_digest,
                 "lease_until_utc": now_utc + ledger.LEASE,
                 "expires_at_utc": now_utc + ledger.LIFE,
+                "check_digest": check_codes.digest(
+                    self._keys.check, snapshot.issuance.issue_number, snapshot.issuance.check_code
+                ),
             }
             order = ledger.intend(connection, row, now_utc)
         return order, snapshot
@@ -310,7 +311,9 @@ class Issuer:
             requester_id=draft.person.resident.resident_id,
             asked=draft.asked,
             certificate=draft.certificate,
-            issuance=self._issuance(draft, issue_number, self._check_code()),
+            issuance=self._issuance(
+                draft, issue_number, check_codes.readable(self._random_bytes(check_codes.CODE_BYTES))
+            ),
             municipality_name=draft.settings.municipality_name,
             expected=documents.expected(
                 draft.person, draft.asked, draft.decision, issue_number, certificates.pages(draft.certificate)
@@ -331,12 +334,9 @@ class Issuer:
                 name=settings.certifier_name,
                 specimen=settings.specimen,
             ),
-            check_code=_grouped(check_code),
+            check_code=check_code,
             check_address=self._check_address,
         )
-
-    def _check_code(self) -> str:
-        return base64.b32encode(self._random_bytes(_CHECK_CODE_BYTES)).translate(_READABLE).decode("ascii")
 
     def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:
         """Steps 6 to 8: what was intended becomes bytes, and the bytes are read again before anybody may have them."""
@@ -512,8 +512,3 @@ def _fingerprint(request: Message) -> bytes:
 
 def _aad(municipality_code: str, order_id: str) -> bytes:
     return f"order/{municipality_code}/{order_id}".encode()
-
-
-def _grouped(code: str) -> str:
-    """Return a code in groups of four, as one reads it out."""
-    return "-".join(code[start : start + 4] for start in range(0, len(code), 4))

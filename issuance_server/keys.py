@@ -1,8 +1,9 @@
 """The server's own keys, in a folder that only it can read.
 
 server.json holds the symmetric keys (vault, links, challenge) in Base64, grant.pem the Ed25519 key of grants, and
-seals/<municipality code>.pem each municipality's ES256 key, all PKCS #8. A production site points the same names at
-files that its key service provides.
+seals/<municipality code>.pem each municipality's ES256 key, all PKCS #8. check.key, 32 bytes for the look-up of
+printed check codes, is alone in its file because the receivers' check has it too. A production site points the same
+names at files that its key service provides.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, Self
 
 import msgspec
@@ -33,6 +35,7 @@ from protocol.trust import SealKeyTrust, Trust
 _MUNICIPALITY_CODE: Final = re.compile("[0-9]{6}")
 _SYMMETRIC: Final = "server.json"
 _GRANT: Final = "grant.pem"
+_CHECK: Final = "check.key"
 _SEALS: Final = "seals"
 _FIRST_VAULT_KEY: Final = "v1"
 
@@ -71,6 +74,7 @@ class Keys:
     vault: VaultKeys = field(repr=False)
     challenge: bytes = field(repr=False)
     grant: Ed25519PrivateKey = field(repr=False)
+    check: bytes = field(repr=False)
     seals: Mapping[str, SealKey]
 
     @classmethod
@@ -88,6 +92,7 @@ class Keys:
         for code in codes:
             _write_private(folder / _SEALS / f"{code}.pem", _pem(ec.generate_private_key(ec.SECP256R1())))
         _write_private(folder / _GRANT, _pem(Ed25519PrivateKey.generate()))
+        _write_private(folder / _CHECK, os.urandom(KEY_BYTES))
         symmetric = _SymmetricKeys(
             vault_current=_FIRST_VAULT_KEY,
             vault={_FIRST_VAULT_KEY: os.urandom(KEY_BYTES)},
@@ -106,24 +111,35 @@ class Keys:
         except (msgspec.DecodeError, ValueError):
             raise KeysError(f"{folder / _SYMMETRIC} is not a file of the server's keys") from None
         seals = {path.stem: _load_seal(path) for path in sorted((folder / _SEALS).glob("*.pem"))}
-        return cls(vault, symmetric.challenge, _load_grant(folder / _GRANT), seals)
+        return cls(vault, symmetric.challenge, _load_grant(folder / _GRANT), load_check_key(folder / _CHECK), seals)
 
     @property
     def municipality_codes(self) -> tuple[str, ...]:
         """The municipalities that this server can seal for."""
         return tuple(self.seals)
 
-    def trust(self) -> Trust:
-        """Return what a terminal pins."""
+    def trust(self, municipality_names: Mapping[str, str] = MappingProxyType({})) -> Trust:
+        """Return what a terminal pins and a receiver's check knows; names by municipality code, for people."""
         return Trust(
             grant_public_key=self.grant.public_key().public_bytes_raw(),
             seal_keys=tuple(
                 SealKeyTrust(
-                    municipality_code=code, key_id=seal.key_id, public_key_pem=seal.public_key_pem.decode("ascii")
+                    municipality_code=code,
+                    key_id=seal.key_id,
+                    public_key_pem=seal.public_key_pem.decode("ascii"),
+                    municipality_name=municipality_names.get(code, ""),
                 )
                 for code, seal in self.seals.items()
             ),
         )
+
+
+def load_check_key(path: Path) -> bytes:
+    """Return the key behind the look-up of check codes. Errors: KeysError."""
+    key = _read_private(path)
+    if len(key) != KEY_BYTES:
+        raise KeysError(f"{path} is not a key of {KEY_BYTES} bytes")
+    return key
 
 
 def _pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:

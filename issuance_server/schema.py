@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -209,6 +209,7 @@ orders = Table(
     Column("grant_signature", LargeBinary),
     Column("payment_id", _ID),
     Column("sheets_out", Integer),
+    Column("check_digest", LargeBinary(32), unique=True, index=True),  # keyed, of the printed number and check code
     UniqueConstraint("order_id"),
     UniqueConstraint("municipality_code", "number_year", "number"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -11,11 +12,18 @@ from protocol.messages import Message, MunicipalityCode
 
 
 class SealKeyTrust(Message, frozen=True, kw_only=True):
-    """One municipality's seal key: its id as it stands in the seal, and the public key in PEM."""
+    """One municipality's seal key: its id as it stands in the seal, and the public key in PEM.
+
+    Shape:  a seal holds only if the paper's date is not before sealed_from_jst nor after sealed_until_jst, where they
+            are given: a key that is out of use stays published, so that its papers can be checked.
+    """
 
     municipality_code: MunicipalityCode
     key_id: str
     public_key_pem: str
+    municipality_name: str = ""
+    sealed_from_jst: date | None = None
+    sealed_until_jst: date | None = None
 
 
 class Trust(Message, frozen=True, kw_only=True):

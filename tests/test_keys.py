@@ -80,7 +80,7 @@ def test_no_private_key_is_exported_or_shown(folder: Path) -> None:
 
 def test_only_the_owner_may_read(folder: Path) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) == 4
+    assert len(files) == 5
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     for path in files:
         path.chmod(0o640)
@@ -112,6 +112,7 @@ def private_pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
         ("server.json", b"{}"),
         ("server.json", b"no JSON"),
         ("grant.pem", b"no PEM"),
+        ("check.key", b"no PEM and not 32 bytes"),
         ("grant.pem", private_pem(ec.generate_private_key(ec.SECP256R1()))),
         ("seals/992011.pem", private_pem(ec.generate_private_key(ec.SECP384R1()))),
         ("seals/992011.pem", private_pem(Ed25519PrivateKey.generate())),
@@ -124,7 +125,7 @@ def test_a_wrong_file_is_named_and_not_shown(folder: Path, name: str, content: b
     assert "no PEM" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["server.json", "grant.pem"])
+@pytest.mark.parametrize("name", ["server.json", "grant.pem", "check.key"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(KeysError, match=name):

@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("once")]
 FACTS = {
     "kiosk",
     "server",
+    "check",
+    "published_keys",
     "vpcd_port",
     "pcscd_socket",
     "cups_socket",

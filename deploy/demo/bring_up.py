@@ -30,12 +30,14 @@ from deploy.demo.pki import TownPki
 from deploy.demo.processes import Process, free_port, listens
 from deploy.demo.world import Directory, Place, World
 from issuance_server.config import ENVIRONMENT_VARIABLE
+from issuance_server.verify.config import ENVIRONMENT_VARIABLE as VERIFY_ENVIRONMENT_VARIABLE
 from protocol.messages import PATH_OPENAPI
 from terminal.config import KioskConfig, PrinterConfig, ReaderConfig, TerminalConfig
 
 CURRENT: Final = base.VAR / "current"
 RUNS_KEPT: Final = 10
 QUEUE: Final = "paper"
+PUBLISHED_KEYS: Final = "trust.json"
 KIOSK_PORT: Final = 8300
 CHECK_ADDRESS: Final = "https://check.madoguchi.example"
 _VOLATILE_PREFIX: Final = "mdg-"
@@ -51,6 +53,7 @@ class RunningTown:
         self.directory = Directory.read(town / "directory.json")
         self.places: list[Place] = []
         self.server = ""
+        self.check = ""
         self.pki = TownPki.open(town / "pki")
 
     @property
@@ -74,6 +77,8 @@ class RunningTown:
             "kiosk": first.kiosk,
             "dock": first.dock,
             "server": self.server,
+            "check": self.check,
+            "published_keys": str(self.run / PUBLISHED_KEYS),
             "vpcd_port": first.vpcd_port,
             "pcscd_socket": first.pcscd_socket,
             "cups_socket": first.cups_socket,
@@ -109,6 +114,7 @@ def bring_up(*, seed: int, residents: int, terminals: int = 1, kiosk_port: int =
         _copy_database(town / "server.db", running.database)
         shutil.copytree(running.pki.anchor_path.parent, running.anchors)
         server = _start_server(parts, running)
+        check = _start_check(parts, running)
         kiosks = [
             _start_terminal(parts, running, terminal_id, kiosk_port if number == 0 else free_port())
             for number, terminal_id in enumerate(base.TERMINAL_IDS[:terminals])
@@ -116,6 +122,7 @@ def bring_up(*, seed: int, residents: int, terminals: int = 1, kiosk_port: int =
         server.wait_until(lambda: _answers(running.server + PATH_OPENAPI))
         for kiosk, place in zip(kiosks, running.places, strict=True):
             kiosk.wait_until(lambda place=place: listens(place.kiosk_port))  # type: ignore[misc]
+        check.wait_until(lambda: _answers(running.check + "/api/keys"))
         (run / "facts.json").write_bytes(msgspec.json.format(msgspec.json.encode(running.facts())))
         _point_current_at(run)
         yield running
@@ -149,6 +156,35 @@ def _start_server(parts: contextlib.ExitStack, running: RunningTown) -> Process:
     )
     parts.callback(server.stop)
     return server
+
+
+def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
+    """The receivers' check: processes of its own. Papers print the official address, which is not this one."""
+    port = free_port()
+    running.check = f"http://127.0.0.1:{port}"
+    (running.run / PUBLISHED_KEYS).symlink_to(running.town / "trust.json")
+    config = running.run / "verify.toml"
+    values = {
+        "database_url": f"sqlite:///{running.database}",
+        "trust_file": PUBLISHED_KEYS,
+        "check_key_file": str(running.town / "keys" / "check.key"),
+    }
+    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()), encoding="utf-8")
+    check = Process(
+        "receivers' check",
+        [
+            str(Path(sys.executable).with_name("gunicorn")),
+            "--config",
+            str(base.REPOSITORY / "deploy" / "gunicorn_verify.conf.py"),
+            "--bind",
+            f"127.0.0.1:{port}",
+            "issuance_server.verify.wsgi:app",
+        ],
+        log=running.run / "verify.log",
+        env={VERIFY_ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(base.REPOSITORY)},
+    )
+    parts.callback(check.stop)
+    return check
 
 
 def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_id: str, kiosk_port: int) -> Process:

@@ -221,6 +221,26 @@ def verify(text: str, keys: Mapping[str, bytes]) -> SealContent:
     return _content(payload)
 
 
+def key_id_in(text: str) -> str:
+    """Return the id of the key that a seal says it is signed with. Errors: SealUnreadable."""
+    return _key_id(_unpack(text))
+
+
+def statement_digest(text: str) -> bytes:
+    """Return SHA-256 over all that a seal signs: what its status is asked by, beside the status id.
+
+    The content's own digest would not do: whoever holds a stolen key could take it over from a real paper and put
+    other names beside it.
+    Errors: SealUnreadable.
+    """
+    signed = _unpack(text)
+    _key_id(signed)
+    payload = cbor2.loads(signed).value[2:3]
+    if not payload or not isinstance(payload[0], bytes):
+        raise SealUnreadable("not a COSE_Sign1 message")
+    return hashlib.sha256(payload[0]).digest()
+
+
 def read_printed(pdf: bytes, dpi: int = RASTER_DPI) -> str:
     """Return the text of the one QR code on a PDF's first page, read from its picture as a receiver would.
 

@@ -1,0 +1,151 @@
+"""`madoguchi verify FILE`: the check on the command line, against published keys; offline but for the status."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from issuance_server.config import ConfigError
+from issuance_server.rules import JST
+from issuance_server.verify import words
+from issuance_server.verify.check import Check, Outcome, PublishedKeys, Reading, Status, judge, missing_on_page
+from issuance_server.verify.config import read_trust
+from issuance_server.verify.paper import NotAPaper, read_file
+
+STATUS_TIMEOUT_S: Final = 10.0
+
+#: Exit codes: 2 is for what was not understood on the command line.
+EXIT_CODES: Mapping[Outcome, int] = {
+    Outcome.GENUINE: 0,
+    Outcome.SIGNED: 0,  # no server was named: the signature is all that was asked
+    Outcome.PROVISIONAL: 3,
+    Outcome.VOID: 4,
+    **dict.fromkeys(
+        (
+            Outcome.NOT_ISSUED,
+            Outcome.TEXT_DIFFERS,
+            Outcome.FORGED,
+            Outcome.OTHER_KEY,
+            Outcome.RETIRED_KEY,
+            Outcome.UNKNOWN_KEY,
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        (Outcome.FOREIGN, Outcome.DAMAGED, Outcome.NO_CODE, Outcome.SEVERAL_CODES, Outcome.NOT_A_PICTURE), 5
+    ),
+}
+EXIT_NO_STATUS: Final = 6
+
+
+class CannotCheck(Exception):
+    """The check could not be made; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of a file. unanswered: a server was named for the status, and did not answer."""
+
+    check: Check
+    differing: tuple[str, ...] = ()
+    unanswered: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 only where everything that was asked for holds."""
+        code = EXIT_CODES[self.check.outcome]
+        return EXIT_NO_STATUS if code == 0 and self.unanswered else code
+
+    def as_json(self) -> str:
+        """One line for programs."""
+        told = msgspec.to_builtins(self.check)
+        told.update(differing=self.differing, unanswered=self.unanswered or None, exit_code=self.exit_code)
+        return msgspec.json.encode(told).decode()
+
+    def as_text(self) -> str:
+        """Words for people, Japanese and English."""
+        said = words.WORDS[self.check.outcome]
+        lines: list[str] = []
+        for lang in (words.JA, words.EN):
+            lines += [said.title[lang], f"  {said.meaning[lang]}", f"  {said.advice[lang]}", ""]
+        if self.unanswered:
+            lines += [f"状態を問い合わせられませんでした / The status could not be asked: {self.unanswered}", ""]
+        proven = self.check.proven
+        if proven is not None:
+            stated = {
+                **proven.fields,
+                "kind": (words.KINDS[proven.kind][words.JA],),
+                "issuer": (f"{proven.municipality_name} {proven.municipality_code}".strip(),),
+                "issue_number": (proven.issue_number,),
+                "issued_on_jst": (f"{proven.issued_on_jst} ({words.age(proven.age_days, words.EN)})",),
+            }
+            lines += [f"{words.PAGE['proven_title'][words.JA]} / {words.PAGE['proven_title'][words.EN]}"]
+            for name, values in stated.items():
+                mark = "  <- not on the page" if name in self.differing else ""
+                lines.append(f"  {words.LABELS[name][words.JA]} / {words.LABELS[name][words.EN]}{mark}")
+                lines += [f"    {value}" for value in values]
+            for lang in (words.JA, words.EN):
+                lines += ["", words.PAGE["proven_only"][lang], words.PAGE["age_lead"][lang]]
+        return "\n".join(lines).rstrip()
+
+
+def verify_file(file: Path, keys_file: Path, server: str | None) -> Verified:
+    """Check one file. Errors: CannotCheck, where file or keys cannot be read."""
+    try:
+        keys = PublishedKeys(read_trust(keys_file).seal_keys)
+        data = file.read_bytes()
+    except (ConfigError, ValueError) as error:
+        raise CannotCheck(str(error)) from None
+    except OSError as error:
+        raise CannotCheck(f"{file} cannot be read: {error.strerror}") from None
+    try:
+        paper = read_file(data)
+    except NotAPaper:
+        return Verified(Check(outcome=Outcome.NOT_A_PICTURE))
+    if len(paper.codes) != 1:
+        return Verified(Check(outcome=Outcome.SEVERAL_CODES if paper.codes else Outcome.NO_CODE))
+    reading = keys.read(paper.codes[0])
+    status, unanswered = Status.NOT_ASKED, ""
+    if server is not None and reading.content is not None:
+        status, unanswered = _ask(server, reading)
+    check = judge(reading, status, datetime.now(UTC).astimezone(JST).date())
+    if check.proven is None or paper.page_text is None:
+        return Verified(check, unanswered=unanswered)
+    differing = missing_on_page(check.proven, paper.page_text)
+    if differing and check.outcome is not Outcome.VOID:  # which says more
+        check = msgspec.structs.replace(check, outcome=Outcome.TEXT_DIFFERS)
+    return Verified(check, differing, unanswered)
+
+
+def _ask(server: str, reading: Reading) -> tuple[Status, str]:
+    """Ask the status by random id and digest: the server learns nothing that stands on the paper."""
+    assert reading.content is not None
+    if not server.startswith(("http://", "https://")):
+        return Status.NOT_ASKED, "the server's address must begin with https:// or http://"
+    body: dict[str, Any] = {
+        "status_id": b64encode(reading.content.status_id).decode("ascii"),
+        "statement_sha256": b64encode(reading.statement_sha256).decode("ascii"),
+    }
+    request = urllib.request.Request(  # noqa: S310 - http or https, checked above
+        server.rstrip("/") + "/api/status", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=STATUS_TIMEOUT_S) as answer:  # noqa: S310 - as above
+            return Status(json.loads(answer.read(1024))["status"]), ""
+    except urllib.error.HTTPError as error:
+        error.close()
+        return Status.NOT_ASKED, f"it answered {error.code}"
+    except (OSError, http.client.HTTPException) as error:
+        return Status.NOT_ASKED, f"it did not answer ({type(error).__name__})"
+    except (ValueError, LookupError, TypeError):
+        return Status.NOT_ASKED, "its answer is not a status"

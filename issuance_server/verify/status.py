@@ -1,0 +1,55 @@
+"""What the ledger says of a seal. Reads only, and of one table only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, bindparam, event, select
+
+from issuance_server import check_codes
+from issuance_server.database import open_engine, read
+from issuance_server.ledger import NUMBER_STATUS, OrderState
+from issuance_server.schema import orders
+from issuance_server.verify.check import Status
+from printing.paper import seal
+
+_BY_STATUS_ID = select(orders.c.state, orders.c.seal_text).where(orders.c.status_id == bindparam("status_id"))
+_BY_CODE = select(orders.c.seal_text).where(orders.c.check_digest == bindparam("check_digest"))
+
+
+def open_read_only(url: str) -> Engine:
+    """Open an engine that cannot write, whatever it is asked to (on PostgreSQL the role's rights say so too)."""
+    engine = open_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _refuse_writes)
+    return engine
+
+
+class StatusBook:
+    """The ledger, for whoever has a paper before them."""
+
+    def __init__(self, engine: Engine, check_key: bytes) -> None:
+        self._engine = engine
+        self._check_key = check_key
+
+    def status(self, status_id: bytes, statement_digest: bytes) -> Status:
+        """Return the status of the paper whose seal states exactly this; anything else was not issued."""
+        with read(self._engine) as connection:
+            row = connection.execute(_BY_STATUS_ID, {"status_id": status_id}).one_or_none()
+        # An intent without a seal has no paper: no seal of it ever left this server.
+        if row is None or row.seal_text is None or seal.statement_digest(row.seal_text) != statement_digest:
+            return Status.NOT_ISSUED
+        return Status(NUMBER_STATUS[OrderState(row.state)].value)
+
+    def seal_of(self, issue_number: str, check_code: str) -> str | None:
+        """Return the seal of the paper with this number and check code; None for unknown and wrong alike."""
+        digest = check_codes.digest(self._check_key, issue_number, check_code)
+        with read(self._engine) as connection:
+            found: str | None = connection.execute(_BY_CODE, {"check_digest": digest}).scalar_one_or_none()
+        return found
+
+
+def _refuse_writes(dbapi_connection: Any, _record: Any) -> None:
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA query_only = ON")
+    cursor.close()
