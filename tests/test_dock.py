@@ -117,11 +117,37 @@ class Dock:
         return answer.status_code, answer.get_data(as_text=True)
 
 
+class FakeStaff:
+    """A terminal with or without an open case."""
+
+    def __init__(self) -> None:
+        self.open: list[str] = []
+
+    def cases(self) -> list[str]:
+        return self.open
+
+    def looked_into(self) -> None:
+        self.open = []
+
+
 @pytest.fixture
-def dock(world: FakeWorld) -> Dock:
+def staff() -> FakeStaff:
+    return FakeStaff()
+
+
+@pytest.fixture
+def dock(world: FakeWorld, staff: FakeStaff) -> Dock:
     app = create_app(FakeRunner(), origin=ORIGIN, entry_key="k", frame_ancestors="'self'")
-    app.register_blueprint(create_dock(world))
+    app.register_blueprint(create_dock(world, staff))
     return Dock(app)
+
+
+def test_staff_open_a_terminal_that_a_case_has_closed(dock: Dock, staff: FakeStaff) -> None:
+    assert "Looked into" not in dock.get("/dock/tray")
+    staff.open = ["case PAPER_LEFT"]
+    assert "case PAPER_LEFT" in dock.get("/dock/tray")
+    assert "Looked into" not in dock.post("/dock/staff")[1]
+    assert staff.open == []
 
 
 def paper(path: Path, pages: int = 2) -> None:

@@ -57,11 +57,24 @@ class DockWorld(Protocol):
         ...
 
 
+class Staff(Protocol):
+    """What a member of the store's staff can see and say at the terminal."""
+
+    def cases(self) -> Sequence[str]:
+        """Return what keeps the terminal closed until somebody has looked into it."""
+        ...
+
+    def looked_into(self) -> None:
+        """Say that printer and money were looked at: the terminal opens again."""
+        ...
+
+
 class Strip:
     """What the strip shows, and the acts behind its buttons."""
 
-    def __init__(self, world: DockWorld) -> None:
+    def __init__(self, world: DockWorld, staff: Staff) -> None:
         self._world = world
+        self._staff = staff
         self._tray = Tray(world.papers)
         self._lock = threading.Lock()
         self._card_on: tuple[str, CardHolder] | None = None
@@ -124,6 +137,11 @@ class Strip:
         self._tray.take()
         return self.tray()
 
+    def looked_into(self) -> str:
+        """Staff have looked into what is in doubt."""
+        self._staff.looked_into()
+        return self.tray()
+
     def pages(self, number: int) -> Response:
         """How many pages a paper has."""
         try:
@@ -149,16 +167,17 @@ class Strip:
             "cup_yen": money.cup_yen,
             "papers": self._tray.papers(),
             "dpi": DPI,
+            "cases": self._staff.cases(),
         }
 
 
-def create_dock(world: DockWorld) -> Blueprint:
+def create_dock(world: DockWorld, staff: Staff) -> Blueprint:
     """Return the dock's blueprint; the application around it checks who asks."""
     pages = Path(__file__).with_name("dock_pages")
     dock = Blueprint(
         "dock", __name__, url_prefix="/dock", template_folder=pages / "templates", static_folder=pages / "static"
     )
-    strip = Strip(world)
+    strip = Strip(world, staff)
     dock.add_url_rule("", "page", strip.page)
     dock.add_url_rule("/residents", "residents", strip.residents)
     dock.add_url_rule("/tray", "tray", strip.tray)
@@ -167,6 +186,7 @@ def create_dock(world: DockWorld) -> Blueprint:
     dock.add_url_rule("/coin", "coin", strip.coin, methods=["POST"])
     dock.add_url_rule("/cup/take", "take_cup", strip.take_cup, methods=["POST"])
     dock.add_url_rule("/papers/take", "take_papers", strip.take_papers, methods=["POST"])
+    dock.add_url_rule("/staff", "looked_into", strip.looked_into, methods=["POST"])
     dock.add_url_rule("/paper/<int:number>", "pages", strip.pages)
     dock.add_url_rule("/paper/<int:number>/<int:page>/<int:dpi>.png", "paper", strip.paper)
     return dock

@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
         frame_ancestors="'self'",
         closing=closing,
     )
-    app.register_blueprint(create_dock(world))
+    app.register_blueprint(create_dock(world, DemoStaff(terminal.runner)))
     app.register_blueprint(_views(terminal.runner))
     server = KioskServer(app, config.kiosk.port, closing)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,6 +59,22 @@ def main(folder: Path) -> None:
     world.take_card()
     server.stop()
     terminal.stop()
+
+
+class DemoStaff:
+    """The staff of the demo's store: a button on the dock."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def cases(self) -> list[str]:
+        """Return the cases for which the terminal is out of service."""
+        _, visit = self._runner.current()
+        return [reason for reason in visit.reasons if reason.startswith("case ")]
+
+    def looked_into(self) -> None:
+        """Close them."""
+        self._runner.close_cases("looked into at the demo's dock")
 
 
 def _views(runner: Runner) -> Blueprint:
