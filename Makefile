@@ -38,7 +38,7 @@ check: setup-test ## format, lint, types, import rules, fast tests: under a minu
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@$(PY) -m pytest -m "not parts" -n 2
+	@$(PY) -m pytest -m "not parts and not slow" -n 2
 
 judge-card: setup-test ## OpenSC and openssl judge the virtual card
 	@$(PY) -m tests.judges.card

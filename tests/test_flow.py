@@ -403,6 +403,7 @@ class Account:
     returns: int = 0
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_happens_papers_and_money_agree(data: st.DataObject) -> None:

@@ -32,6 +32,8 @@ from tests.press_parts import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 METER_ONLY = replace(IPPEVEPRINTER, impressions=False, lifetime_counter=True)
 
 

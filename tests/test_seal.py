@@ -206,6 +206,7 @@ def test_no_text_breaks_the_verifier(text: str) -> None:
         seal.verify(text, KEYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dpi", [150, 200, 300])
 @pytest.mark.parametrize("record", [residence(JAPANESE), residence(*[JAPANESE, FOREIGN] * 2, JAPANESE), TAXED])
 def test_printed_seal_is_read_by_zxing_and_zbar(record: Certificate, dpi: int, tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ from issuance_server.vault import Vault, VaultKeys
 from printing.paper.fonts import Fonts
 from protocol.errors import ErrorCode
 
+pytestmark = pytest.mark.slow
+
 ISSUER_KEY_SHA256 = bytes(32)
 NOW_UTC = datetime(2026, 10, 1, 3, 0, tzinfo=UTC)
 DIGEST_OF_TOWN = """

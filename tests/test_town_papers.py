@@ -21,6 +21,8 @@ from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Scope
 from terminal.visit import TerminalCode
 
+pytestmark = pytest.mark.slow
+
 NOON_UTC = datetime(2026, 10, 1, 3, 0, tzinfo=UTC)
 MIDNIGHT_UTC = datetime(2026, 10, 1, 15, 30, tzinfo=UTC)  # 00:30 in Japan
 FISCAL_YEAR = 2026

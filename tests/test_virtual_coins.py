@@ -27,6 +27,8 @@ from terminal.payment.device import (
     PaymentState,
 )
 
+pytestmark = pytest.mark.slow
+
 PAY = "a" * 32
 OTHER = "b" * 32
 

@@ -15,6 +15,8 @@ from terminal.card.results import PinWrong
 from terminal.workers import Worker, WorkerBusy, WorkerDied, WorkerHung
 from tests.toy_services import NeedsFile, Toy
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 LONG_S = 20.0
 
