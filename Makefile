@@ -7,7 +7,7 @@ SEED ?= 1
 VISITS ?= 200
 VISIT ?=
 
-.PHONY: help setup setup-test demo demo-once town test check s1 judge-card pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -17,6 +17,9 @@ setup: ## install what the demo needs
 
 setup-test: ## install what the tests need
 	@deploy/setup.sh test
+
+setup-bench: ## install what the benches need: the other engines
+	@deploy/setup.sh bench
 
 demo: setup ## bring up a whole town; open the address it prints
 	@$(PY) madoguchi.py town demo --residents $(RESIDENTS) --seed $(SEED)
@@ -50,5 +53,5 @@ gallery: setup-test ## draw every kind of certificate into docs/gallery
 	@$(PY) -m tests.gallery
 
 lock: setup-test ## pin the requirements anew, with hashes and without addresses
-	@for part in build runtime dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	@for part in build runtime dev bench; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --upgrade requirements/$$part.in -o requirements/$$part.txt || exit 1; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bring a Debian 12 machine to where `make demo` (or `make test`) can run. Does nothing twice: each part is left alone
-# when what it was made from has not changed. Usage: deploy/setup.sh demo|test
+# when what it was made from has not changed. Usage: deploy/setup.sh demo|test|bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec 1>&2 # what set-up says is no command's answer
@@ -10,7 +10,7 @@ fail() {
   printf '\nsetup: %s\n' "$1" >&2
   exit 1
 }
-case $stage in demo | test) ;; *) fail "usage: deploy/setup.sh demo|test" ;; esac
+case $stage in demo | test | bench) ;; *) fail "usage: deploy/setup.sh demo|test|bench" ;; esac
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; } # others may be at it
@@ -64,6 +64,7 @@ fi
 lists_of() { # a stage's Python packages
   echo requirements/build.txt requirements/runtime.txt
   [ "$1" = demo ] || echo requirements/dev.txt
+  [ "$1" != bench ] || echo requirements/bench.txt
 }
 # shellcheck disable=SC2046
 made_from() { # what a stage's virtual environment is made from: of pyproject.toml the project's own part alone
@@ -83,7 +84,8 @@ if [ "$(cat ".venv/stamp-$stage" 2>/dev/null)" != "$(made_from "$stage")" ]; the
   pip --require-hashes -r requirements/build.txt
   for list in $(lists_of "$stage"); do pip --no-build-isolation --require-hashes -r "$list"; done
   PYTHONWARNINGS=ignore pip --no-build-isolation --no-deps -e . # of setuptools: that editable folders can be shadowed
-  made_from demo >.venv/stamp-demo # what the tests need includes what the demo needs
+  made_from demo >.venv/stamp-demo # what the tests need includes what the demo needs, and the benches what the tests need
+  [ "$stage" != bench ] || made_from test >.venv/stamp-test
   made_from "$stage" >".venv/stamp-$stage"
 fi
 
