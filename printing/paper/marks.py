@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import zxingcpp
@@ -11,6 +12,7 @@ from printing.paper.page import WHITE, Box, Document
 
 QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
 QR_QUIET_MODULES = 4
+_DARK_RUN = re.compile(b"\0+")
 STAMP_COLOUR = (0.72, 0.08, 0.10)
 SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
 
@@ -36,14 +38,11 @@ def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> flo
     quiet_mm = QR_QUIET_MODULES * QR_MODULE_MM
     side_mm = len(rows) * QR_MODULE_MM + 2 * quiet_mm
     document.fill(Box(left_mm, top_mm, side_mm, side_mm), WHITE)
-    runs: list[str] = []
-    for number, row in enumerate(rows):
-        start = row.find(0)
-        while start >= 0:
-            end = row.find(255, start)
-            end = len(row) if end < 0 else end
-            runs.append(f"{start} {number} {end - start} 1 re")
-            start = row.find(0, end)
+    runs = [
+        f"{run.start()} {number} {run.end() - run.start()} 1 re"
+        for number, row in enumerate(rows)
+        for run in _DARK_RUN.finditer(row)
+    ]
     document.grid(runs, (left_mm + quiet_mm, top_mm + quiet_mm), QR_MODULE_MM)
     return side_mm
 
@@ -67,4 +66,5 @@ def draw_stamp(document: Document, words: str, box: Box) -> None:
 def draw_specimen(document: Document) -> None:
     """Draw 「見本」 over the sheet: light, large, diagonal, and as outlines, so that it is in no extracted text."""
     angle = math.radians(35)
-    document.outlines(document.fonts.headings, "見　本", (105.0, 140.0), 150.0, angle=angle, colour=SPECIMEN_COLOUR)
+    with document.prepared():
+        document.outlines(document.fonts.headings, "見　本", (105.0, 140.0), 150.0, angle=angle, colour=SPECIMEN_COLOUR)
