@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Any
 
 import zxingcpp
@@ -31,20 +32,32 @@ def qr_rows(text: str) -> list[bytes]:
     return [modules[row * side : (row + 1) * side] for row in range(side)]
 
 
-def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> float:
-    """Draw a QR code as vector runs on white, quiet zone included; return the side's length in mm."""
-    rows = qr_rows(text)
+@lru_cache(maxsize=256)
+def _qr_modules(characters: int) -> int:
+    return len(qr_rows("A" * characters))
+
+
+def qr_side_mm(characters: int) -> float:
+    """Return the side of a QR code of so many capital letters and digits, quiet zone included."""
+    return (_qr_modules(characters) + 2 * QR_QUIET_MODULES) * QR_MODULE_MM
+
+
+def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> None:
+    """Draw a QR code as vector runs on white, quiet zone included."""
     left_mm, top_mm = snap_mm(left_mm), snap_mm(top_mm)
-    quiet_mm = QR_QUIET_MODULES * QR_MODULE_MM
-    side_mm = len(rows) * QR_MODULE_MM + 2 * quiet_mm
+    side_mm = qr_side_mm(len(text))
     document.fill(Box(left_mm, top_mm, side_mm, side_mm), WHITE)
+    if document.trial:  # encoding is a quarter of a page's whole time
+        return
+    rows = qr_rows(text)
+    assert len(rows) == _qr_modules(len(text)), "a seal's text is capital letters, digits and the like alone"
+    quiet_mm = QR_QUIET_MODULES * QR_MODULE_MM
     runs = [
         f"{run.start()} {number} {run.end() - run.start()} 1 re"
         for number, row in enumerate(rows)
         for run in _DARK_RUN.finditer(row)
     ]
     document.grid(runs, (left_mm + quiet_mm, top_mm + quiet_mm), QR_MODULE_MM)
-    return side_mm
 
 
 def draw_stamp(document: Document, words: str, box: Box) -> None:

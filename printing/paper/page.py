@@ -255,10 +255,14 @@ class _Page:
 
 
 class Document:
-    """One PDF under construction."""
+    """One PDF under construction.
 
-    def __init__(self, fonts: Fonts, title: str, author: str) -> None:
+    trial: it is drawn to see whether everything fits, and nobody will have it.
+    """
+
+    def __init__(self, fonts: Fonts, title: str, author: str, *, trial: bool = False) -> None:
         self.fonts = fonts
+        self.trial = trial
         self._title = title
         self._author = author
         self._codes = ValueCodes(fonts.values)
