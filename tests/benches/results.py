@@ -116,8 +116,8 @@ _NOTES = (
     "A glyph is right where its cell is nearest to HarfBuzz's own outline of it, before the base glyph, other",
     "variants, the font's box and nothing. A name is extracted where pdfium gives it back with its sequences (spaces",
     f"aside: engines set them as glyphs or as gaps). A line is alike where at most {LINE_DIFFERENCE_MAX:.0%} of its",
-    "ink, blurred by a pixel at 100 dpi, lies elsewhere than on the page drawn from outlines; of the whole page, at most",
-    f"{PAGE_DIFFERENCE_MAX:.0%}.",
+    "ink, blurred by a pixel at 100 dpi, lies elsewhere than on the page drawn from outlines; of the whole page, at",
+    f"most {PAGE_DIFFERENCE_MAX:.0%}.",
 )
 
 
