@@ -6,7 +6,7 @@ behind each code, in the font program that is embedded, is the outline that Harf
 the original font. Hinting is gone from the embedded font and plays no part in an outline.
 
 The names are dealt from a shuffled deck of all Han characters and variation sequences, so that a full run has each at
-least once; to every fifth name comes something that must be refused, or an Adobe-Japan1 sequence.
+least once; every fifth name has something that must be refused, or an Adobe-Japan1 sequence.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ PROCESSES = 2
 NAMES_A_DOCUMENT = 1500
 NAMES_A_PAGE = 90
 DECK_UNITS_A_NAME = 2
+STRANGER_EVERY = 5
 FAULTS_KEPT = 20
 
 _SELECTORS = range(0xE0100, 0xE01F0)
@@ -175,11 +176,12 @@ def names(seed: int, start: int, count: int) -> Iterator[tuple[str, ...]]:
     mapped = sorted(drawn_as())
     for number in range(start, start + count):
         rng = random.Random(f"{seed} {number}")
-        first = number * DECK_UNITS_A_NAME
-        units = [deck[(first + place) % len(deck)] for place in range(DECK_UNITS_A_NAME)]
-        units += rng.sample(deck, rng.randrange(3))
-        if rng.random() < 0.2:
+        units = rng.sample(deck, rng.randrange(3))
+        if number % STRANGER_EVERY == 0:
             units += [_stranger(rng, mapped) for _ in range(rng.randrange(1, 4))]
+        else:
+            first = (number - number // STRANGER_EVERY - 1) * DECK_UNITS_A_NAME
+            units += [deck[(first + place) % len(deck)] for place in range(DECK_UNITS_A_NAME)]
         rng.shuffle(units)
         yield tuple(units)
 
