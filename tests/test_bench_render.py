@@ -84,7 +84,7 @@ def test_another_engine_draws_the_same_page() -> None:
 
 
 def _result(engine: str, ms_median: float, *, right: bool = True) -> Result:
-    return Result(engine, ms_median, ms_median, 30.0, 1, right, right, "4/4", "4/4", "9/9", 0.01)
+    return Result(engine, ms_median, ms_median, ms_median, 30.0, 1, right, right, "4/4", "4/4", "9/9", 0.01)
 
 
 def test_bars_are_reached_and_missed() -> None:

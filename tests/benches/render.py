@@ -54,6 +54,7 @@ class Engine:
     draw: Callable[[Job], bytes]
     whole: bool = True  # it draws the one-page content and nothing else
     times_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     pages: int = 0
@@ -107,9 +108,10 @@ def run(all_engines: list[Engine], jobs: Jobs, rounds: int) -> None:
             burst = [jobs.next() for _ in range(BURST)]
             gc.collect()
             for job in burst:
-                started = time.perf_counter()
+                started, cpu_started = time.perf_counter(), time.process_time()
                 pdf = engine.draw(job)
                 engine.times_ms.append((time.perf_counter() - started) * 1000)
+                engine.cpu_ms.append((time.process_time() - cpu_started) * 1000)
                 engine.sizes.append(len(pdf))
 
 
@@ -132,6 +134,7 @@ def result(engine: Engine) -> Result:
         engine=engine.name,
         ms_median=round(statistics.median(engine.times_ms), 2),
         ms_p10=round(statistics.quantiles(engine.times_ms, n=10)[0], 2),
+        cpu_ms_median=round(statistics.median(engine.cpu_ms), 2),
         kib=round(statistics.median(engine.sizes) / 1024, 1),
         pages=engine.pages,
         glyphs_right=glyphs == right,
