@@ -8,6 +8,7 @@ from functools import cache
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from deploy.demo.seal_pictures import square_seal_png
 from printing.paper.fonts import Fonts
 from printing.paper.records import (
     AmountLine,
@@ -27,7 +28,13 @@ ADDRESS = "みほん県みほん市中央一丁目2番3号"
 INDIVIDUAL_NUMBER = "123456789018"
 
 CERTIFIER = Certifier(
-    municipality_code="131130", municipality_name="みほん市", title="みほん市長", name="見本 太郎", specimen=True
+    municipality_code="131130",
+    municipality_name="みほん市",
+    office="みほん市役所",
+    title="みほん市長",
+    name="見本 太郎",
+    seal_png=square_seal_png("みほん市長之印"),
+    specimen=True,
 )
 ISSUANCE = Issuance(
     issue_number="2026-00001234",

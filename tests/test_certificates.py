@@ -96,7 +96,7 @@ def test_statement_says_whole_household_or_part() -> None:
     assert "この写しは、世帯全員の住民票の原本と相違ないことを証明する。" in whole
     assert "この写しは、住民票の原本と相違ないことを証明する。" in part
     for text in (whole, part):
-        assert "令和8年11月22日\r\nみほん市長\r\n見本 太郎" in text
+        assert "令和8年11月22日\r\nみほん市役所\r\nみほん市長\r\n見本 太郎" in text
 
 
 def test_japanese_entry_has_its_items() -> None:
@@ -333,7 +333,7 @@ def test_too_long_issue_facts_are_refused(item: str) -> None:
         check(fonts(), TAXED, replace(ISSUANCE, **{item: "9" * 200}))
 
 
-@pytest.mark.parametrize("item", ["title", "name"])
+@pytest.mark.parametrize("item", ["office", "title", "name"])
 def test_too_long_certifiers_are_refused(item: str) -> None:
     with pytest.raises(ValueTooLong, match=f"certifier.{item}"):
         check(fonts(), TAXED, replace(ISSUANCE, certifier=replace(CERTIFIER, **{item: "長" * 60})))

@@ -8,8 +8,16 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from typing import Final
 
+from deploy.demo.seal_pictures import square_seal_png
 from deploy.demo.town_names import HOSHIMI, TOWNS, UMIBE
-from issuance_server.settings import DocumentSettings, Fee, FiscalYearOpening, MunicipalitySettings, OpenHours
+from issuance_server.settings import (
+    CertifierSettings,
+    DocumentSettings,
+    Fee,
+    FiscalYearOpening,
+    MunicipalitySettings,
+    OpenHours,
+)
 from printing.paper.records import CertificateKind, ResidenceItem
 
 COMMISSION_YEN: Final = 117
@@ -51,8 +59,15 @@ _UMIBE: Final = MunicipalitySettings(
         FiscalYearOpening(fiscal_year=2025, available_from=date(2025, 6, 2)),
         FiscalYearOpening(fiscal_year=2026, available_from=date(2026, 6, 1)),
     ),
-    certifier_title="海辺市長",
-    certifier_name="見本 みなと",
+    certifiers=(
+        CertifierSettings(
+            valid_from=date(2022, 5, 1),
+            office="海辺市役所",
+            title="海辺市長",
+            name="見本 みなと",
+            seal_png=square_seal_png("海辺市長之印"),
+        ),
+    ),
 )
 
 _HOSHIMI: Final = MunicipalitySettings(
@@ -71,8 +86,15 @@ _HOSHIMI: Final = MunicipalitySettings(
     ),
     fees=(_fee(CertificateKind.RESIDENCE, 300, date(2022, 4, 1), "星見町手数料徴収条例"),),
     fiscal_years=(),
-    certifier_title="星見町長",
-    certifier_name="見本 すばる",
+    certifiers=(
+        CertifierSettings(
+            valid_from=date(2020, 4, 1),
+            office="星見町役場",
+            title="星見町長",
+            name="見本 すばる",
+            seal_png=square_seal_png("星見町長之印", 18.0),
+        ),
+    ),
 )
 
 MUNICIPALITIES: Final = (_UMIBE, _HOSHIMI)

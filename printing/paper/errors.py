@@ -39,6 +39,14 @@ class InconsistentRecord(PaperError):
         self.item = item
 
 
+class BadBitmap(PaperError):
+    """A seal's picture that cannot be shown at true size; `rule` says what it must be."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"picture: {rule}")
+        self.rule = rule
+
+
 class NoEra(PaperError):
     """A date before the Gregorian calendar came into force: its month and day would be printed wrong."""
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import zxingcpp
 
+from printing.paper.bitmap import Bitmap, read_bitmap
 from printing.paper.page import WHITE, Box, Document
 
 QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
 QR_QUIET_MODULES = 4
+MAX_STAMP_MM = 30.0  # the room that every sheet has for a municipal seal
 STAMP_COLOUR = (0.72, 0.08, 0.10)
 SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
 
@@ -48,20 +50,18 @@ def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> flo
     return side_mm
 
 
-def draw_stamp(document: Document, words: str, box: Box) -> None:
-    """Draw the electronic seal (電子公印) as outlines: columns from the right, each filled from top to bottom."""
-    document.frame(box, 1.6, STAMP_COLOUR)
-    document.frame(box.inset(0.9), 0.5, STAMP_COLOUR)
-    area = box.inset(1.5)
-    columns = math.ceil(math.sqrt(len(words)))
-    width_mm = area.width_mm / columns
-    for column in range(columns):
-        letters = words[column * len(words) // columns : (column + 1) * len(words) // columns]
-        height_mm = area.height_mm / len(letters)
-        left_mm = area.left_mm + area.width_mm - (column + 1) * width_mm
-        for row, letter in enumerate(letters):
-            cell = Box(left_mm, area.top_mm + row * height_mm, width_mm, height_mm)
-            document.outline_in(document.fonts.headings, letter, cell.inset(0.15), STAMP_COLOUR)
+def stamp_of(seal_png: bytes) -> Bitmap:
+    """Return a municipal seal's picture.
+
+    Errors: BadBitmap if it cannot be shown at true size, or is larger than the form's room for it.
+    """
+    return read_bitmap(seal_png, largest_mm=MAX_STAMP_MM)
+
+
+def draw_stamp(document: Document, stamp: Bitmap, left_mm: float, top_mm: float) -> None:
+    """Draw the municipal seal (電子公印) as a stencil at its true size: only its ink is drawn, on what is there."""
+    box = Box(left_mm, top_mm, stamp.width_mm, stamp.height_mm)
+    document.bitmap("municipal-seal", stamp.width_px, stamp.height_px, stamp.rows, box, colour=STAMP_COLOUR)
 
 
 def draw_specimen(document: Document) -> None:

@@ -257,8 +257,10 @@ class Document:
         matrix = f"{x_scale:.5f} 0 0 {y_scale:.5f} {box.left_mm * PT_PER_MM:.3f} {y_pt:.3f} cm"
         self.paths([matrix, face.outline(glyph)], colour)
 
-    def bitmap(self, name: str, width_px: int, height_px: int, rows: bytes, box: Box) -> None:
-        """Draw a picture of one bit a pixel in black on what is there; rows are padded to bytes, 1 is paper.
+    def bitmap(
+        self, name: str, width_px: int, height_px: int, rows: bytes, box: Box, *, colour: Colour = BLACK
+    ) -> None:
+        """Draw a picture of one bit a pixel in a colour on what is there; rows are padded to bytes, 1 is paper.
 
         name: the same for the same picture within a document.
         """
@@ -275,7 +277,9 @@ class Document:
         self._canvas._formsinuse.append(name)
         size = f"{box.width_mm * PT_PER_MM:.3f} 0 0 {box.height_mm * PT_PER_MM:.3f}"
         place = f"{box.left_mm * PT_PER_MM:.3f} {_y_pt(box.top_mm + box.height_mm):.3f}"
-        self._add(f"q 0 0 0 rg {size} {place} cm /{self._canvas._doc.getXObjectName(name)} Do Q")
+        self._add(
+            "q {:g} {:g} {:g} rg ".format(*colour) + f"{size} {place} cm /{self._canvas._doc.getXObjectName(name)} Do Q"
+        )
 
     def _font(self, face: Face) -> tuple[str, DocumentFont]:
         known = self._fonts.get(face)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
-from printing.paper.marks import draw_qr, draw_specimen, draw_stamp
-from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, Align, Box, Document
+from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, stamp_of
+from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
 from printing.paper.records import Issuance
 
 LEFT_MM = 15.0
@@ -28,7 +28,11 @@ EMPTY = "【空欄】"  # not recorded
 OMITTED = "【省略】"  # left out by choice
 
 _SPECIMEN_WORDS = "見本です。記載された人物・住所・番号はすべて架空のものです。 Specimen: all people are invented."
-_STAMP_MM = 21.0
+_STAMP_GAP_MM = 2.0
+_STAMP_OVERLAP_MM = 1.2  # a quarter of a letter
+_STAMP_BOTTOM_MM = 35.0
+_NAME_INDENT_MM = 6.0
+_CERTIFIER_PT = 14.0
 _READING_MM = 3.0
 _ONE_LINE_MM = 4.5  # too low for a second line: what must be typed or compared is never broken
 _SEAL_AREA_MM = 54.5  # a QR code of up to 97 modules, 970 characters, with its quiet zone
@@ -70,14 +74,36 @@ def draw_foot(
 def _draw_certification(document: Document, statement: str, issuance: Issuance) -> None:
     certifier, labels = issuance.certifier, document.fonts.labels
     document.text(labels, statement, LEFT_MM + 1.0, FOOT_TOP_MM + 3.5, 10.5)
-    left_mm, width_mm = LEFT_MM + _SEAL_AREA_MM, WIDTH_MM - _SEAL_AREA_MM - _STAMP_MM - 2.0
-    document.text(labels, era_date(issuance.issued_on_jst), left_mm, FOOT_TOP_MM + 12.0, 10.5)
-    title = Box(left_mm, FOOT_TOP_MM + 18.0, width_mm, _ONE_LINE_MM)
-    name = Box(left_mm + 6.0, FOOT_TOP_MM + 26.0, width_mm - 6.0, _ONE_LINE_MM)
-    document.value(certifier.title, title, 12.0, "certifier.title", padding_mm=0.0)
-    document.value(certifier.name, name, 14.0, "certifier.name", padding_mm=0.0)
-    stamp = Box(RIGHT_MM - _STAMP_MM, FOOT_TOP_MM + 11.5, _STAMP_MM, _STAMP_MM)
-    draw_stamp(document, certifier.title + "之印", stamp)
+    stamp = stamp_of(certifier.seal_png)
+    left_mm, top_mm = LEFT_MM + _SEAL_AREA_MM, FOOT_TOP_MM + _STAMP_BOTTOM_MM - stamp.height_mm
+    width_mm = RIGHT_MM - left_mm - stamp.width_mm - _STAMP_GAP_MM
+    lines = (
+        (era_date(issuance.issued_on_jst), "issued_on", 10.5, 10.5),
+        (certifier.office, "certifier.office", 16.5, 9.5),
+        (certifier.title, "certifier.title", 22.5, 12.0),
+    )
+    beside_mm = left_mm  # where the lines end that the seal stands beside
+    for text, item, middle_mm, size_pt in lines:
+        box = Box(left_mm, FOOT_TOP_MM + middle_mm - _ONE_LINE_MM / 2, width_mm, _ONE_LINE_MM)
+        document.value(text, box, size_pt, item, padding_mm=0.0)
+        if box.top_mm + box.height_mm > top_mm:
+            beside_mm = max(beside_mm, left_mm + _set_mm(document, text, box, size_pt, item) + _STAMP_GAP_MM)
+    # The seal's edge touches the name's last letter, as a clerk sets it, and no other word; the name is set over it.
+    room = Box(left_mm + _NAME_INDENT_MM, FOOT_TOP_MM + 27.25, width_mm - _NAME_INDENT_MM, _ONE_LINE_MM)
+    name_mm = _set_mm(document, certifier.name, room, _CERTIFIER_PT, "certifier.name")
+    name = replace(room, left_mm=max(room.left_mm, beside_mm + _STAMP_OVERLAP_MM - name_mm))
+    draw_stamp(document, stamp, name.left_mm + name_mm - _STAMP_OVERLAP_MM, top_mm)
+    document.value(certifier.name, name, _CERTIFIER_PT, "certifier.name", padding_mm=0.0)
+
+
+def _set_mm(document: Document, text: str, box: Box, size_pt: float, item: str) -> float:
+    """Return how wide a line comes out in its room.
+
+    Errors: ValueTooLong(item).
+    """
+    values = document.fonts.values
+    fitted = fit(values, text, box.width_mm, box.height_mm, size_pt, item=item)
+    return values.width_em(text) * fitted.size_pt / PT_PER_MM
 
 
 def _draw_check(document: Document, issuance: Issuance, seal_text: str, *, alone: bool) -> None:
