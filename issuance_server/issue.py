@@ -35,7 +35,7 @@ from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
-from printing.paper.errors import NoEra, PaperError, UndrawableText, ValueTooLong
+from printing.paper.errors import NoEra, PaperError, UndrawableText, UnknownFiscalYear, ValueTooLong
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
 from printing.paper.records import Certificate, Certifier, Issuance
@@ -264,6 +264,8 @@ class Issuer:
             raise IssueError(ErrorCode.GLYPH_NOT_PRINTABLE) from None
         except ValueTooLong as error:
             raise IssueError(ErrorCode.FORM_TOO_SMALL, f"{error.item}: longer than the form holds") from None
+        except UnknownFiscalYear as unknown:
+            raise IssueError(ErrorCode.NOT_OFFERED, str(unknown)) from None
         except NoEra:
             raise IssueError(ErrorCode.FORM_TOO_SMALL, "a date: before the calendar that the form knows") from None
         except PaperError:

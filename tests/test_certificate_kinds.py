@@ -216,7 +216,7 @@ def test_one_person_more_is_on_no_paper() -> None:
 def _sized(kind: CertificateKind, name: str, address: str) -> Certificate:
     lived = replace(LIVED, name=name, addresses=tuple(replace(moved, address=address) for moved in MOVED))
     people = (replace(STATED_JAPANESE, name=name, remarks=address), replace(STATED_FOREIGN, name=name))
-    return {
+    sized: dict[CertificateKind, Certificate] = {
         CertificateKind.RESIDENCE_ITEMS: replace(stated(*people), address=address),
         CertificateKind.SEAL_REGISTRATION: replace(SEALED, name=name, address=address),
         CertificateKind.INCOME: replace(INCOME, name=name, address_on_1_january=address),
@@ -226,7 +226,8 @@ def _sized(kind: CertificateKind, name: str, address: str) -> Certificate:
             domicile=address,
         ),
         CertificateKind.SUPPLEMENTARY_REGISTER: replace(supplementary(lived, ABROAD), domicile=address),
-    }[kind]
+    }
+    return sized[kind]
 
 
 @pytest.mark.parametrize(

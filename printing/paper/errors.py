@@ -39,6 +39,14 @@ class InconsistentRecord(PaperError):
         self.item = item
 
 
+class UnknownFiscalYear(PaperError):
+    """A fiscal year whose tax certificates have no layout here."""
+
+    def __init__(self, fiscal_year: int) -> None:
+        super().__init__(f"fiscal_year: no layout for {fiscal_year}")
+        self.fiscal_year = fiscal_year
+
+
 class BadBitmap(PaperError):
     """A seal's picture that cannot be shown at true size; `rule` says what it must be."""
 

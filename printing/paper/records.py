@@ -149,6 +149,7 @@ class TaxationCertificate(Record, tag="taxation", frozen=True, kw_only=True):
     dependants: tuple[tuple[str, int], ...] = ()
     taxable_base_yen: int | None = None
     credits: tuple[AmountLine, ...] = ()
+    flat_rate_reduction_yen: int | None = None  # 定額減税, fiscal years 2024 and 2025
     city_income_based_yen: int | None = None
     city_per_capita_yen: int | None = None
     prefecture_income_based_yen: int | None = None

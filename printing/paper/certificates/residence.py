@@ -11,23 +11,23 @@ from datetime import date
 
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import EMPTY, OMITTED, SheetWords
+from printing.paper.certificates.vocabulary import check_word
+from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, western_date
-from printing.paper.errors import InconsistentRecord, WrongVocabulary
+from printing.paper.errors import InconsistentRecord
 from printing.paper.page import Align, Box, Document
-from printing.paper.records import ForeignResidentItems, Issuance, ResidenceCertificate, ResidenceItem, ResidencePerson
+from printing.paper.records import (
+    CertificateKind,
+    ForeignResidentItems,
+    Issuance,
+    ResidenceCertificate,
+    ResidenceItem,
+    ResidencePerson,
+)
 
 PEOPLE_A_SHEET = 4
 TITLE = "住民票の写し"
 SPECIAL_PERMANENT_RESIDENT = "特別永住者"
-
-_STATEMENT_WHOLE = "この写しは、世帯全員の住民票の原本と相違ないことを証明する。"
-_STATEMENT_PART = "この写しは、住民票の原本と相違ないことを証明する。"
-
-# Words of 続柄 on a residence certificate; relations of relations are joined with の (子の妻, 妻の子, 子の子).
-# 長男, 長女, 養子 and the like belong to the family register alone. Source: 住民基本台帳事務処理要領.
-_RELATION_ALONE = frozenset(("世帯主", "縁故者", "同居人"))
-_RELATION_CHAIN = frozenset(("妻", "夫", "妻(未届)", "夫(未届)", "子", "父", "母", "兄", "弟", "姉", "妹"))
-_FULL_WIDTH_BRACKETS = str.maketrans("（）", "()")
 
 _HEAD_ROW_MM = 6.0
 _ROW_MM = 5.0
@@ -78,11 +78,8 @@ def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, s
 
     Errors: ValueTooLong, UndrawableText, NoEra.
     """
-    words = SheetWords(
-        title=TITLE,
-        subtitle="(世帯全員)" if record.whole_household else "(世帯の一部)",
-        statement=_STATEMENT_WHOLE if record.whole_household else _STATEMENT_PART,
-    )
+    row = wording(CertificateKind.RESIDENCE, issuance, part=not record.whole_household)
+    words = SheetWords(TITLE, "(世帯全員)" if record.whole_household else "(世帯の一部)", row.statement)
     total = pages(record)
     for number in range(1, total + 1):
         first = (number - 1) * PEOPLE_A_SHEET
@@ -103,8 +100,7 @@ def _check_person(record: ResidenceCertificate, person: ResidencePerson) -> None
     _unchosen(record, ResidenceItem.DOMICILE, domicile=person.domicile, domicile_head=person.domicile_head)
     _unchosen(record, ResidenceItem.PREVIOUS_ADDRESS, previous_address=person.previous_address)
     _unchosen(record, ResidenceItem.INDIVIDUAL_NUMBER, individual_number=person.individual_number)
-    if person.relationship is not None and not is_relationship(person.relationship):
-        raise WrongVocabulary("relationship")
+    check_word(CertificateKind.RESIDENCE, "relationship", person.relationship)
     number = person.individual_number
     if number is not None and not (len(number) == 12 and number.isascii() and number.isdigit()):
         raise InconsistentRecord("individual_number", "12 digits")
@@ -134,12 +130,6 @@ def _unchosen(record: ResidenceCertificate, item: ResidenceItem, **values: objec
     for name, value in values.items():
         if value is not None:
             raise InconsistentRecord(name, "in the record although its item was not chosen")
-
-
-def is_relationship(word: str) -> bool:
-    """Whether a word of 続柄 may stand on a residence certificate."""
-    word = word.translate(_FULL_WIDTH_BRACKETS)
-    return word in _RELATION_ALONE or all(part in _RELATION_CHAIN for part in word.split("の"))
 
 
 def _draw_household(document: Document, record: ResidenceCertificate) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 
-from printing.paper.certificates import sheet
+from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.sheet import EMPTY, SheetWords
+from printing.paper.certificates.tax_layout import TaxLine, check_amounts, check_labels, layout_of
+from printing.paper.certificates.wording import TaxNames, tax_names, wording
 from printing.paper.era import era_date, era_year, fiscal_year_words, western_date
 from printing.paper.errors import InconsistentRecord, ValueTooLong
 from printing.paper.page import Align, Box, Document
-from printing.paper.records import AmountLine, Issuance, TaxationCertificate
+from printing.paper.records import AmountLine, CertificateKind, Issuance, TaxationCertificate
 
 TITLE_TAXED = "課税証明書"
 TITLE_UNTAXED = "非課税証明書"
-FOREST_TAX_SINCE = 2024  # 森林環境税 is levied from 令和6年度 on
 
-_STATEMENT = "上記のとおり証明する。"
 _ROW_MM = 6.0
 _HEAD_ROW_MM = 7.0
 _LABEL_MM = 44.0
@@ -36,16 +36,17 @@ def title(record: TaxationCertificate) -> str:
 def check(record: TaxationCertificate) -> None:
     """Refuse a record that contradicts itself.
 
-    Errors: InconsistentRecord.
+    Errors: InconsistentRecord, UnknownFiscalYear.
     """
+    check_amounts(record.fiscal_year, record)
+    for item in ("incomes", "totals", "deductions", "credits"):
+        check_labels(record.fiscal_year, item, (line.label for line in getattr(record, item)))
     if record.amounts_withheld and record.taxed:
         raise InconsistentRecord("amounts_withheld", "only of a person on whom no tax was levied")
     if record.amounts_withheld and _has_amounts(record):
         raise InconsistentRecord("amounts_withheld", "amounts are in the record although they are withheld")
     if not record.amounts_withheld and record.taxed != bool(record.annual_yen):
         raise InconsistentRecord("taxed", "the annual amount says otherwise")
-    if record.forest_tax_yen is not None and record.fiscal_year < FOREST_TAX_SINCE:
-        raise InconsistentRecord("forest_tax_yen", "not levied in that fiscal year")
 
 
 def draw(document: Document, record: TaxationCertificate, issuance: Issuance, seal_text: str) -> None:
@@ -53,20 +54,21 @@ def draw(document: Document, record: TaxationCertificate, issuance: Issuance, se
 
     Errors: ValueTooLong, UndrawableText, NoEra.
     """
-    words = SheetWords(title=title(record), subtitle=fiscal_year_words(record.fiscal_year), statement=_STATEMENT)
+    row, names = wording(CertificateKind.TAXATION, issuance), tax_names(issuance)
+    words = SheetWords(title(record), fiscal_year_words(record.fiscal_year), row.statement)
     sheet.draw_head(document, words, issuance)
     below_mm = _draw_person(document, record) + 4.0
     if record.amounts_withheld:
-        _draw_withheld(document, record, below_mm)
+        _draw_withheld(document, record, row.withheld, names, below_mm)
     else:
-        _draw_amounts(document, record, below_mm)
+        _draw_amounts(document, record, names, below_mm)
     sheet.draw_foot(document, words, issuance, seal_text, page=1, pages=1)
     document.next_page()
 
 
 def _has_amounts(record: TaxationCertificate) -> bool:
     lists = (record.incomes, record.totals, record.deductions, record.dependants, record.credits)
-    return any(lists) or any(line.amount_yen is not None for _item, line in _tax_lines(record))
+    return any(lists) or any(getattr(record, line.item) is not None for line in layout_of(record.fiscal_year).lines)
 
 
 def _draw_person(document: Document, record: TaxationCertificate) -> float:
@@ -96,17 +98,18 @@ def _draw_person(document: Document, record: TaxationCertificate) -> float:
     return y_mm
 
 
-def _draw_withheld(document: Document, record: TaxationCertificate, top_mm: float) -> None:
+def _draw_withheld(
+    document: Document, record: TaxationCertificate, lines: tuple[str, ...], names: TaxNames, top_mm: float
+) -> None:
     """A dependant who did not declare: that no tax was levied, and no amount, never ¥0."""
-    lines = (
-        f"上記の者には、{fiscal_year_words(record.fiscal_year)}の市町村民税・都道府県民税は課税されていません。",
-        "被扶養者で申告がないため、所得および控除の金額は証明しません。",
-    )
+    year = fiscal_year_words(record.fiscal_year)
     for number, line in enumerate(lines):
-        document.text(document.fonts.labels, line, sheet.LEFT_MM + 2.0, top_mm + 5.0 + 7.0 * number, 10.0)
+        words = line.format(year=year, city=names.city, prefecture=names.prefecture)
+        document.text(document.fonts.labels, words, sheet.LEFT_MM + 2.0, top_mm + 5.0 + 7.0 * number, 10.0)
 
 
-def _draw_amounts(document: Document, record: TaxationCertificate, top_mm: float) -> None:
+def _draw_amounts(document: Document, record: TaxationCertificate, names: TaxNames, top_mm: float) -> None:
+    layout = layout_of(record.fiscal_year)
     left_mm = sheet.LEFT_MM
     right_mm = sheet.LEFT_MM + _COLUMN_MM + _GAP_MM
     y_mm = _table(document, "収入・所得の内訳", _amounts("incomes", record.incomes), left_mm, top_mm)
@@ -115,38 +118,27 @@ def _draw_amounts(document: Document, record: TaxationCertificate, top_mm: float
     y_mm = _table(document, "扶養の内訳", dependants, left_mm, y_mm)
     _fits(y_mm, "incomes")
     y_mm = _table(document, "所得控除の内訳", _amounts("deductions", record.deductions), right_mm, top_mm)
-    lines = _tax_lines(record)
-    base = [(item, line.label, _yen(line.amount_yen)) for item, line in lines[:1]]
-    y_mm = _table(document, "課税標準額・税額控除", [*base, *_amounts("credits", record.credits)], right_mm, y_mm)
-    taxes = [(item, line.label, _yen(line.amount_yen)) for item, line in lines[1:]]
-    y_mm = _table(document, "税額", taxes, right_mm, y_mm)
+    base, reductions = (_lines(record, lines, names) for lines in (layout.base, layout.reductions))
+    y_mm = _table(
+        document, "課税標準額・税額控除", [*base, *_amounts("credits", record.credits), *reductions], right_mm, y_mm
+    )
+    y_mm = _table(document, "税額", _lines(record, layout.taxes, names), right_mm, y_mm)
     _fits(y_mm, "deductions")
 
 
-def _tax_lines(record: TaxationCertificate) -> tuple[tuple[str, AmountLine], ...]:
-    """The single amounts with their labels, the taxable base first; the forest tax only in years that have it."""
-    lines = [
-        ("taxable_base_yen", "課税標準額"),
-        ("city_income_based_yen", "市町村民税 所得割"),
-        ("city_per_capita_yen", "市町村民税 均等割"),
-        ("prefecture_income_based_yen", "都道府県民税 所得割"),
-        ("prefecture_per_capita_yen", "都道府県民税 均等割"),
-        ("forest_tax_yen", "森林環境税"),
-        ("annual_yen", "年税額"),
+def _lines(record: TaxationCertificate, lines: tuple[TaxLine, ...], names: TaxNames) -> list[tuple[str, str, str]]:
+    return [
+        (
+            line.item,
+            line.label.format(city=names.city, prefecture=names.prefecture),
+            flow.yen(getattr(record, line.item)),
+        )
+        for line in lines
     ]
-    return tuple(
-        (item, AmountLine(label=label, amount_yen=getattr(record, item)))
-        for item, label in lines
-        if item != "forest_tax_yen" or record.fiscal_year >= FOREST_TAX_SINCE
-    )
 
 
 def _amounts(item: str, lines: tuple[AmountLine, ...]) -> list[tuple[str, str, str]]:
-    return [(item, line.label, _yen(line.amount_yen)) for line in lines]
-
-
-def _yen(amount_yen: int | None) -> str:
-    return EMPTY if amount_yen is None else f"{amount_yen:,}円"
+    return [(item, line.label, flow.yen(line.amount_yen)) for line in lines]
 
 
 def _table(document: Document, heading: str, lines: list[tuple[str, str, str]], left_mm: float, top_mm: float) -> float:
