@@ -11,7 +11,7 @@ from printing.paper.bitmap import Bitmap, read_bitmap
 from printing.paper.page import WHITE, Box, Document
 
 QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
-QR_QUIET_MODULES = 4
+QR_QUIET_MM = 4 * QR_MODULE_MM
 MAX_STAMP_MM = 30.0  # the room that every sheet has for a municipal seal
 STAMP_COLOUR = (0.72, 0.08, 0.10)
 SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
@@ -31,13 +31,16 @@ def qr_rows(text: str) -> list[bytes]:
     return [modules[row * side : (row + 1) * side] for row in range(side)]
 
 
-def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> float:
-    """Draw a QR code as vector runs on white, quiet zone included; return the side's length in mm."""
-    rows = qr_rows(text)
+def qr_side_mm(rows: list[bytes]) -> float:
+    """Return the length of a QR code's side, without its quiet zone."""
+    return len(rows) * QR_MODULE_MM
+
+
+def draw_qr(document: Document, rows: list[bytes], left_mm: float, top_mm: float) -> None:
+    """Draw a QR code as vector runs, its first module at a place, on white that is its quiet zone."""
     left_mm, top_mm = snap_mm(left_mm), snap_mm(top_mm)
-    quiet_mm = QR_QUIET_MODULES * QR_MODULE_MM
-    side_mm = len(rows) * QR_MODULE_MM + 2 * quiet_mm
-    document.fill(Box(left_mm, top_mm, side_mm, side_mm), WHITE)
+    side_mm = qr_side_mm(rows) + 2 * QR_QUIET_MM
+    document.fill(Box(left_mm - QR_QUIET_MM, top_mm - QR_QUIET_MM, side_mm, side_mm), WHITE)
     runs: list[str] = []
     for number, row in enumerate(rows):
         start = row.find(0)
@@ -46,8 +49,7 @@ def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> flo
             end = len(row) if end < 0 else end
             runs.append(f"{start} {number} {end - start} 1 re")
             start = row.find(0, end)
-    document.grid(runs, (left_mm + quiet_mm, top_mm + quiet_mm), QR_MODULE_MM)
-    return side_mm
+    document.grid(runs, (left_mm, top_mm), QR_MODULE_MM)
 
 
 def stamp_of(seal_png: bytes) -> Bitmap:

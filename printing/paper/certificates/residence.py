@@ -30,9 +30,9 @@ TITLE = "住民票の写し"
 SPECIAL_PERMANENT_RESIDENT = "特別永住者"
 
 _HEAD_ROW_MM = 6.0
-_ROW_MM = 5.0
+_ROW_MM = 5.8  # two lines of the smallest type, and white above and below them
 _INDEX_MM = 6.0
-_BLOCK_ROWS = 8
+_BLOCK_ROWS = 7
 _BLOCK_MM = sheet.NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
 _BLOCK_GAP_MM = 1.0
 _LABEL_MM = 18.0
@@ -191,8 +191,15 @@ def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tup
     if person.former_surname and person.former_surname_reading:
         former = f"{person.former_surname} ({person.former_surname_reading})"
     return (
-        _pair(("旧氏", former, "former_surname"), _dated("住民となった年月日", person, "became_resident_on")),
-        _pair(_dated("届出日", person, "notified_on"), _dated("住所を定めた年月日", person, "address_since")),
+        _pair(
+            ("旧氏", former, "former_surname"),
+            ("住民となった年月日", _date_or_empty(person.became_resident_on), "became_resident_on"),
+        ),
+        (
+            Cell("届出日", _date_or_empty(person.notified_on), "notified_on", _LABEL_MM, 31.0),
+            Cell("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 29.0, 31.0),
+            Cell("個人番号", _individual_number(person), "individual_number", _LABEL_MM, 47.0),
+        ),
         _pair(
             ("本籍", _chosen(record, ResidenceItem.DOMICILE, person.domicile), "domicile"),
             ("筆頭者", _chosen(record, ResidenceItem.DOMICILE, person.domicile_head), "domicile_head"),
@@ -202,7 +209,6 @@ def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tup
         _full(
             "異動前住所", _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address), "previous_address"
         ),
-        _full("個人番号", _individual_number(person), "individual_number"),
         _full("備考", person.remarks or EMPTY, "remarks"),
     )
 
@@ -216,9 +222,16 @@ def _foreign_rows(
     card_label = "特別永住者証明書番号" if special else "在留カード番号" if foreign.category else "在留カード等番号"
     return (
         _alias_row(foreign),
-        _pair(
-            ("国籍・地域", _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality), "nationality"),
-            ("30条の45に規定する区分", _chosen(record, status, foreign.category), "category"),
+        (
+            Cell(
+                "国籍・地域",
+                _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality),
+                "nationality",
+                _LABEL_MM,
+                31.0,
+            ),
+            Cell("30条の45に規定する区分", _chosen(record, status, foreign.category), "category", 34.0, 43.0),
+            Cell("個人番号", _individual_number(person), "individual_number", 16.0, 32.0),
         ),
         (
             Cell("在留資格", _chosen(record, status, foreign.status), "status", _LABEL_MM, 52.0),
@@ -231,11 +244,11 @@ def _foreign_rows(
                 _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number),
                 "card_number",
                 _LONG_LABEL_MM,
-                _LABEL_MM + 60.0 - _LONG_LABEL_MM,
+                37.0,
             ),
-            Cell("個人番号", _individual_number(person), "individual_number", 31.0, 65.0),
+            Cell("届出日", _date_or_empty(person.notified_on), "notified_on", 16.0, 31.0),
+            Cell("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 29.0, 31.0),
         ),
-        _pair(_dated("届出日", person, "notified_on"), _dated("住所を定めた年月日", person, "address_since")),
         _pair(
             ("転入前住所", person.moved_in_from or EMPTY, "moved_in_from"),
             (
@@ -265,9 +278,9 @@ def _alias_row(foreign: ForeignResidentItems) -> tuple[Cell, ...]:
     if foreign.kanji_name is None:
         return _pair(("通称", alias, "alias"), (label, since, item))
     return (
-        Cell("通称", alias, "alias", _LABEL_MM, 46.0),
-        Cell("漢字氏名", foreign.kanji_name, "kanji_name", 15.0, 31.0),
-        Cell(label, since, item, 31.0, 33.0),
+        Cell("通称", alias, "alias", _LABEL_MM, 44.0),
+        Cell("漢字氏名", foreign.kanji_name, "kanji_name", 16.0, 31.0),
+        Cell(label, since, item, 34.0, 31.0),
     )
 
 
@@ -284,12 +297,8 @@ def _date_or_empty(on: date | None) -> str:
     return EMPTY if on is None else era_date(on)
 
 
-def _dated(label: str, person: ResidencePerson, item: str) -> tuple[str, str, str]:
-    return label, _date_or_empty(getattr(person, item)), item
-
-
 def _pair(
-    left: tuple[str, str, str], right: tuple[str, str, str], widths_mm: tuple[float, float, float] = (60.0, 31.0, 65.0)
+    left: tuple[str, str, str], right: tuple[str, str, str], widths_mm: tuple[float, float, float] = (60.0, 34.0, 62.0)
 ) -> tuple[Cell, Cell]:
     left_value_mm, right_label_mm, right_value_mm = widths_mm
     return Cell(*left, _LABEL_MM, left_value_mm), Cell(*right, right_label_mm, right_value_mm)

@@ -18,7 +18,7 @@ TITLE = "住民票記載事項証明書"
 
 _INDEX_MM = 8.0
 _WIDTH_MM = sheet.WIDTH_MM - _INDEX_MM
-_LABEL_MM = 30.0
+_LABEL_MM = 34.0
 
 # Which fields belong to which item.
 _FIELDS: Mapping[StatedItem, tuple[str, ...]] = {

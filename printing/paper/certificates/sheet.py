@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
-from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, stamp_of
+from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_rows, qr_side_mm, stamp_of
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
 from printing.paper.records import Issuance
 
@@ -35,8 +35,25 @@ _NAME_INDENT_MM = 6.0
 _CERTIFIER_PT = 14.0
 _READING_MM = 3.0
 _ONE_LINE_MM = 4.5  # too low for a second line: what must be typed or compared is never broken
-_SEAL_AREA_MM = 54.5  # a QR code of up to 97 modules, 970 characters, with its quiet zone
-_SEAL_AREA_WIDE_MM = 60.0  # up to 109 modules, 1,170 characters: many people, many names
+_STATEMENT_PT = 10.5
+
+
+@dataclass(frozen=True, slots=True)
+class _CodeArea:
+    """Where the seal's code stands below the body, and how large it may be; text stands to the right of it.
+
+    most_mm: its side without the quiet zone, which reaches into the margin and into the white around.
+    """
+
+    top_mm: float
+    width_mm: float
+    most_mm: float
+    beside_statement: bool
+
+
+# Below the statement: 101 modules, 1,035 characters. Beside it, for many people and long names: 113 modules, 1,326.
+_BELOW = _CodeArea(FOOT_TOP_MM + 8.5, 54.5, 51.4, beside_statement=False)
+_BESIDE = _CodeArea(FOOT_TOP_MM + 2.6, 60.0, 57.5, beside_statement=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +78,26 @@ def draw_foot(
     document: Document, words: SheetWords, issuance: Issuance, seal_text: str, *, page: int, pages: int
 ) -> None:
     """Draw what stands below the body: certification on the last sheet, the seal on the first, numbers on each."""
+    rows = qr_rows(seal_text) if page == 1 else []
+    area = _BELOW if page == pages and qr_side_mm(rows) <= _BELOW.most_mm else _BESIDE
+    if qr_side_mm(rows) > area.most_mm:
+        raise ValueTooLong("seal")
     if page == pages:
-        _draw_certification(document, words.statement, issuance)
+        _draw_certification(document, words.statement, issuance, area)
     else:
         note = f"認証文は{pages}枚目にあります。全{pages}枚がそろって1通の証明書です。"
         document.text(document.fonts.labels, note, RIGHT_MM, FOOT_TOP_MM + 5.0, 8.5, align=Align.RIGHT)
     if page == 1:
-        _draw_check(document, issuance, seal_text, alone=pages == 1)
+        draw_qr(document, rows, LEFT_MM, area.top_mm)
+        _draw_check(document, issuance, LEFT_MM + area.width_mm)
     _draw_numbers(document, issuance, page, pages)
 
 
-def _draw_certification(document: Document, statement: str, issuance: Issuance) -> None:
-    certifier, labels = issuance.certifier, document.fonts.labels
-    document.text(labels, statement, LEFT_MM + 1.0, FOOT_TOP_MM + 3.5, 10.5)
+def _draw_certification(document: Document, statement: str, issuance: Issuance, area: _CodeArea) -> None:
+    certifier = issuance.certifier
+    _draw_statement(document, statement, LEFT_MM + area.width_mm if area.beside_statement else LEFT_MM)
     stamp = stamp_of(certifier.seal_png)
-    left_mm, top_mm = LEFT_MM + _SEAL_AREA_MM, FOOT_TOP_MM + _STAMP_BOTTOM_MM - stamp.height_mm
+    left_mm, top_mm = LEFT_MM + area.width_mm, FOOT_TOP_MM + _STAMP_BOTTOM_MM - stamp.height_mm
     width_mm = RIGHT_MM - left_mm - stamp.width_mm - _STAMP_GAP_MM
     lines = (
         (era_date(issuance.issued_on_jst), "issued_on", 10.5, 10.5),
@@ -96,6 +118,13 @@ def _draw_certification(document: Document, statement: str, issuance: Issuance) 
     document.value(certifier.name, name, _CERTIFIER_PT, "certifier.name", padding_mm=0.0)
 
 
+def _draw_statement(document: Document, statement: str, left_mm: float) -> None:
+    labels = document.fonts.labels
+    size_pt = min(_STATEMENT_PT, (RIGHT_MM - left_mm) * PT_PER_MM / labels.width_em(statement))
+    assert size_pt >= MIN_SIZE_PT, "the form leaves too little room for the statement"
+    document.text(labels, statement, left_mm, FOOT_TOP_MM + 3.5, size_pt)
+
+
 def _set_mm(document: Document, text: str, box: Box, size_pt: float, item: str) -> float:
     """Return how wide a line comes out in its room.
 
@@ -106,13 +135,8 @@ def _set_mm(document: Document, text: str, box: Box, size_pt: float, item: str) 
     return values.width_em(text) * fitted.size_pt / PT_PER_MM
 
 
-def _draw_check(document: Document, issuance: Issuance, seal_text: str, *, alone: bool) -> None:
-    """Draw the seal's code and what to do with it; where no certification stands beside it, it may be larger."""
-    area_mm = _SEAL_AREA_MM if alone else _SEAL_AREA_WIDE_MM
-    top_mm = FOOT_TOP_MM + (8.0 if alone else 1.5)
-    if draw_qr(document, seal_text, LEFT_MM, top_mm) > area_mm:
-        raise ValueTooLong("seal")
-    left_mm = LEFT_MM + area_mm
+def _draw_check(document: Document, issuance: Issuance, left_mm: float) -> None:
+    """Draw what to do with the seal's code, to the right of it."""
     width_mm = RIGHT_MM - left_mm
     top_mm = FOOT_TOP_MM + 36.0
     labels = document.fonts.labels
@@ -182,6 +206,6 @@ def name_cell(document: Document, label_box: Box, name: str, value_width_mm: flo
 
 def name_reading(document: Document, label_box: Box, reading: str, value_width_mm: float) -> None:
     """Draw the reading above a name, in the cell that name_cell ruled."""
-    document.label("振り仮名", Box(label_box.left_mm, label_box.top_mm, label_box.width_mm, _READING_MM), 5.0)
+    document.label("振り仮名", Box(label_box.left_mm, label_box.top_mm, label_box.width_mm, _READING_MM), MIN_SIZE_PT)
     value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm + 0.2, value_width_mm, _READING_MM)
     document.value(reading, value_box, 6.5, "name_reading", min_pt=MIN_READING_PT)

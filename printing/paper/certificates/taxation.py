@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.sheet import EMPTY, SheetWords
 from printing.paper.certificates.tax_layout import TaxLine, check_amounts, check_labels, layout_of
+from printing.paper.certificates.taxpayer import january_label, taxpayer_rows
 from printing.paper.certificates.wording import TaxNames, tax_names, wording
-from printing.paper.era import era_date, era_year, fiscal_year_words, western_date
+from printing.paper.era import fiscal_year_words
 from printing.paper.errors import InconsistentRecord, ValueTooLong
 from printing.paper.page import Align, Box, Document
 from printing.paper.records import AmountLine, CertificateKind, Issuance, TaxationCertificate
@@ -17,7 +16,8 @@ TITLE_TAXED = "課税証明書"
 TITLE_UNTAXED = "非課税証明書"
 
 _ROW_MM = 6.0
-_HEAD_ROW_MM = 7.0
+_TABLE_GAP_MM = 3.0
+_END_MM = sheet.FOOT_TOP_MM - 5.0  # below the longer column stands that nothing follows
 _LABEL_MM = 44.0
 _COLUMN_MM = 88.0
 _GAP_MM = sheet.WIDTH_MM - 2 * _COLUMN_MM
@@ -59,9 +59,10 @@ def draw(document: Document, record: TaxationCertificate, issuance: Issuance, se
     sheet.draw_head(document, words, issuance)
     below_mm = _draw_person(document, record) + 4.0
     if record.amounts_withheld:
-        _draw_withheld(document, record, row.withheld, names, below_mm)
+        end_mm = _draw_withheld(document, record, row.withheld, names, below_mm)
     else:
-        _draw_amounts(document, record, names, below_mm)
+        end_mm = _draw_amounts(document, record, names, below_mm)
+    flow.draw_end(document, row.notes, end_mm)
     sheet.draw_foot(document, words, issuance, seal_text, page=1, pages=1)
     document.next_page()
 
@@ -73,42 +74,24 @@ def _has_amounts(record: TaxationCertificate) -> bool:
 
 def _draw_person(document: Document, record: TaxationCertificate) -> float:
     """Draw whose certificate it is; return where the table ends."""
-    born_on = era_date(record.born_on) if record.born_in_era else western_date(record.born_on)
-    rows = [
-        (f"住所({era_year(date(record.fiscal_year, 1, 1))}1月1日現在)", record.address_on_1_january, "address"),
-        ("氏名", record.name, "name"),
-        ("生年月日", born_on, "born_on"),
-    ]
-    if record.alias is not None:
-        rows.append(("通称", record.alias, "alias"))
-    top_mm = y_mm = sheet.BODY_TOP_MM
-    width_mm = sheet.WIDTH_MM - _LABEL_MM
-    name_box = Box(sheet.LEFT_MM, top_mm + _HEAD_ROW_MM, _LABEL_MM, sheet.NAME_ROW_MM)
-    for label, value, item in rows:
-        if item == "name":
-            sheet.name_cell(document, name_box, value, width_mm, below_reading=bool(record.name_reading))
-            y_mm += sheet.NAME_ROW_MM
-        else:
-            label_box = Box(sheet.LEFT_MM, y_mm, _LABEL_MM, _HEAD_ROW_MM)
-            sheet.cell(document, label, label_box, value, width_mm, item=item, size_pt=10.5)
-            y_mm += _HEAD_ROW_MM
-    if record.name_reading:
-        sheet.name_reading(document, name_box, record.name_reading, width_mm)
-    document.frame(Box(sheet.LEFT_MM, top_mm, sheet.WIDTH_MM, y_mm - top_mm), sheet.BORDER_PT)
-    return y_mm
+    rows = taxpayer_rows(record, january_label(record.fiscal_year), record.address_on_1_january)
+    end_mm = flow.draw_rows(document, rows, sheet.BODY_TOP_MM, sheet.LEFT_MM)
+    document.frame(Box(sheet.LEFT_MM, sheet.BODY_TOP_MM, sheet.WIDTH_MM, end_mm - sheet.BODY_TOP_MM), sheet.BORDER_PT)
+    return end_mm
 
 
 def _draw_withheld(
     document: Document, record: TaxationCertificate, lines: tuple[str, ...], names: TaxNames, top_mm: float
-) -> None:
-    """A dependant who did not declare: that no tax was levied, and no amount, never ¥0."""
+) -> float:
+    """A dependant who did not declare: that no tax was levied, and no amount, never ¥0. Return where it ends."""
     year = fiscal_year_words(record.fiscal_year)
     for number, line in enumerate(lines):
         words = line.format(year=year, city=names.city, prefecture=names.prefecture)
         document.text(document.fonts.labels, words, sheet.LEFT_MM + 2.0, top_mm + 5.0 + 7.0 * number, 10.0)
+    return top_mm + 5.0 + 7.0 * len(lines)
 
 
-def _draw_amounts(document: Document, record: TaxationCertificate, names: TaxNames, top_mm: float) -> None:
+def _draw_amounts(document: Document, record: TaxationCertificate, names: TaxNames, top_mm: float) -> float:
     layout = layout_of(record.fiscal_year)
     left_mm = sheet.LEFT_MM
     right_mm = sheet.LEFT_MM + _COLUMN_MM + _GAP_MM
@@ -117,6 +100,7 @@ def _draw_amounts(document: Document, record: TaxationCertificate, names: TaxNam
     dependants = [("dependants", label, f"{count}人") for label, count in record.dependants]
     y_mm = _table(document, "扶養の内訳", dependants, left_mm, y_mm)
     _fits(y_mm, "incomes")
+    left_end_mm = y_mm
     y_mm = _table(document, "所得控除の内訳", _amounts("deductions", record.deductions), right_mm, top_mm)
     base, reductions = (_lines(record, lines, names) for lines in (layout.base, layout.reductions))
     y_mm = _table(
@@ -124,6 +108,7 @@ def _draw_amounts(document: Document, record: TaxationCertificate, names: TaxNam
     )
     y_mm = _table(document, "税額", _lines(record, layout.taxes, names), right_mm, y_mm)
     _fits(y_mm, "deductions")
+    return max(left_end_mm, y_mm) - _TABLE_GAP_MM
 
 
 def _lines(record: TaxationCertificate, lines: tuple[TaxLine, ...], names: TaxNames) -> list[tuple[str, str, str]]:
@@ -156,9 +141,9 @@ def _table(document: Document, heading: str, lines: list[tuple[str, str, str]], 
         document.value(label, label_box, 8.5, item)
         document.value(value, value_box, 10.0, item, align=Align.RIGHT, padding_mm=2.0)
     document.frame(box, sheet.BORDER_PT)
-    return top_mm + box.height_mm + 3.0
+    return top_mm + box.height_mm + _TABLE_GAP_MM
 
 
 def _fits(end_mm: float, item: str) -> None:
-    if end_mm > sheet.FOOT_TOP_MM:
+    if end_mm > _END_MM:
         raise ValueTooLong(item)
