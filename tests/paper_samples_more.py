@@ -87,7 +87,7 @@ SEALED = SealRegistrationCertificate(
     born_on=BORN_ON,
     born_in_era=True,
     address=ADDRESS,
-    image_png=round_seal_png("渡邊", 15.0, dpi=600),
+    image_png=round_seal_png("渡邊", 15.0, dpi=600, line_px=12),
 )
 SEALED_FOREIGN = SealRegistrationCertificate(
     name="RAMIREZ GONZALEZ MARIA FERNANDA",
@@ -95,7 +95,7 @@ SEALED_FOREIGN = SealRegistrationCertificate(
     born_on=date(1990, 5, 3),
     born_in_era=False,
     address=ADDRESS,
-    image_png=round_seal_png("山田", 24.9, dpi=600),
+    image_png=round_seal_png("山田", 24.9, dpi=600, line_px=20),
 )
 
 INCOME = IncomeCertificate(

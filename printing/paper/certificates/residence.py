@@ -15,7 +15,7 @@ from printing.paper.certificates.vocabulary import check_word
 from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, western_date
 from printing.paper.errors import InconsistentRecord
-from printing.paper.page import Align, Box, Document
+from printing.paper.page import LEADING, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document
 from printing.paper.records import (
     CertificateKind,
     ForeignResidentItems,
@@ -30,7 +30,9 @@ TITLE = "住民票の写し"
 SPECIAL_PERMANENT_RESIDENT = "特別永住者"
 
 _HEAD_ROW_MM = 6.0
-_ROW_MM = 5.8  # two lines of the smallest type, and white above and below them
+_ROW_MM = 5.8
+_WHITE_MM = 0.6  # above and below two lines of the smallest type together: they never touch the rules
+assert _ROW_MM >= 2 * MIN_SIZE_PT * LEADING / PT_PER_MM + _WHITE_MM
 _INDEX_MM = 6.0
 _BLOCK_ROWS = 7
 _BLOCK_MM = sheet.NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
