@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from functools import lru_cache
 from typing import Any
 
 import zxingcpp
@@ -13,6 +15,8 @@ from printing.paper.page import WHITE, Box, Document
 QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
 QR_QUIET_MM = 4 * QR_MODULE_MM
 MAX_STAMP_MM = 30.0  # the room that every sheet has for a municipal seal
+_DARK_RUN = re.compile(b"\0+")
+_STAMPS_KEPT = 256  # what a process remembers of municipal seals, some 30 KB each
 STAMP_COLOUR = (0.72, 0.08, 0.10)
 SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
 
@@ -31,27 +35,34 @@ def qr_rows(text: str) -> list[bytes]:
     return [modules[row * side : (row + 1) * side] for row in range(side)]
 
 
-def qr_side_mm(rows: list[bytes]) -> float:
-    """Return the length of a QR code's side, without its quiet zone."""
-    return len(rows) * QR_MODULE_MM
+@lru_cache(maxsize=256)
+def _qr_modules(characters: int) -> int:
+    return len(qr_rows("A" * characters))
 
 
-def draw_qr(document: Document, rows: list[bytes], left_mm: float, top_mm: float) -> None:
+def qr_side_mm(characters: int) -> float:
+    """Return the side of a QR code of so many capital letters and digits, without its quiet zone."""
+    return _qr_modules(characters) * QR_MODULE_MM
+
+
+def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> None:
     """Draw a QR code as vector runs, its first module at a place, on white that is its quiet zone."""
     left_mm, top_mm = snap_mm(left_mm), snap_mm(top_mm)
-    side_mm = qr_side_mm(rows) + 2 * QR_QUIET_MM
+    side_mm = qr_side_mm(len(text)) + 2 * QR_QUIET_MM
     document.fill(Box(left_mm - QR_QUIET_MM, top_mm - QR_QUIET_MM, side_mm, side_mm), WHITE)
-    runs: list[str] = []
-    for number, row in enumerate(rows):
-        start = row.find(0)
-        while start >= 0:
-            end = row.find(255, start)
-            end = len(row) if end < 0 else end
-            runs.append(f"{start} {number} {end - start} 1 re")
-            start = row.find(0, end)
+    if document.trial:  # encoding is a quarter of a page's whole time
+        return
+    rows = qr_rows(text)
+    assert len(rows) == _qr_modules(len(text)), "a seal's text is capital letters, digits and the like alone"
+    runs = [
+        f"{run.start()} {number} {run.end() - run.start()} 1 re"
+        for number, row in enumerate(rows)
+        for run in _DARK_RUN.finditer(row)
+    ]
     document.grid(runs, (left_mm, top_mm), QR_MODULE_MM)
 
 
+@lru_cache(maxsize=_STAMPS_KEPT)
 def stamp_of(seal_png: bytes) -> Bitmap:
     """Return a municipal seal's picture.
 
@@ -63,10 +74,12 @@ def stamp_of(seal_png: bytes) -> Bitmap:
 def draw_stamp(document: Document, stamp: Bitmap, left_mm: float, top_mm: float) -> None:
     """Draw the municipal seal (電子公印) as a stencil at its true size: only its ink is drawn, on what is there."""
     box = Box(left_mm, top_mm, stamp.width_mm, stamp.height_mm)
-    document.bitmap("municipal-seal", stamp.width_px, stamp.height_px, stamp.rows, box, colour=STAMP_COLOUR)
+    with document.prepared():
+        document.bitmap("municipal-seal", stamp.width_px, stamp.height_px, stamp.rows, box, colour=STAMP_COLOUR)
 
 
 def draw_specimen(document: Document) -> None:
     """Draw 「見本」 over the sheet: light, large, diagonal, and as outlines, so that it is in no extracted text."""
     angle = math.radians(35)
-    document.outlines(document.fonts.headings, "見　本", (105.0, 140.0), 150.0, angle=angle, colour=SPECIMEN_COLOUR)
+    with document.prepared():
+        document.outlines(document.fonts.headings, "見　本", (105.0, 140.0), 150.0, angle=angle, colour=SPECIMEN_COLOUR)

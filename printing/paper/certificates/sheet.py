@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
-from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_rows, qr_side_mm, stamp_of
+from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm, stamp_of
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
 from printing.paper.records import Issuance
 
@@ -79,9 +79,9 @@ def draw_foot(
     document: Document, words: SheetWords, issuance: Issuance, seal_text: str, *, page: int, pages: int
 ) -> None:
     """Draw what stands below the body: certification on the last sheet, the seal on the first, numbers on each."""
-    rows = qr_rows(seal_text) if page == 1 else []
-    area = _BELOW if page == pages and qr_side_mm(rows) <= _BELOW.most_mm else _BESIDE
-    if qr_side_mm(rows) > area.most_mm:
+    side_mm = qr_side_mm(len(seal_text)) if page == 1 else 0.0
+    area = _BELOW if page == pages and side_mm <= _BELOW.most_mm else _BESIDE
+    if side_mm > area.most_mm:
         raise ValueTooLong("seal")
     if page == pages:
         _draw_certification(document, words.statement, issuance, area)
@@ -89,7 +89,7 @@ def draw_foot(
         note = f"認証文は{pages}枚目にあります。全{pages}枚がそろって1通の証明書です。"
         document.text(document.fonts.labels, note, RIGHT_MM, FOOT_TOP_MM + 5.0, 8.5, align=Align.RIGHT)
     if page == 1:
-        draw_qr(document, rows, LEFT_MM, area.top_mm)
+        draw_qr(document, seal_text, LEFT_MM, area.top_mm)
         _draw_check(document, issuance, LEFT_MM + area.width_mm)
     _draw_numbers(document, issuance, page, pages)
 
@@ -114,7 +114,7 @@ def _draw_certification(document: Document, statement: str, issuance: Issuance, 
     # The seal's edge touches the name's last letter, as a clerk sets it, and no other word; the name is set over it.
     room = Box(left_mm + _NAME_INDENT_MM, FOOT_TOP_MM + 27.25, width_mm - _NAME_INDENT_MM, _ONE_LINE_MM)
     name_mm = _set_mm(document, certifier.name, room, _CERTIFIER_PT, "certifier.name")
-    name = replace(room, left_mm=max(room.left_mm, beside_mm + _STAMP_OVERLAP_MM - name_mm))
+    name = room._replace(left_mm=max(room.left_mm, beside_mm + _STAMP_OVERLAP_MM - name_mm))
     draw_stamp(document, stamp, name.left_mm + name_mm - _STAMP_OVERLAP_MM, top_mm)
     document.value(certifier.name, name, _CERTIFIER_PT, "certifier.name", padding_mm=0.0)
 
