@@ -10,8 +10,8 @@ from datetime import date, time
 
 import msgspec
 
+from printing.paper.bitmap import municipal_seal
 from printing.paper.errors import BadBitmap
-from printing.paper.marks import stamp_of
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ class CertifierSettings(Setting, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """A seal that cannot be drawn would stop papers one by one, in front of residents."""
         try:
-            stamp_of(self.seal_png)
+            municipal_seal(self.seal_png)
         except BadBitmap as bad:
             raise ValueError(f"seal_png: {bad.rule}") from bad
 

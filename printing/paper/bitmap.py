@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 
 from PIL import Image
@@ -14,9 +15,11 @@ from PIL import Image
 from printing.paper.errors import BadBitmap
 
 MAX_SIDE_PX = 2000
+MAX_MUNICIPAL_SEAL_MM = 30.0  # the room that every sheet has for it
 MIN_DPI = 150  # below it, a seal's lines cannot be compared
 
 _MM_PER_INCH = 25.4
+_STAMPS_KEPT = 256  # what a process remembers of municipal seals, some 30 KB each
 _MAX_BYTES = 1_000_000  # far more than MAX_SIDE_PX squared takes
 _ROUNDING_MM = 0.05  # a side is a whole number of pixels
 _DPI_TOLERANCE = 0.5  # PNG counts pixels per metre, in whole ones
@@ -51,6 +54,15 @@ def read_bitmap(png: bytes, *, largest_mm: float) -> Bitmap:
     if max(width_mm, height_mm) > largest_mm + _ROUNDING_MM:
         raise BadBitmap(f"at most {largest_mm:g} mm a side")
     return Bitmap(picture.width, picture.height, picture.tobytes(), width_mm, height_mm)
+
+
+@lru_cache(maxsize=_STAMPS_KEPT)
+def municipal_seal(png: bytes) -> Bitmap:
+    """Return a municipal seal's picture; registered seals are a person's, and are not remembered.
+
+    Errors: BadBitmap if it cannot be shown at true size, or is larger than the form's room for it.
+    """
+    return read_bitmap(png, largest_mm=MAX_MUNICIPAL_SEAL_MM)
 
 
 def _picture(png: bytes) -> Image.Image:

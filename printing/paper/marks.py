@@ -9,14 +9,12 @@ from typing import Any
 
 import zxingcpp
 
-from printing.paper.bitmap import Bitmap, read_bitmap
+from printing.paper.bitmap import Bitmap
 from printing.paper.page import WHITE, Box, Document
 
 QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
 QR_QUIET_MM = 4 * QR_MODULE_MM
-MAX_STAMP_MM = 30.0  # the room that every sheet has for a municipal seal
 _DARK_RUN = re.compile(b"\0+")
-_STAMPS_KEPT = 256  # what a process remembers of municipal seals, some 30 KB each
 STAMP_COLOUR = (0.72, 0.08, 0.10)
 SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
 
@@ -60,15 +58,6 @@ def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> Non
         for run in _DARK_RUN.finditer(row)
     ]
     document.grid(runs, (left_mm, top_mm), QR_MODULE_MM)
-
-
-@lru_cache(maxsize=_STAMPS_KEPT)
-def stamp_of(seal_png: bytes) -> Bitmap:
-    """Return a municipal seal's picture.
-
-    Errors: BadBitmap if it cannot be shown at true size, or is larger than the form's room for it.
-    """
-    return read_bitmap(seal_png, largest_mm=MAX_STAMP_MM)
 
 
 def draw_stamp(document: Document, stamp: Bitmap, left_mm: float, top_mm: float) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from printing.paper.bitmap import municipal_seal
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
-from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm, stamp_of
+from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
 from printing.paper.records import Issuance
 
@@ -97,7 +98,7 @@ def draw_foot(
 def _draw_certification(document: Document, statement: str, issuance: Issuance, area: _CodeArea) -> None:
     certifier = issuance.certifier
     _draw_statement(document, statement, LEFT_MM + area.width_mm if area.beside_statement else LEFT_MM)
-    stamp = stamp_of(certifier.seal_png)
+    stamp = municipal_seal(certifier.seal_png)
     left_mm, top_mm = LEFT_MM + area.width_mm, FOOT_TOP_MM + _STAMP_BOTTOM_MM - stamp.height_mm
     width_mm = RIGHT_MM - left_mm - stamp.width_mm - _STAMP_GAP_MM
     lines = (
