@@ -37,6 +37,13 @@ def _fee(kind: CertificateKind, fee_yen: int, valid_from: date, ordinance: str) 
     )
 
 
+def _umibe_head(valid_from: date, title: str, name: str) -> CertifierSettings:
+    """Umibe's mayors, and who acted between them: under the same seal, as is usual."""
+    return CertifierSettings(
+        valid_from=valid_from, office="海辺市役所", title=title, name=name, seal_png=square_seal_png("海辺市長之印")
+    )
+
+
 _UMIBE: Final = MunicipalitySettings(
     municipality_code=UMIBE,
     municipality_name=TOWNS[UMIBE],
@@ -60,13 +67,9 @@ _UMIBE: Final = MunicipalitySettings(
         FiscalYearOpening(fiscal_year=2026, available_from=date(2026, 6, 1)),
     ),
     certifiers=(
-        CertifierSettings(
-            valid_from=date(2022, 5, 1),
-            office="海辺市役所",
-            title="海辺市長",
-            name="見本 みなと",
-            seal_png=square_seal_png("海辺市長之印"),
-        ),
+        _umibe_head(date(2022, 5, 1), "海辺市長", "見本 はると"),
+        _umibe_head(date(2026, 4, 20), "海辺市長職務代理者 海辺市副市長", "見本 しおり"),
+        _umibe_head(date(2026, 5, 10), "海辺市長", "見本 みなと"),
     ),
 )
 
