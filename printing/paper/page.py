@@ -136,6 +136,7 @@ class Document:
         self._canvas.setAuthor(author)
         self._canvas.setCreator("Madoguchi")
         self._fonts: dict[Face, tuple[str, DocumentFont]] = {}
+        self._pictures: set[str] = set()
 
     def next_page(self) -> None:
         """Finish a sheet; another one begins with what is drawn next."""
@@ -262,20 +263,50 @@ class Document:
 
         name: the same for the same picture within a document.
         """
-        entries = {
-            "Type": PDFName("XObject"),
-            "Subtype": PDFName("Image"),
-            "Width": width_px,
-            "Height": height_px,
-            "ImageMask": "true",
-            "BitsPerComponent": 1,
-        }
-        picture = PDFStream(dictionary=PDFDictionary(entries), content=rows, filters=[PDFZCompress])
-        self._canvas._doc.addForm(name, picture)
+        self._add("q 0 0 0 rg " + self._picture(name, width_px, height_px, rows, [box]) + " Q")
+
+    def tiled(self, name: str, width_px: int, height_px: int, rows: bytes, tile: Box, *, colour: Colour) -> None:
+        """Cover the whole sheet with a picture of one bit a pixel, laid side by side from a tile's upper left corner.
+
+        name: the same for the same picture within a document.
+        """
+        (sheet_width_mm, sheet_height_mm) = (side_pt / PT_PER_MM for side_pt in A4)
+        columns = math.ceil((sheet_width_mm - tile.left_mm) / tile.width_mm)
+        lines = math.ceil((sheet_height_mm - tile.top_mm) / tile.height_mm)
+        boxes = [
+            Box(
+                tile.left_mm + column * tile.width_mm,
+                tile.top_mm + line * tile.height_mm,
+                tile.width_mm,
+                tile.height_mm,
+            )
+            for line in range(lines)
+            for column in range(columns)
+        ]
+        self._add("q {:g} {:g} {:g} rg ".format(*colour) + self._picture(name, width_px, height_px, rows, boxes) + " Q")
+
+    def _picture(self, name: str, width_px: int, height_px: int, rows: bytes, boxes: list[Box]) -> str:
+        """Return the operators that draw a picture of one bit a pixel; its object is made at its first use."""
+        if name not in self._pictures:
+            self._pictures.add(name)
+            entries = {
+                "Type": PDFName("XObject"),
+                "Subtype": PDFName("Image"),
+                "Width": width_px,
+                "Height": height_px,
+                "ImageMask": "true",
+                "BitsPerComponent": 1,
+            }
+            picture = PDFStream(dictionary=PDFDictionary(entries), content=rows, filters=[PDFZCompress])
+            self._canvas._doc.addForm(name, picture)
         self._canvas._formsinuse.append(name)
-        size = f"{box.width_mm * PT_PER_MM:.3f} 0 0 {box.height_mm * PT_PER_MM:.3f}"
-        place = f"{box.left_mm * PT_PER_MM:.3f} {_y_pt(box.top_mm + box.height_mm):.3f}"
-        self._add(f"q 0 0 0 rg {size} {place} cm /{self._canvas._doc.getXObjectName(name)} Do Q")
+        reference = self._canvas._doc.getXObjectName(name)
+        draws = []
+        for box in boxes:
+            size = f"{box.width_mm * PT_PER_MM:.3f} 0 0 {box.height_mm * PT_PER_MM:.3f}"
+            place = f"{box.left_mm * PT_PER_MM:.3f} {_y_pt(box.top_mm + box.height_mm):.3f}"
+            draws.append(f"q {size} {place} cm /{reference} Do Q")
+        return "\n".join(draws)
 
     def _font(self, face: Face) -> tuple[str, DocumentFont]:
         known = self._fonts.get(face)

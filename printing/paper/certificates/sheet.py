@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from printing.paper import latent
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp
@@ -45,7 +46,8 @@ class SheetWords:
 
 
 def draw_head(document: Document, words: SheetWords, issuance: Issuance) -> None:
-    """Draw specimen mark, title and subtitle; everything else is drawn over it."""
+    """Draw latent pattern, specimen mark, title and subtitle; everything else is drawn over them."""
+    latent.draw(document, latent.tile(document.fonts, latent.screen_named(issuance.latent_screen)))
     if issuance.certifier.specimen:
         draw_specimen(document)
     fonts = document.fonts
