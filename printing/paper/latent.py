@@ -99,11 +99,11 @@ def read_screens(data: bytes) -> Mapping[str, LatentScreen]:
 SCREENS = read_screens((Path(__file__).parent / "latent_screens.json").read_bytes())
 
 
-def screen_named(name: str, screens: Mapping[str, LatentScreen] = SCREENS) -> LatentScreen:
-    """Return a printer model's screen. Errors: UnknownScreen; there is no default one."""
-    if name not in screens:
+def screen_named(name: str) -> LatentScreen:
+    """Return a printer model's screen. Errors: UnknownScreen; none stands in for another."""
+    if name not in SCREENS:
         raise UnknownScreen(name)
-    return screens[name]
+    return SCREENS[name]
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import subprocess
+import sys
+import zlib
+
+import msgspec
+import pikepdf
+import pypdfium2 as pdfium
+import pytest
+
+from printing.paper import latent
+from printing.paper.certificates import check, render
+from printing.paper.errors import UnknownScreen
+from printing.paper.fonts import Fonts
+from printing.paper.latent import MM_PER_PX, SCREENS, SIDE_PX, LatentScreen, Tile
+from printing.paper.marks import QR_MODULE_MM, QR_QUIET_MODULES, qr_rows, snap_mm
+from printing.paper.page import Document
+from printing.paper.recheck import page_texts, recheck
+from printing.paper.records import STANDARD_SCREEN, Certificate
+from printing.paper.seal import SEAL_PREFIX, max_seal_chars, read_printed
+from tests.certificate_parts import FAMILY, SAMPLES, SEALED, expected_of
+from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, TAXED, fonts, residence
+from tests.photocopier import SHOWN_MIN, Sheet, copy, look, printed, scan, sheet, without_pattern
+
+STANDARD = SCREENS[STANDARD_SCREEN]
+ONE_TILE = (SIDE_PX, SIDE_PX, 2 * SIDE_PX, 2 * SIDE_PX)
+# From a sharp printer to a soft one, and copiers that take 16 to 18 % grey for paper.
+GAINS_PX = (0.8, 1.15, 1.5)
+WHITE_LEVELS = (212, 215, 218)
+
+replace = msgspec.structs.replace
+
+
+def tile() -> Tile:
+    return latent.tile(fonts(), STANDARD)
+
+
+def sealed(record: Certificate) -> bytes:
+    """A certificate with a code of a real one's greatest length."""
+    return render(fonts(), record, ISSUANCE, SEAL_PREFIX + "7" * (max_seal_chars(record) - len(SEAL_PREFIX)))
+
+
+def drawn(one: Tile) -> bytes:
+    document = Document(fonts(), "複写", "みほん市")
+    latent.draw(document, one)
+    document.next_page()
+    return document.finish()
+
+
+def plain_tint(colour: tuple[float, float, float]) -> Tile:
+    """The word without any screen: letters filled, nothing around them."""
+    one = tile()
+    count = SIDE_PX // STANDARD.letter_grid_px
+    rows = bytearray()
+    for row in range(count):
+        bits = "".join(("0" if cell else "1") * STANDARD.letter_grid_px for cell in one.cells[row * count :][:count])
+        rows += int(bits, 2).to_bytes(SIDE_PX // 8, "big") * STANDARD.letter_grid_px
+    return dataclasses.replace(one, name="tint", rows=bytes(rows), screen=replace(STANDARD, colour=colour))
+
+
+def shown_on_copies(page: Sheet) -> list[bool]:
+    scans = [scan(page, gain_px) for gain_px in GAINS_PX]
+    return [copy(scanned, white_level).shows for scanned in scans for white_level in WHITE_LEVELS]
+
+
+@pytest.mark.slow
+def test_every_sheet_hides_the_word_and_every_copy_shows_it() -> None:
+    """Measured: tone apart 0.0001 of white at most; a copy's letters 3.6 % blacker than its ground at least."""
+    pdf = sealed(residence(JAPANESE, FOREIGN))
+    for page in range(len(page_texts(pdf))):
+        page_sheet = sheet(pdf, tile(), page)
+        assert look(page_sheet).hides
+        for gain_px in GAINS_PX:
+            scanned = scan(page_sheet, gain_px)
+            for white_level in WHITE_LEVELS:
+                made = copy(scanned, white_level)
+                assert made.shows
+                assert made.letters - made.ground > SHOWN_MIN
+
+
+def test_one_tile_hides_the_word_and_its_copies_show_it() -> None:
+    page = sheet(drawn(tile()), tile(), area=ONE_TILE)
+    assert look(page).hides
+    assert all(shown_on_copies(page))
+
+
+def test_one_screen_everywhere_shows_nothing_on_a_copy() -> None:
+    fine = replace(STANDARD, letter_dot_px=STANDARD.ground_dot_px, letter_grid_px=STANDARD.ground_grid_px)
+    one = latent.tile(fonts(), fine)
+    page = sheet(drawn(one), tile(), area=ONE_TILE)
+    assert look(page).hides
+    assert not any(shown_on_copies(page))
+
+
+@pytest.mark.parametrize(("level", "copied"), [(0.92, False), (0.7, True)])
+def test_the_word_in_plain_tint_is_seen_on_the_untouched_sheet(level: float, copied: bool) -> None:
+    one = plain_tint((level, level, level))
+    page = sheet(drawn(one), tile(), area=ONE_TILE)
+    original = look(page)
+    assert original.tone == pytest.approx(1 - level, abs=0.02)
+    assert not original.hides
+    assert set(shown_on_copies(page)) == {copied}
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({"letter_dot_px": (5, 4)}, "tone"),  # a quarter more ink in the letters
+        ({"letter_dot_px": (6, 6), "letter_grid_px": 18}, "texture"),  # equal ink, too coarse for this colour
+    ],
+)
+def test_screens_that_do_not_match_are_seen(change: dict[str, object], seen: str) -> None:
+    one = latent.tile(fonts(), replace(STANDARD, **change))
+    original = look(sheet(drawn(one), one, area=ONE_TILE))
+    assert not original.hides
+    assert getattr(original, seen) > getattr(look(sheet(drawn(tile()), tile(), area=ONE_TILE)), seen)
+
+
+def test_every_cell_has_the_same_ink() -> None:
+    assert STANDARD.letter_coverage == STANDARD.ground_coverage == pytest.approx(1 / 9)
+    grid_px, one = STANDARD.letter_grid_px, tile()
+    lines = [f"{int.from_bytes(one.rows[y * 180 : y * 180 + 180], 'big'):01440b}" for y in range(SIDE_PX)]
+    count = SIDE_PX // grid_px
+    inks = [
+        sum(line[x * grid_px : (x + 1) * grid_px].count("0") for line in lines[y * grid_px : (y + 1) * grid_px])
+        for y in range(count)
+        for x in range(count)
+    ]
+    assert set(inks) == {16}
+    assert 0.1 < sum(one.cells) / len(one.cells) < 0.35
+
+
+def test_the_tile_has_no_seam() -> None:
+    """Its own stagger, half a tile right and a line down, moves every word across an edge: nothing may change."""
+    one, count = tile(), SIDE_PX // STANDARD.letter_grid_px
+    rows = [one.cells[y * count : (y + 1) * count] for y in range(count)]
+    down, right = count // STANDARD.lines, count // 2
+    moved = [row[-right:] + row[:-right] for row in rows[-down:] + rows[:-down]]
+    assert moved == rows
+    assert any(rows[0])  # a word does cross an edge
+    for dpi in (150, 200, 300, 400, 600):
+        assert (one.side_mm / 25.4 * dpi) == pytest.approx(round(one.side_mm / 25.4 * dpi))
+
+
+def test_the_same_bytes_in_any_process_and_small() -> None:
+    code = (
+        "import hashlib\nfrom printing.paper import latent\nfrom printing.paper.fonts import Fonts\n"
+        "print(hashlib.sha256(latent.tile(Fonts.load(), latent.SCREENS['standard']).rows).hexdigest())"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert other.stdout.strip() == hashlib.sha256(tile().rows).hexdigest()
+    again = latent.tile(Fonts.load(), replace(STANDARD))
+    assert (again.rows, again.name) == (tile().rows, tile().name)
+    assert len(zlib.compress(tile().rows)) < 6_000
+    pdf = sealed(residence(JAPANESE))
+    assert pdf == sealed(residence(JAPANESE))
+    one, three = drawn(tile()), sealed(SAMPLES[8])
+    assert len(one) < 8_000
+    with pikepdf.open(io.BytesIO(three)) as document:
+        tiles = [item for item in document.objects if isinstance(item, pikepdf.Stream) and item.get("/Width") == 1440]
+        assert len(document.pages) > 1
+        assert len(tiles) == 1  # one object for all sheets
+
+
+@pytest.mark.parametrize("record", [residence(JAPANESE, FOREIGN), TAXED, *SAMPLES])
+def test_every_sheet_of_every_kind_carries_it(record: Certificate) -> None:
+    document = pdfium.PdfDocument(sealed(record))
+    try:
+        for page in document:
+            tiles = [
+                item.get_bounds()
+                for item in page.get_objects()
+                if isinstance(item, pdfium.PdfImage) and item.get_px_size() == (SIDE_PX, SIDE_PX)
+            ]
+            assert min(left for left, *_ in tiles) == pytest.approx(0)
+            assert min(bottom for _, bottom, *_ in tiles) < 0
+            assert max(right for *_, right, _ in tiles) > page.get_width()
+            assert max(top for *_, top in tiles) == pytest.approx(page.get_height())
+    finally:
+        document.close()
+
+
+@pytest.mark.parametrize("dpi", [150, 200, 300])
+@pytest.mark.parametrize("record", [residence(JAPANESE, FOREIGN), residence(*[JAPANESE, FOREIGN] * 2, JAPANESE)])
+def test_the_code_is_read_through_it(record: Certificate, dpi: int) -> None:
+    assert read_printed(sealed(record), dpi).startswith(SEAL_PREFIX)
+
+
+@pytest.mark.parametrize("record", [SEALED, FAMILY])
+def test_text_is_read_back_through_it(record: Certificate) -> None:
+    pdf = sealed(record)
+    recheck(pdf, expected_of(record))
+    assert page_texts(pdf) == page_texts(without_pattern(pdf))
+
+
+def test_the_code_stands_on_white() -> None:
+    text = "MDG1:" + "7" * 300
+    pdf = render(fonts(), residence(JAPANESE), ISSUANCE, text)
+    pictures = [printed(with_or_without) for with_or_without in (pdf, without_pattern(pdf))]
+    side_mm = (len(qr_rows(text)) + 2 * QR_QUIET_MODULES) * QR_MODULE_MM
+    box_mm = (snap_mm(15.0), snap_mm(230.0), snap_mm(15.0) + side_mm, snap_mm(230.0) + side_mm)
+    left_px, top_px, right_px, bottom_px = (round(edge_mm / MM_PER_PX) for edge_mm in box_mm)
+    zones = [picture.crop((left_px + 1, top_px + 1, right_px - 1, bottom_px - 1)) for picture in pictures]
+    assert zones[0].tobytes() == zones[1].tobytes()
+    assert zones[0].getextrema() == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"letter_grid_px": 15}, "must divide"),
+        ({"ground_grid_px": 7, "letter_grid_px": 14}, "must divide"),
+        ({"letter_dot_px": [12, 4]}, "smaller"),
+        ({"ground_dot_px": [0, 2]}, "smaller"),
+        ({"colour": [0.0, 0.0, 1.5]}, "0 to 1"),
+        ({"lines": 3}, "even"),
+        ({"lines": 0}, "even"),
+        ({"dots": 3}, "unknown field"),
+        ({"letter_grid_px": "12"}, "int"),
+    ],
+)
+def test_a_table_of_screens_is_read_strictly(change: dict[str, object], rule: str) -> None:
+    plain = msgspec.to_builtins(STANDARD)
+    assert latent.read_screens(msgspec.json.encode({"model": plain})) == {"model": STANDARD}
+    with pytest.raises(msgspec.ValidationError, match=rule):
+        latent.read_screens(msgspec.json.encode({"model": plain | change}))
+
+
+def test_a_screen_that_nobody_calibrated_is_refused_before_a_number_is_taken() -> None:
+    check(fonts(), TAXED, ISSUANCE)
+    with pytest.raises(UnknownScreen, match="copier-9000"):
+        check(fonts(), TAXED, replace(ISSUANCE, latent_screen="copier-9000"))
+
+
+def test_another_screen_is_another_picture() -> None:
+    other: LatentScreen = replace(STANDARD, letter_dot_px=(6, 6), letter_grid_px=18, em_mm=20.0, lines=2)
+    assert latent.tile(fonts(), other).name != tile().name
