@@ -124,9 +124,11 @@ def tile(fonts: Fonts, screen: LatentScreen) -> Tile:
 
 
 def draw(document: Document, tile: Tile) -> None:
-    """Cover the current sheet with the pattern; to be drawn before everything else."""
+    """Cover the current page with the pattern, under everything else: to be drawn first, and not within `prepared`."""
     box = Box(0.0, 0.0, tile.side_mm, tile.side_mm)
-    document.tiled(tile.name, tile.width_px, tile.height_px, tile.rows, box, colour=tile.screen.colour)
+    # One form for all pages and papers with this screen, front or back.
+    with document.prepared():
+        document.tiled(tile.name, tile.width_px, tile.height_px, tile.rows, box, colour=tile.screen.colour)
 
 
 def _cells(fonts: Fonts, screen: LatentScreen) -> bytes:
@@ -143,20 +145,21 @@ def _cells(fonts: Fonts, screen: LatentScreen) -> bytes:
     places = [(0.25 + 0.5 * (line % 2), (line + 0.5) / screen.lines) for line in range(screen.lines)]
     placed: list[tuple[int, Matrix]] = []
     along_em = -faces.width_em(WORD) / 2
-    for _unit, face, glyph in runs:
-        assert face is runs[0][1], "the word is set in one face"
+    face = runs[0][1].face
+    for _unit, hit in runs:
+        assert hit.face is face, "the word is set in one face"
         scale = em_cells / face.units_per_em
         x = (along_em * cos + _BASELINE_EM * sin) * em_cells
         y = (along_em * sin - _BASELINE_EM * cos) * em_cells
-        along_em += face.advance_em(glyph)
+        along_em += hit.advance_em
         # Around each place also where the neighbouring tiles have it: what leaves at one edge enters at the other.
         placed += [
-            (glyph, (scale * cos, scale * sin, -scale * sin, scale * cos, x + right * count, y + up * count))
+            (hit.glyph, (scale * cos, scale * sin, -scale * sin, scale * cos, x + right * count, y + up * count))
             for at_x, at_y in places
             for right in (at_x - 1, at_x, at_x + 1)
             for up in (-at_y, 1 - at_y, 2 - at_y)
         ]
-    coverage = runs[0][1].raster(placed, count)
+    coverage = face.raster(placed, count)
     return bytes(level >= _COVERED for level in coverage)
 
 
