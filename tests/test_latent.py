@@ -17,7 +17,7 @@ from printing.paper.certificates import check, render
 from printing.paper.errors import UnknownScreen
 from printing.paper.fonts import Fonts
 from printing.paper.latent import MM_PER_PX, SCREENS, SIDE_PX, LatentScreen, Tile
-from printing.paper.marks import QR_MODULE_MM, QR_QUIET_MODULES, qr_rows, snap_mm
+from printing.paper.marks import qr_side_mm, snap_mm
 from printing.paper.page import Document
 from printing.paper.recheck import page_texts, recheck
 from printing.paper.records import STANDARD_SCREEN, Certificate
@@ -41,7 +41,7 @@ def tile() -> Tile:
 
 def sealed(record: Certificate) -> bytes:
     """A certificate with a code of a real one's greatest length."""
-    return render(fonts(), record, ISSUANCE, SEAL_PREFIX + "7" * (max_seal_chars(record) - len(SEAL_PREFIX)))
+    return render(fonts(), record, ISSUANCE, (SEAL_PREFIX + "7A" * max_seal_chars(record))[: max_seal_chars(record)])
 
 
 def drawn(one: Tile) -> bytes:
@@ -198,10 +198,10 @@ def test_text_is_read_back_through_it(record: Certificate) -> None:
 
 
 def test_the_code_stands_on_white() -> None:
-    text = "MDG1:" + "7" * 300
+    text = SEAL_PREFIX + "7A" * 200
     pdf = render(fonts(), residence(JAPANESE), ISSUANCE, text)
     pictures = [printed(with_or_without) for with_or_without in (pdf, without_pattern(pdf))]
-    side_mm = (len(qr_rows(text)) + 2 * QR_QUIET_MODULES) * QR_MODULE_MM
+    side_mm = qr_side_mm(len(text))
     box_mm = (snap_mm(15.0), snap_mm(230.0), snap_mm(15.0) + side_mm, snap_mm(230.0) + side_mm)
     left_px, top_px, right_px, bottom_px = (round(edge_mm / MM_PER_PX) for edge_mm in box_mm)
     zones = [picture.crop((left_px + 1, top_px + 1, right_px - 1, bottom_px - 1)) for picture in pictures]
