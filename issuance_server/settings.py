@@ -10,6 +10,10 @@ from datetime import date, time
 
 import msgspec
 
+from printing.paper.errors import UnknownScreen
+from printing.paper.latent import screen_named
+from printing.paper.records import STANDARD_SCREEN
+
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all settings."""
@@ -57,8 +61,16 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
     municipality_name: str
     valid_from: date
     specimen: bool  # invented municipality: every paper says 見本
+    latent_screen: str = STANDARD_SCREEN  # to which its operator's printing model was calibrated
     documents: tuple[DocumentSettings, ...]
     fees: tuple[Fee, ...]
     fiscal_years: tuple[FiscalYearOpening, ...]
     certifier_title: str
     certifier_name: str
+
+    def __post_init__(self) -> None:
+        """A screen that nobody calibrated would stop papers one by one, in front of residents."""
+        try:
+            screen_named(self.latent_screen)
+        except UnknownScreen as unknown:
+            raise ValueError(str(unknown)) from unknown

@@ -12,17 +12,19 @@ import pikepdf
 import pypdfium2 as pdfium
 import pytest
 
+from issuance_server.settings import MunicipalitySettings
 from printing.paper import latent
 from printing.paper.certificates import check, render
 from printing.paper.errors import UnknownScreen
 from printing.paper.fonts import Fonts
-from printing.paper.latent import MM_PER_PX, SCREENS, SIDE_PX, LatentScreen, Tile
+from printing.paper.latent import MM_PER_PX, SCREENS, SIDE_PX, Tile
 from printing.paper.marks import qr_side_mm, snap_mm
 from printing.paper.page import Document
 from printing.paper.recheck import page_texts, recheck
 from printing.paper.records import STANDARD_SCREEN, Certificate
 from printing.paper.seal import SEAL_PREFIX, max_seal_chars, read_printed
 from tests.certificate_parts import FAMILY, SAMPLES, SEALED, expected_of
+from tests.issuing_parts import SETTINGS
 from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, TAXED, fonts, residence
 from tests.photocopier import SHOWN_MIN, Sheet, copy, look, printed, scan, sheet, without_pattern
 
@@ -236,6 +238,22 @@ def test_a_screen_that_nobody_calibrated_is_refused_before_a_number_is_taken() -
         check(fonts(), TAXED, replace(ISSUANCE, latent_screen="copier-9000"))
 
 
-def test_another_screen_is_another_picture() -> None:
-    other: LatentScreen = replace(STANDARD, letter_dot_px=(6, 6), letter_grid_px=18, em_mm=20.0, lines=2)
-    assert latent.tile(fonts(), other).name != tile().name
+def test_the_screen_of_an_issue_is_drawn_and_no_other() -> None:
+    first, other = (latent.tile(fonts(), SCREENS[name]) for name in (STANDARD_SCREEN, "B3"))
+    assert first.name != other.name
+    issuance = replace(ISSUANCE, latent_screen="B3")
+    for issue, drawn_tile in ((ISSUANCE, first), (issuance, other), (ISSUANCE, first)):
+        with pikepdf.open(io.BytesIO(render(fonts(), TAXED, issue, "MDG1:TEST"))) as document:
+            masks = [item for item in document.objects if isinstance(item, pikepdf.Stream) and item.get("/ImageMask")]
+            assert [mask.read_bytes() for mask in masks] == [drawn_tile.rows]
+
+
+def test_a_municipality_decides_the_screen() -> None:
+    assert SETTINGS.latent_screen == STANDARD_SCREEN
+    decided = replace(SETTINGS, latent_screen="B3")
+    assert msgspec.json.decode(msgspec.json.encode(decided), type=MunicipalitySettings) == decided
+    with pytest.raises(msgspec.ValidationError, match="copier-9000"):
+        msgspec.json.decode(
+            msgspec.json.encode(msgspec.to_builtins(decided) | {"latent_screen": "copier-9000"}),
+            type=MunicipalitySettings,
+        )
