@@ -99,21 +99,35 @@ def sheet(pdf: bytes, tile: Tile, page: int = 0, area: tuple[int, int, int, int]
 def look(page: Sheet) -> Original:
     """Return what an eye at reading distance has of the untouched sheet."""
     tones = [_mean(page.picture, mask) for mask in (page.letters, page.ground)]
-    seen = page.picture.filter(ImageFilter.GaussianBlur(EYE_PX))
-    letters, ground = (ImageStat.Stat(seen, mask).stddev[0] / 255 for mask in (page.letters, page.ground))
+    blurred = page.picture.filter(ImageFilter.GaussianBlur(EYE_PX))
+    letters, ground = (ImageStat.Stat(blurred, mask).stddev[0] / 255 for mask in (page.letters, page.ground))
     return Original(abs(tones[0] - tones[1]), letters - ground)
 
 
 def scan(page: Sheet, gain_px: float) -> Sheet:
     """Return the sheet as a scanner has it, printed with so much dot gain."""
-    spread = page.picture.filter(ImageFilter.GaussianBlur(gain_px))
     masks = (_laid(mask, Image.Resampling.NEAREST, 0) for mask in (page.letters, page.ground))
     # Only where a scanner's pixel lies wholly within a mask.
     letters, ground = (mask.point(lambda level: 255 * (level == 255)) for mask in masks)
-    return Sheet(_laid(spread, Image.Resampling.BICUBIC, 255), letters, ground)
+    return Sheet(_scanned(page.picture, gain_px), letters, ground)
 
 
-def set_again(scanned: Image.Image, white_level: int) -> Image.Image:
+def seen(picture: Image.Image, dpi: int) -> Image.Image:
+    """Return a printed picture as an eye has it, made smaller."""
+    half = picture.reduce(2)
+    return half.filter(ImageFilter.GaussianBlur(EYE_PX / 2)).reduce(DPI // 2 // dpi)
+
+
+def copied(picture: Image.Image, gain_px: float, white_level: int) -> Image.Image:
+    """Return the copy of a printed picture, at the scanner's resolution."""
+    return _set_again(_scanned(picture, gain_px), white_level)
+
+
+def _scanned(picture: Image.Image, gain_px: float) -> Image.Image:
+    return _laid(picture.filter(ImageFilter.GaussianBlur(gain_px)), Image.Resampling.BICUBIC, 255)
+
+
+def _set_again(scanned: Image.Image, white_level: int) -> Image.Image:
     """Return the copy: the scan after the tone curve, in black and white; what is lighter than white_level is lost."""
     black_level = white_level - _CURVE_LEVELS
     curve = scanned.point(lambda level: max(0, min(255, (level - black_level) * 255 / _CURVE_LEVELS)))
@@ -122,7 +136,7 @@ def set_again(scanned: Image.Image, white_level: int) -> Image.Image:
 
 def copy(scanned: Sheet, white_level: int) -> Copy:
     """Return what stands on a copy, made by a copier that takes what is lighter than white_level, of 255, for paper."""
-    made = set_again(scanned.picture, white_level)
+    made = _set_again(scanned.picture, white_level)
     return Copy(1 - _mean(made, scanned.letters), 1 - _mean(made, scanned.ground))
 
 

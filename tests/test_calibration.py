@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ FIELDS = [name for name in SCREENS if name != STANDARD_SCREEN]
 
 def test_every_screen_of_the_table_is_a_field_under_its_name() -> None:
     (text,) = page_texts(calibration.render(fonts()))
-    lines = [line.split() for line in text.splitlines()]
-    assert [line[0] for line in lines if line and line[0] in FIELDS] == FIELDS
-    assert [line[0] for line in lines if "標準" in " ".join(line) and line[0] in FIELDS] == ["A2"]
+    named = re.findall(r"\b([A-Z][0-9]) +(\d×\d/\d+) +(\d×\d/\d+)( \(標準)?", text)
+    assert [name for name, *_ in named] == FIELDS
+    assert [name for name, *_, standard in named if standard] == ["A2"]
+    assert named[-1][1:3] == ("3×3/9", "6×6/18")
     assert SCREENS[STANDARD_SCREEN] == SCREENS["A2"]
     for words in (calibration.TITLE, calibration.TITLE_ENGLISH, "100 mm", "latent_screen"):
         assert words in text
