@@ -11,8 +11,8 @@ from datetime import date, time
 import msgspec
 
 from printing.paper.errors import UnknownScreen
-from printing.paper.latent import screen_named
 from printing.paper.records import STANDARD_SCREEN
+from printing.paper.screens import screen_named
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

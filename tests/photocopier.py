@@ -16,7 +16,8 @@ import pikepdf
 import pypdfium2 as pdfium
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
-from printing.paper.latent import DPI, SIDE_PX, Tile
+from printing.paper.latent import Tile
+from printing.paper.screens import DPI, SIDE_PX
 
 SCANNER_DPI = 300
 EYE_PX = 2.9  # of 600 dpi: half the contrast at 8 cycles a degree, 0.65 mm at 300 mm

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from madoguchi import main
 from printing.paper import calibration, latent
-from printing.paper.latent import MM_PER_PX, SCREENS
 from printing.paper.recheck import page_texts
 from printing.paper.records import STANDARD_SCREEN
+from printing.paper.screens import MM_PER_PX, SCREENS
 from tests.paper_samples import fonts
 from tests.photocopier import printed
 

@@ -6,25 +6,29 @@ import io
 import subprocess
 import sys
 import zlib
+from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pikepdf
 import pypdfium2 as pdfium
 import pytest
 
+from issuance_server.database import write
 from issuance_server.settings import MunicipalitySettings
 from printing.paper import latent
 from printing.paper.certificates import check, render
 from printing.paper.errors import UnknownScreen
 from printing.paper.fonts import Fonts
-from printing.paper.latent import MM_PER_PX, SCREENS, SIDE_PX, Tile
+from printing.paper.latent import Tile
 from printing.paper.marks import qr_side_mm, snap_mm
 from printing.paper.page import Document
 from printing.paper.recheck import page_texts, recheck
 from printing.paper.records import STANDARD_SCREEN, Certificate
+from printing.paper.screens import MM_PER_PX, SCREENS, SIDE_PX, read_screens
 from printing.paper.seal import SEAL_PREFIX, max_seal_chars, read_printed
 from tests.certificate_parts import FAMILY, SAMPLES, SEALED, expected_of
-from tests.issuing_parts import SETTINGS
+from tests.issuing_parts import SETTINGS, Office
 from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, TAXED, fonts, residence
 from tests.photocopier import SHOWN_MIN, Sheet, copy, look, printed, scan, sheet, without_pattern
 
@@ -51,6 +55,12 @@ def drawn(one: Tile) -> bytes:
     latent.draw(document, one)
     document.next_page()
     return document.finish()
+
+
+def masks(pdf: bytes) -> list[bytes]:
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        streams = [item for item in document.objects if isinstance(item, pikepdf.Stream)]
+        return [stream.read_bytes() for stream in streams if stream.get("/ImageMask")]
 
 
 def plain_tint(colour: tuple[float, float, float]) -> Tile:
@@ -150,8 +160,8 @@ def test_the_tile_has_no_seam() -> None:
 
 def test_the_same_bytes_in_any_process_and_small() -> None:
     code = (
-        "import hashlib\nfrom printing.paper import latent\nfrom printing.paper.fonts import Fonts\n"
-        "print(hashlib.sha256(latent.tile(Fonts.load(), latent.SCREENS['standard']).rows).hexdigest())"
+        "import hashlib\nfrom printing.paper import latent, screens\nfrom printing.paper.fonts import Fonts\n"
+        "print(hashlib.sha256(latent.tile(Fonts.load(), screens.SCREENS['standard']).rows).hexdigest())"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert other.stdout.strip() == hashlib.sha256(tile().rows).hexdigest()
@@ -162,10 +172,8 @@ def test_the_same_bytes_in_any_process_and_small() -> None:
     assert pdf == sealed(residence(JAPANESE))
     one, three = drawn(tile()), sealed(SAMPLES[8])
     assert len(one) < 8_000
-    with pikepdf.open(io.BytesIO(three)) as document:
-        tiles = [item for item in document.objects if isinstance(item, pikepdf.Stream) and item.get("/Width") == 1440]
-        assert len(document.pages) > 1
-        assert len(tiles) == 1  # one object for all sheets
+    assert len(page_texts(three)) > 1
+    assert masks(three) == [tile().rows]  # one object for all sheets
 
 
 @pytest.mark.parametrize("record", [residence(JAPANESE, FOREIGN), TAXED, *SAMPLES])
@@ -227,9 +235,9 @@ def test_the_code_stands_on_white() -> None:
 )
 def test_a_table_of_screens_is_read_strictly(change: dict[str, object], rule: str) -> None:
     plain = msgspec.to_builtins(STANDARD)
-    assert latent.read_screens(msgspec.json.encode({"model": plain})) == {"model": STANDARD}
+    assert read_screens(msgspec.json.encode({"model": plain})) == {"model": STANDARD}
     with pytest.raises(msgspec.ValidationError, match=rule):
-        latent.read_screens(msgspec.json.encode({"model": plain | change}))
+        read_screens(msgspec.json.encode({"model": plain | change}))
 
 
 def test_a_screen_that_nobody_calibrated_is_refused_before_a_number_is_taken() -> None:
@@ -243,9 +251,7 @@ def test_the_screen_of_an_issue_is_drawn_and_no_other() -> None:
     assert first.name != other.name
     issuance = replace(ISSUANCE, latent_screen="B3")
     for issue, drawn_tile in ((ISSUANCE, first), (issuance, other), (ISSUANCE, first)):
-        with pikepdf.open(io.BytesIO(render(fonts(), TAXED, issue, "MDG1:TEST"))) as document:
-            masks = [item for item in document.objects if isinstance(item, pikepdf.Stream) and item.get("/ImageMask")]
-            assert [mask.read_bytes() for mask in masks] == [drawn_tile.rows]
+        assert masks(render(fonts(), TAXED, issue, "MDG1:TEST")) == [drawn_tile.rows]
 
 
 def test_a_municipality_decides_the_screen() -> None:
@@ -257,3 +263,15 @@ def test_a_municipality_decides_the_screen() -> None:
             msgspec.json.encode(msgspec.to_builtins(decided) | {"latent_screen": "copier-9000"}),
             type=MunicipalitySettings,
         )
+
+
+def test_the_issuer_draws_what_its_municipality_decided(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    try:
+        decided = replace(SETTINGS, valid_from=SETTINGS.valid_from + timedelta(days=1), latent_screen="B3")
+        with write(office.engine) as connection:
+            office.settings.put(connection, decided)
+        _prepared, pdf = office.prepare(office.caller())
+    finally:
+        office.close()
+    assert masks(pdf) == [latent.tile(fonts(), SCREENS["B3"]).rows]

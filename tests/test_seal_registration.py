@@ -9,8 +9,8 @@ from PIL import Image
 
 from printing.paper.certificates import check, render
 from printing.paper.errors import InconsistentRecord
-from printing.paper.latent import SIDE_PX
 from printing.paper.records import Certificate
+from printing.paper.screens import SIDE_PX
 from tests.certificate_parts import text_of
 from tests.paper_samples import ADDRESS, ISSUANCE, WATANABE, fonts
 from tests.paper_samples_more import SEALED, SEALED_FOREIGN

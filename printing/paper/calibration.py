@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from printing.paper import latent
 from printing.paper.fonts import Fonts
-from printing.paper.latent import MM_PER_PX, SCREENS, SIDE_PX, LatentScreen
 from printing.paper.page import Align, Box, Document
 from printing.paper.records import STANDARD_SCREEN
+from printing.paper.screens import MM_PER_PX, SCREENS, SIDE_PX, LatentScreen
 
 TITLE = "複写けん制文字の調整用紙"
 TITLE_ENGLISH = "Calibration page of the latent pattern"

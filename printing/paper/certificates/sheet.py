@@ -10,6 +10,7 @@ from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, Align, Box, Document
 from printing.paper.records import Issuance
+from printing.paper.screens import screen_named
 
 LEFT_MM = 15.0
 WIDTH_MM = 180.0
@@ -47,7 +48,7 @@ class SheetWords:
 
 def draw_head(document: Document, words: SheetWords, issuance: Issuance) -> None:
     """Draw latent pattern, specimen mark, title and subtitle; everything else is drawn over them."""
-    latent.draw(document, latent.tile(document.fonts, latent.screen_named(issuance.latent_screen)))
+    latent.draw(document, latent.tile(document.fonts, screen_named(issuance.latent_screen)))
     if issuance.certifier.specimen:
         draw_specimen(document)
     fonts = document.fonts
