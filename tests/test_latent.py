@@ -99,7 +99,7 @@ def test_one_tile_hides_the_word_and_its_copies_show_it() -> None:
 
 
 def test_an_ordinary_printer_s_sheet_shows_it_on_any_copier() -> None:
-    """Copiers that take from 7 % grey to 22 % grey for paper; letters are from 13.7 % to 4.1 % black, the ground is not."""
+    """Copiers that take from 7 % to 22 % grey for paper. Measured: letters 13.7 % to 4.1 % black, the ground 0."""
     scanned = scan(sheet(drawn(tile()), tile(), area=ONE_TILE), 1.15)
     copies = [copy(scanned, white_level) for white_level in (200, 206, 212, 218, 224, 230, 236)]
     assert all(made.shows and made.ground < 0.001 for made in copies)
