@@ -342,6 +342,7 @@ class Issuer:
             ),
             check_code=check_code,
             check_address=self._check_address,
+            latent_screen=settings.latent_screen,
         )
 
     def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:
