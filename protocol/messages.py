@@ -46,11 +46,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Scope(StrEnum):
-    """Whose entries a residence certificate shows."""
+    """Whose entries a document shows."""
 
     SELF = "self"
     MEMBERS = "members"
-    HOUSEHOLD = "household"
+    HOUSEHOLD = "household"  # everybody: of the household, or of the family register
 
 
 # 1. challenge
@@ -139,7 +139,11 @@ class PrepareRequest(Message, frozen=True, kw_only=True):
 
 
 class PreparedOrder(Message, frozen=True, kw_only=True):
-    """What was prepared; the PDF itself is the answer's body."""
+    """What was prepared; the PDF itself is the answer's body.
+
+    masked_requester: the card's holder as the issuing municipality knows them, for 「この方はあなたですか」: where a visit
+    has documents of two municipalities, each has its own link from the card, and each must be looked at.
+    """
 
     order_id: str
     municipality_code: str
@@ -147,6 +151,7 @@ class PreparedOrder(Message, frozen=True, kw_only=True):
     kind: str
     title: str
     masked_names: tuple[str, ...]
+    masked_requester: str = ""
     items: tuple[str, ...]
     fiscal_year: int | None
     issue_number: str
