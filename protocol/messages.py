@@ -97,7 +97,10 @@ class MemberOffer(Message, frozen=True, kw_only=True):
 
 
 class Offer(Message, frozen=True, kw_only=True):
-    """One document that a municipality offers this person, or why not."""
+    """One document that a municipality offers this person, or why not.
+
+    scopes: the only ones that are taken for this document. least_items: so many of its items must be chosen.
+    """
 
     municipality_code: str
     municipality_name: str
@@ -108,6 +111,7 @@ class Offer(Message, frozen=True, kw_only=True):
     available_again: str | None  # for NOT_OFFERED_NOW: when, ISO 8601 with JST offset
     scopes: tuple[Scope, ...]
     items: tuple[ItemOffer, ...]
+    least_items: Annotated[int, msgspec.Meta(ge=0)] = 0
     fiscal_years: tuple[int, ...]
     members: tuple[MemberOffer, ...]
 
