@@ -115,7 +115,8 @@ EVERY_KIND: dict[str, Offer] = {
     "residence_items": offer(
         "residence_items",
         title="住民票記載事項証明書",
-        items=tuple(ItemOffer(item=item.value, default=False) for item in StatedItem),
+        items=tuple(ItemOffer(item=item.value, default=item is StatedItem.ADDRESS) for item in StatedItem),
+        least_items=1,
     ),
     "seal_registration": offer("seal_registration", title="印鑑登録証明書", scopes=_SELF, items=(), members=()),
     "income": offer("income", title="所得証明書", scopes=_SELF, items=(), members=(), fiscal_years=(2025, 2024)),

@@ -299,6 +299,16 @@ def test_nobody_is_told_what_is_missing_before_they_go_on(page: Page) -> None:
     assert "1人以上選んでください" in page.post("/choosing", nobody | {"page": "options"}).get_data(as_text=True)
 
 
+def test_going_on_without_an_item_where_one_is_needed_says_so(page: Page) -> None:
+    page.runner.show(VISITS["choosing_every_kind"])
+    nothing: dict[str, object] = {"offer": "1", "scope": "self", "copies": "1"}
+    for path, form in (("/touch/choose", nothing), ("/choosing", nothing | {"page": "options"})):
+        answer = page.post(path, form)
+        assert "1つ以上の項目を選んでください" in answer.get_data(as_text=True)
+    assert not page.runner.posted
+    assert page.post("/touch/choose", nothing | {"items": "sex"}).status_code == 204
+
+
 def test_where_two_municipalities_offer_something_the_first_question_is_which(page: Page) -> None:
     page.runner.show(VISITS["choosing_two_places"])
     question = page.get("/screen").get_data(as_text=True)

@@ -316,7 +316,9 @@ def test_the_usual_choice_of_every_kind_adds_nothing(kind: str) -> None:
     visit = replace(CHOOSING, offers=(EVERY_KIND[kind],))
     draft = choosing.usual(visit.offers, 0)
     shown = details(visit, draft, Lang.JA)
-    assert (draft.items, draft.members, draft.copies, shown["individual_number"]) == ((), (), 1, False)
+    items = ("address",) if kind == "residence_items" else ()  # without any there is no such paper
+    assert (draft.items, draft.members, draft.copies, shown["individual_number"]) == (items, (), 1, False)
+    assert draft.missing() is None
     assert draft.scope is (Scope.HOUSEHOLD if kind == "family_register" else Scope.SELF)
     assert shown["note"]
 
@@ -328,6 +330,8 @@ def test_many_items_and_people_have_pages_of_their_own() -> None:
     assert choosing.read_draft(form(*pairs, ("page", "items")), visit).page == "items"
     assert choosing.read_draft(form(*pairs, ("page", "people")), visit).page == "options"  # there is only oneself
     some = (("offer", "0"), ("scope", "members"), ("copies", "1"))
+    assert choosing.read_draft(form(*pairs, ("page", "options"), ("items", "sex")), visit).page == "options"
+    assert choosing.read_draft(form(*pairs, ("page", "options")), visit).page == "items"  # one item at least
     assert choosing.read_draft(form(*some), visit).page == "people"
     assert choosing.read_draft(form(*some, ("page", "items")), visit).page == "people"
     assert choosing.read_draft(form(*some, ("members", "m1")), visit).page == "options"

@@ -71,7 +71,7 @@ def details(visit: Visit, draft: Draft, lang: Lang, *, complain: bool = False) -
         "item_options": [_item_option(offer, item, draft, lang) for item in offered_items(offer)],
         "items_inline": len(offer.items) <= choosing.ITEMS_INLINE_MAX,
         "items_chosen": [item_name(offer.kind, item, lang) for item in in_order(offer.kind, draft.items)],
-        "no_items": no_items(offer.kind, lang),
+        "no_items": say("choose_item", lang) if missing == "choose_item" else no_items(offer.kind, lang),
         "individual_number": INDIVIDUAL_NUMBER in draft.items,
         "fiscal_years": [
             _option(str(year), year_words(offer.kind, year, lang), chosen=year == draft.fiscal_year)

@@ -33,7 +33,10 @@ class Page(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A choice in the making. Shape: offer is the index into the visit's offers."""
+    """A choice in the making.
+
+    Shape: offer is the index into the visit's offers; least_items: so many of its items must be chosen.
+    """
 
     offer: int
     scope: Scope
@@ -42,10 +45,13 @@ class Draft:
     fiscal_year: int | None
     copies: int
     page: Page = Page.OPTIONS
+    least_items: int = 0
 
     def missing(self) -> str | None:
         """Return the key of the words for what is still missing, or None."""
-        return "choose_member" if self.scope is Scope.MEMBERS and not self.members else None
+        if self.scope is Scope.MEMBERS and not self.members:
+            return "choose_member"
+        return "choose_item" if len(self.items) < self.least_items else None
 
 
 def usual(offers: tuple[Offer, ...], index: int) -> Draft:
@@ -53,7 +59,8 @@ def usual(offers: tuple[Offer, ...], index: int) -> Draft:
     offer = offers[index]
     scope = Scope.SELF if Scope.SELF in _scopes(offer) else offer.scopes[0]
     items = tuple(item.item for item in offer.items if item.default)
-    return Draft(index, scope, (), items, max(offer.fiscal_years, default=None), 1)
+    year = max(offer.fiscal_years, default=None)
+    return Draft(index, scope, (), items, year, 1, least_items=offer.least_items)
 
 
 def municipalities(offers: tuple[Offer, ...]) -> tuple[str, ...]:
@@ -102,7 +109,8 @@ def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
         if fiscal_year not in offer.fiscal_years:
             raise BadTouch("fiscal_year", "must be one of the offer's")
     chosen = members if scope == Scope.MEMBERS else ()
-    draft = Draft(index, Scope(scope), chosen, items, fiscal_year, _number(form, "copies", 1, COPIES_MAX))
+    copies = _number(form, "copies", 1, COPIES_MAX)
+    draft = Draft(index, Scope(scope), chosen, items, fiscal_year, copies, least_items=offer.least_items)
     return replace(draft, page=_page(form, draft, offer))
 
 
@@ -125,13 +133,15 @@ def _scopes(offer: Offer) -> tuple[Scope, ...]:
 
 
 def _page(form: MultiDict[str, str], draft: Draft, offer: Offer) -> Page:
-    """Return the page to be shown: the one asked for if it has a question, and the people's while nobody is chosen."""
-    page = form.get("page", Page.OPTIONS)
-    if page not in set(Page):
+    """Return the page to be shown: the one asked for if it has a question, or the one on which something is missing."""
+    page = form.get("page")
+    if page not in {None, *Page}:
         raise BadTouch("page", "must be one of " + ", ".join(Page))
-    if draft.missing() or (page == Page.PEOPLE and draft.scope is Scope.MEMBERS):
+    missing = draft.missing()
+    if missing == "choose_member" or (page == Page.PEOPLE and draft.scope is Scope.MEMBERS):
         return Page.PEOPLE
-    return Page.ITEMS if page == Page.ITEMS and len(offer.items) > ITEMS_INLINE_MAX else Page.OPTIONS
+    asks_items = page == Page.ITEMS or (page == Page.OPTIONS and missing == "choose_item")
+    return Page.ITEMS if asks_items and len(offer.items) > ITEMS_INLINE_MAX else Page.OPTIONS
 
 
 def _number(form: MultiDict[str, str], field: str, low: int, high: int) -> int:

@@ -176,7 +176,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "details": ("内容を選ぶ", "Options"),
     "not_available": ("選べません", "Not available"),
     "available_again": ("{when}から受け付けます。", "Available again from {when}."),
-    "nothing_to_choose": ("いま、この端末で選べる証明書はありません", "No certificate can be had here now"),
+    "nothing_to_choose": ("いま、この端末で選べる証明書はありません", "Nothing is available here now"),
     "default_residence": ("本人だけ・個人番号なし", "Only me, without My Number"),
     "whose": ("だれの証明書ですか", "For whom?"),
     "requester": ("あなた", "you"),
@@ -184,6 +184,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "people_chosen": ("{count}人", "{count} people"),
     "one_chosen": ("{count}人", "{count} person"),
     "choose_people": ("人を選び直す", "Change people"),
+    "choose_item": ("1つ以上の項目を選んでください。", "Please choose at least one item."),
     "choose_member": ("1人以上選んでください。", "Please choose at least one person."),
     "which_items": ("のせる項目", "Optional items"),
     "items_lead": (
