@@ -13,7 +13,7 @@ from terminal import visit as v
 from terminal.app import KioskServer, create_app
 from terminal.screens.words import Lang, say
 from terminal.visit import State, Visit
-from tests.browser.checks import require_screen
+from tests.browser.checks import axe_violations, require_fit, require_screen, require_targets
 from tests.sample_visits import VISITS, FakeRunner
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("browser")]
@@ -195,3 +195,17 @@ def test_before_the_time_is_over_the_page_asks(kiosk: Page, runner: FakeRunner) 
     expect(kiosk.locator("#warning")).not_to_be_visible()
     kiosk.clock.fast_forward("00:59")
     expect(kiosk.locator("#warning")).not_to_be_visible()
+
+
+def test_what_these_checks_are_for_is_found(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["confirming"])
+    assert axe_violations(kiosk) == []
+    kiosk.locator(".facts dd").first.evaluate("element => element.replaceWith(document.createElement('button'))")
+    found = "".join(axe_violations(kiosk))
+    assert "button-name" in found
+    assert "definition-list" in found
+    with pytest.raises(AssertionError):
+        require_targets(kiosk)
+    kiosk.locator(".masked").evaluate("element => { element.textContent = '山●'.repeat(2000); }")
+    with pytest.raises(AssertionError):
+        require_fit(kiosk, "a name without end")
