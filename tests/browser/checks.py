@@ -39,6 +39,7 @@ def require_screen(kiosk: Page, name: str) -> None:
 
 def require_fit(kiosk: Page, name: str) -> None:
     """Nothing has to be scrolled, and no words stand out of their box."""
+    kiosk.wait_for_load_state("load")  # after a change of language the page is drawn anew, first without its styles
     found = kiosk.evaluate(_OVERFLOW)
     assert found == [0, 0, 0], f"{name}: {found}"
 
