@@ -106,7 +106,7 @@ KINDS: dict[str, DocumentWords] = {
     "family_register": DocumentWords(
         Group.FAMILY,
         ("戸籍全部事項証明書", "Family register, full"),
-        ("戸籍の全員分。相続、婚姻などに", "Everybody in it"),
+        ("戸籍の全員分。相続などに", "Everybody in it"),
         _CURRENT_REGISTER,
     ),
     "family_register_individual": DocumentWords(
