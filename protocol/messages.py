@@ -145,8 +145,8 @@ class PrepareRequest(Message, frozen=True, kw_only=True):
 class PreparedOrder(Message, frozen=True, kw_only=True):
     """What was prepared; the PDF itself is the answer's body.
 
-    masked_requester: the card's holder as the issuing municipality knows them, for 「この方はあなたですか」: where a visit
-    has documents of two municipalities, each has its own link from the card, and each must be looked at.
+    masked_requester: the card's holder as the issuing municipality knows them, for 「この方はあなたですか」: of two
+    municipalities each has its own link from the card, and each must be looked at.
     """
 
     order_id: str
