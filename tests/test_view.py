@@ -23,6 +23,7 @@ from tests.sample_visits import (
     CONFIRMING,
     DOMICILE_CODE,
     EVERY_KIND,
+    FAMILY_KINDS,
     OFFERS,
     PAYMENT_ID,
     VISITS,
@@ -287,6 +288,20 @@ def test_municipalities_are_told_by_name_and_documents() -> None:
     home = view(visit, Lang.JA, "999016")
     assert (home["title"], home["choices"]["back"]) == ("証明書を選んでください", True)
     assert len(home["offers"]) == len(visit.offers)  # the index of an offer is the same everywhere
+
+
+def test_a_municipality_is_told_by_what_this_person_may_have_there() -> None:
+    two = VISITS["choosing_two_places"]
+    here = tuple(
+        msgspec.structs.replace(made, refusal=ErrorCode.NOT_ISSUABLE_HERE, members=())
+        for made in EVERY_KIND.values()
+        if made.kind in FAMILY_KINDS
+    )
+    closed = msgspec.structs.replace(two.offers[-1], refusal=ErrorCode.NOT_OFFERED_NOW)
+    places = view(replace(two, offers=(*two.offers[:-1], closed, *here)), Lang.JA)["choices"]["municipalities"]
+    assert [len(place["documents"]) for place in places] == [6, 3]
+    none = replace(two, offers=(*here, two.offers[-1]))
+    assert len(view(none, Lang.JA)["choices"]["municipalities"][0]["documents"]) == 3
 
 
 def test_what_cannot_be_had_of_one_municipality_is_said_of_that_one_alone() -> None:

@@ -143,7 +143,9 @@ def _of(visit: Visit, municipality: str | None) -> list[tuple[int, Offer]]:
 
 def _municipality(visit: Visit, code: str, lang: Lang) -> dict[str, Any]:
     offers = [offer for _, offer in _of(visit, code)]
-    ordered = sorted(offers, key=lambda offer: list(Group).index(group_of(offer.kind)))
+    # What this person cannot have there would send them the wrong way; the list that follows says it of each.
+    named = [offer for offer in offers if offer.refusal in {None, ErrorCode.NOT_OFFERED_NOW}] or offers
+    ordered = sorted(named, key=lambda offer: list(Group).index(group_of(offer.kind)))
     return {
         "code": code,
         "name": offers[0].municipality_name,
