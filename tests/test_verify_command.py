@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
 from deploy.demo.processes import free_port
+from issuance_server.rules import utc_now
 from issuance_server.verify import words
 from issuance_server.verify.check import Outcome
 from issuance_server.verify.command import verify_file
@@ -74,7 +75,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         office.void()
         paper, unprinted = office.issue(), office.prepare(scope=Scope.HOUSEHOLD)
         office.publish(folder / "keys.json")
-        server = make_server("127.0.0.1", 0, office.app())
+        server = make_server("127.0.0.1", 0, office.app(utc_now))
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield Desk(office, folder, f"http://127.0.0.1:{server.server_port}", paper, void, unprinted)

@@ -12,6 +12,8 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 from werkzeug.serving import make_server
 
+from issuance_server.rules import utc_now
+from issuance_server.verify import status_list
 from printing.paper import seal
 from protocol.messages import Scope
 from tests.browser.conftest import CHROMIUM, FLAGS
@@ -39,7 +41,7 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Papers]:
         paper, other = office.issue(), office.issue(scope=Scope.HOUSEHOLD)
         office.rename(HARD_NAMES)
         hard = office.issue(scope=Scope.HOUSEHOLD)
-        server = make_server("127.0.0.1", 0, office.app(), threaded=True)
+        server = make_server("127.0.0.1", 0, office.app(utc_now), threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield Papers(office, f"http://127.0.0.1:{server.server_port}", paper, other, hard)
@@ -77,15 +79,21 @@ def expect_outcome(page: Page, outcome: str) -> None:
     assert sideways == 0
 
 
-def test_a_pdf_is_read_in_the_browser_and_only_its_code_is_sent(check_page: Page, papers: Papers) -> None:
+def test_a_pdf_is_verified_in_the_browser_and_nothing_of_it_is_sent(check_page: Page, papers: Papers) -> None:
     sent: list[str] = []
-    check_page.on("request", lambda request: sent.append(request.post_data or ""))
+    check_page.on("request", lambda request: sent.append(f"{request.method} {request.url} {request.post_data or ''}"))
     show(check_page, "paper.pdf", papers.paper)
     expect_outcome(check_page, "genuine")
     expect(check_page.get_by_role("heading", name="有効な証明書です")).to_be_focused()
     expect(check_page.locator(".field", has_text="氏名")).to_contain_text("見本 太郎")
     expect(check_page.get_by_text("内容は発行時点のものです。")).to_be_visible()
-    assert max(map(len, sent)) < 3 * seal.MAX_SEAL_CHARS
+    statement = papers.office.keys.read(seal.read_printed(papers.paper)).statement_sha256
+    bits = papers.office.trust.status_bits
+    path = status_list.path_of(bits, status_list.bucket_of(statement, bits))
+    assert [line for line in sent if "/api/" in line or "/status/" in line or line.startswith("POST")] == [
+        f"GET {papers.address}/api/keys ",
+        f"GET {papers.address}{path} ",
+    ]
 
 
 def test_a_photo_and_its_words_in_english(check_page: Page, papers: Papers) -> None:
