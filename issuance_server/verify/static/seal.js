@@ -92,9 +92,9 @@ export async function opened(signed, keys) {
   return { payload, key };
 }
 
-function isoDate(seconds) {
-  must(Number.isInteger(seconds) && Math.abs(seconds) < 1e11);
-  const date = new Date(seconds * 1000).toISOString().slice(0, 10);
+function dateInJapan(seconds) {
+  must(Number.isInteger(seconds) && Math.abs(seconds) < 1e11); // a larger one is a BigInt, or beyond all calendars
+  const date = new Date((seconds + JST_S) * 1000).toISOString().slice(0, 10);
   must(/^\d{4}-/u.test(date));
   return date;
 }
@@ -111,7 +111,7 @@ function contentOf(payload, kinds) {
     municipality_code: claims.get(ISS),
     kind,
     issue_number: issueNumber,
-    issued_on_jst: isoDate(claims.get(IAT) + JST_S),
+    issued_on_jst: dateInJapan(claims.get(IAT)),
     fields: Object.fromEntries([...fields].map(([name, value]) => [name, value.split("\n")])),
   };
 }
