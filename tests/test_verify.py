@@ -136,7 +136,7 @@ def test_a_stolen_key_cannot_borrow_a_real_papers_id_and_digest(desk: Desk) -> N
 
 
 def test_a_retired_keys_papers_stay_good_and_it_signs_no_new_ones(desk: Desk) -> None:
-    mine, other = desk.office.keys.all
+    mine, other, _retired = desk.office.keys.all
     for window, expected in (
         ({"sealed_until_jst": TODAY}, Finding.VALID),
         ({"sealed_until_jst": TODAY - timedelta(days=1)}, Finding.RETIRED_KEY),

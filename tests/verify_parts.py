@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +55,18 @@ def new_key(code: str = CODE, name: str = "見本市") -> tuple[seal.SealSigner,
 
 
 class CheckedOffice:
-    """An office, the check beside it, and a second municipality whose key is published too."""
+    """An office, the check beside it, a second municipality whose key is published too, and a key out of use."""
 
     def __init__(self, folder: Path) -> None:
         self.office = Office(folder)
         self.caller = self.office.caller()
         self.other_signer, other = new_key(OTHER_CODE, "となり市")
+        self.retired_signer, retired = new_key()
+        retired = msgspec.structs.replace(retired, sealed_until_jst=date(2026, 6, 30))
         self.status_key = create_status_key(folder / STATUS_KEY_FILE)
         trust = self.office.keys.trust({CODE: "見本市"})
         self.trust = msgspec.structs.replace(
-            trust, seal_keys=(*trust.seal_keys, other), status_keys=(self.status_key.published,)
+            trust, seal_keys=(*trust.seal_keys, other, retired), status_keys=(self.status_key.published,)
         )
         self.keys = PublishedKeys(self.trust.seal_keys)
         self.engine = open_read_only(self.office.url)
