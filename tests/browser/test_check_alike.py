@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Page
-from werkzeug.serving import make_server
 
 from issuance_server.rules import utc_now
 from issuance_server.verify import status_list
 from issuance_server.verify.check import Finding, PublishedKeys, Status
 from issuance_server.verify.status_list import ListRefused
 from printing.paper.records import CertificateKind
+from tests.browser.check_parts import served
 from tests.verify_parts import CheckedOffice, checked_office, new_key
 from tests.verify_vectors import Forgery
 
@@ -64,16 +63,11 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedOffice]:
 
 @pytest.fixture(scope="module")
 def blank(office: CheckedOffice, browser: Browser) -> Iterator[Page]:
-    server = make_server("127.0.0.1", 0, office.app(utc_now), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}")
-    yield page
-    page.close()
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with served(office.app(utc_now)) as address:
+        page = browser.new_page()
+        page.goto(address)
+        yield page
+        page.close()
 
 
 def test_every_code_is_judged_alike(blank: Page) -> None:
