@@ -258,7 +258,7 @@ class _Pages:
         return Response(self.installed.script, content_type="text/javascript; charset=utf-8")
 
 
-def _context(lang: str) -> dict[str, Any]:
+def _context(lang: str, *, too_many: bool = False) -> dict[str, Any]:
     number = LANGUAGES.index(lang)
     return {
         "lang": lang,
@@ -270,7 +270,7 @@ def _context(lang: str) -> dict[str, Any]:
         "age": words.age,
         "day": words.day,
         "browser_words": words.for_browser(number),
-        "too_many": False,
+        "too_many": too_many,
     }
 
 
@@ -334,6 +334,6 @@ def _refuse(error: Exception) -> Response:
         answer.headers["Retry-After"] = str(int(WINDOW_S))
         if request.form.get("lang") in LANGUAGES and "alone" not in request.form:  # a form without a script
             lang = request.form["lang"]
-            answer.data = render_template("page.html", **_context(lang), check=None, too_many=True)
+            answer.data = render_template("page.html", **_context(lang, too_many=True), check=None)
             answer.content_type = "text/html; charset=utf-8"
     return answer

@@ -110,6 +110,7 @@ def test_a_page_that_says_something_else_than_its_seal_is_marked(check_page: Pag
     expect_outcome(check_page, "text_differs")
     expect(check_page.locator(".differs")).to_have_count(1)
     expect(check_page.locator(".differs")).to_contain_text("見本 太郎")
+    expect(check_page.locator(".differs")).to_contain_text("紙面に見当たらない項目")
     swapped = resealed(papers.office, papers.paper, seal.read_printed(papers.other))
     show(check_page, "swapped.pdf", swapped)
     expect_outcome(check_page, "text_differs")

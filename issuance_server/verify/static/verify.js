@@ -102,7 +102,14 @@ function compared(article, pageText) {
     (field) => ![...field.querySelectorAll(".value")].every((value) => pageText.includes(squeezed(value.textContent))),
   );
   if (differing.length === 0) return article;
-  for (const field of differing) field.closest(".field").classList.add("differs");
+  for (const value of differing) {
+    const note = document.createElement("span");
+    note.className = "note";
+    note.lang = lang;
+    note.textContent = words.differs;
+    value.append(note);
+    value.closest(".field").classList.add("differs");
+  }
   if (article.dataset.outcome === "void") return article; // which says more
   article.dataset.outcome = "text_differs";
   article.querySelector(".said").replaceWith(at("said-text_differs").content.cloneNode(true));
