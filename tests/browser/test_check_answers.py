@@ -199,6 +199,26 @@ def test_a_new_version_takes_the_old_ones_place(context: BrowserContext, papers:
         assert sorted(page.evaluate("caches.keys()")) == [f"check-{newer.version}", "published-keys"]
 
 
+def test_the_page_can_be_installed(context: BrowserContext, address: str) -> None:
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("#kept")).to_be_visible()
+    told = context.new_cdp_session(page).send("Page.getInstallabilityErrors")["installabilityErrors"]
+    # A test's browser is always a private one, in which nothing is installed.
+    assert {error["errorId"] for error in told} <= {"in-incognito"}
+
+
+def test_too_many_typed_codes_are_told_so(context: BrowserContext, address: str) -> None:
+    page = context.new_page()
+    page.goto(address + "/en")
+    page.route("**/result", lambda route: route.fulfill(status=429, body="{}"))
+    page.get_by_label("Issue number").fill("2026-0000001")
+    page.get_by_label("Check code").fill("0000-0000-0000-0000")
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_text("There were many checks in a short time.")).to_be_visible()
+    assert axe_violations(page) == []
+
+
 def test_keys_alone_lead_through_the_page(context: BrowserContext, papers: Papers, address: str) -> None:
     page = context.new_page()
     page.goto(address)

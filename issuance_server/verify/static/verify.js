@@ -137,7 +137,7 @@ async function report(seal) {
 
 async function verified(seal) {
   const [{ read }, { statusOf }] = await Promise.all([import("./seal.js"), import("./status.js")]);
-  const answer = await fetch("/api/keys", { cache: "no-store" });
+  const answer = await fetch("/api/keys", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
   if (!answer.ok) throw new Error(`the keys' answer was ${answer.status}`);
   const published = await answer.json();
   const reading = await read(seal, published.seal_keys, Object.keys(words.kinds));
