@@ -332,10 +332,18 @@ PAGE: Mapping[str, tuple[str, str]] = {
         "運営者には通知されていません。発行した市区町村にお知らせください。",
         "Nobody has been told of this. Please tell the municipality that is named on the paper.",
     ),
-    "asked_nothing": (
-        "コードの確認は、この端末の中で行います。問い合わせるのは多くの証明書をまとめた一覧で、どの証明書を確認したかは伝わりません。",
-        "Codes are checked on this device. It asks for a list of many certificates, which does not tell which one you "
-        "have before you.",
+    "checked_here": (
+        "二次元コードの確認は、この端末の中で行います。問い合わせるのは多くの証明書をまとめた一覧で、どの証明書を確認したかは伝わりません。",
+        "Square codes are checked on this device. It asks for a list of many certificates, which does not tell which "
+        "one you have before you.",
+    ),
+    "checked_there": (
+        "このブラウザーでは、二次元コードの内容をこのサイトに送って確認します。",
+        "With this browser, what stands in the square code is sent to this site to be checked.",
+    ),
+    "typed_is_sent": (
+        "入力した番号とコードは、このサイトに送って照合します。",
+        "What you type is sent to this site to be looked up.",
     ),
     "kept": (
         "このページは端末に保存され、つながらないときも使えます。",

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from flask import Response
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from issuance_server.rules import utc_now
 from issuance_server.verify import words
 from issuance_server.verify.check import Outcome
 from issuance_server.verify.installed import Installed
 from tests.browser.check_parts import DESK, NARROW, axe_violations, expect_outcome, served, show
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.tampered_papers import TAMPERED, Papers
 from tests.verify_parts import checked_office
 
@@ -71,6 +72,7 @@ def test_each_tampered_file_is_told_apart_and_axe_finds_nothing(
         expect(page.get_by_role("heading", name=title)).to_be_focused()
         found[kind] = axe_violations(page)
     assert {kind: violations for kind, violations in found.items() if violations} == {}
+    expect(page.locator("#checked-here")).to_be_visible()
     assert posted == []  # all of it in the browser
     context.close()
 
@@ -94,6 +96,7 @@ def test_an_old_browser_gets_the_same_answers_from_the_server(
         show(page, named(kind), files[kind])
         expect_outcome(page, outcome)
         assert axe_violations(page) == []
+    expect(page.get_by_text("二次元コードの内容をこのサイトに送って確認します。")).to_be_visible()
     assert "POST/result" in asked
     assert [line for line in asked if "/status/" in line or "/static/seal.js" in line] == []
 
@@ -199,13 +202,24 @@ def test_a_new_version_takes_the_old_ones_place(context: BrowserContext, papers:
         assert sorted(page.evaluate("caches.keys()")) == [f"check-{newer.version}", "published-keys"]
 
 
-def test_the_page_can_be_installed(context: BrowserContext, address: str) -> None:
-    page = context.new_page()
-    page.goto(address)
-    expect(page.locator("#kept")).to_be_visible()
-    told = context.new_cdp_session(page).send("Page.getInstallabilityErrors")["installabilityErrors"]
-    # A test's browser is always a private one, in which nothing is installed.
-    assert {error["errorId"] for error in told} <= {"in-incognito"}
+def test_the_page_can_be_installed(browser: Browser, address: str, tmp_path: Path) -> None:
+    chromium = browser.browser_type.launch_persistent_context(  # nothing is installed in a private window
+        tmp_path, executable_path=CHROMIUM, args=FLAGS
+    )
+    try:
+        page = chromium.new_page()
+        page.goto(address)
+        expect(page.locator("#kept")).to_be_visible()
+        assert installability_errors(page) == []
+        page.evaluate("document.querySelector('link[rel=manifest]').remove()")
+        assert installability_errors(page) == ["no-manifest"]
+    finally:
+        chromium.close()
+
+
+def installability_errors(page: Page) -> list[str]:
+    told = page.context.new_cdp_session(page).send("Page.getInstallabilityErrors")
+    return [error["errorId"] for error in told["installabilityErrors"]]
 
 
 def test_too_many_typed_codes_are_told_so(context: BrowserContext, address: str) -> None:

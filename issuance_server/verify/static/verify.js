@@ -238,6 +238,7 @@ at("typed").addEventListener("submit", (event) => {
   const typed = Object.fromEntries([...new FormData(event.target)].filter(([name]) => name !== "lang"));
   ask(() => asked(typed));
 });
+at(able ? "checked-here" : "checked-there").hidden = false;
 if (navigator.mediaDevices?.getUserMedia) {
   at("camera").hidden = false;
   at("camera").addEventListener("click", camera);
