@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
@@ -30,9 +31,11 @@ from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
 from issuance_server.register.store import Person, RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
+from issuance_server.seal_keys import SealKeyUnavailable
 from issuance_server.sessions import Caller, count_preparation, holder_digest
 from issuance_server.settings import MunicipalitySettings
 from issuance_server.settings_store import SettingsStore
+from issuance_server.tokens import TokenUnavailable
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
 from printing.paper.errors import NoEra, PaperError, UndrawableText, ValueTooLong
@@ -128,7 +131,8 @@ class Issuer:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
 
         Errors: IssueError SESSION_EXPIRED, TOO_MANY_PREPARATIONS; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE,
-                GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; INTEGRITY_STOP.
+                GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; INTEGRITY_STOP;
+                BUSY while the seal's key cannot be used.
         """
         # 1. The session. An order id that is known is answered from what is stored.
         now_utc = self._clock()
@@ -145,10 +149,11 @@ class Issuer:
         # 3. The rules.
         asked = self._refs(caller).asked(request, person)
         decision = rules.decide(settings, person, asked, now_utc)
-        # 4. The document; what cannot be drawn is refused before a number is taken.
+        # 4. The document; what cannot be drawn or sealed is refused before a number is taken.
         certificate = documents.certificate(person, asked, decision)
         draft = _Draft(caller, request, settings, person, asked, decision, certificate, now_utc)
         self._check_drawable(draft)
+        self._check_sealable(draft)
         # 5. The intent is committed: id, fingerprint, number, snapshot, lease.
         try:
             order, snapshot = self._intend(draft)
@@ -270,6 +275,13 @@ class Issuer:
             # A record that contradicts itself is the municipality's to mend; here it says something about a person.
             raise IssueError(ErrorCode.NOT_ISSUABLE_HERE) from None
 
+    def _check_sealable(self, draft: _Draft) -> None:
+        code, on_jst = draft.caller.municipality_code, draft.now_utc.astimezone(JST).date()
+        try:
+            self._keys.seals.signer(code, on_jst)
+        except SealKeyUnavailable as error:
+            raise _no_seal(code, error) from None
+
     def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
         code, year = caller.municipality_code, now_utc.astimezone(JST).year
@@ -348,7 +360,7 @@ class Issuer:
             binding=snapshot.binding,
             salt=snapshot.salt,
         )
-        seal_text = seal.sign(content, self._keys.seals[order.municipality_code].signer)
+        seal_text = self._sealed(content)
         with _DRAWING:
             pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
             # 7. Another parser reads the finished bytes: subject, document and number.
@@ -377,6 +389,13 @@ class Issuer:
                 },
             )
         return _prepared(order, snapshot, digest, expires_at_utc), pdf
+
+    def _sealed(self, content: seal.SealContent) -> str:
+        """Sign with the key in force on the paper's date. Nothing was paid yet: the same request may come again."""
+        try:
+            return seal.sign(content, self._keys.seals.signer(content.municipality_code, content.issued_on_jst))
+        except (SealKeyUnavailable, TokenUnavailable) as error:
+            raise _no_seal(content.municipality_code, error) from None
 
     def _disagreement(self, pdf: bytes, expected: Expected) -> str | None:
         """Return which fact of a finished PDF disagrees, or None."""
@@ -465,6 +484,11 @@ class Issuer:
 def _check_session(caller: Caller, now_utc: datetime) -> None:
     if caller.expires_at_utc <= now_utc:
         raise IssueError(ErrorCode.SESSION_EXPIRED, "session: over")
+
+
+def _no_seal(municipality_code: str, error: Exception) -> IssueError:
+    structlog.get_logger().error("alarm", reason="seal_key", municipality_code=municipality_code, what=str(error))
+    return IssueError(ErrorCode.BUSY, "seal key: it cannot be used now")
 
 
 def _own(connection: Connection, caller: Caller, order_id: str) -> Order:

@@ -67,7 +67,7 @@ class CheckedOffice:
     @property
     def signer(self) -> seal.SealSigner:
         """The municipality's own key, as a thief would have it."""
-        return self.office.keys.seals[CODE].signer
+        return self.office.keys.seals.signer(CODE, self.office.clock().date())
 
     def app(self) -> Flask:
         return create_app(self.keys, lambda: self.book, clock=self.office.clock)

@@ -65,9 +65,9 @@ def prepare(seed: int, residents: int) -> Path:
 def _build(folder: Path, seed: int, residents: int) -> None:
     town = town_module.build_people(seed, residents)
     pki = TownPki.create(folder / "pki", seed)
-    keys = Keys.create(folder / "keys", (decided.municipality_code for decided in town.municipalities))
     names = {decided.municipality_code: decided.municipality_name for decided in town.municipalities}
-    (folder / "trust.json").write_bytes(msgspec.json.encode(keys.trust(names)))
+    keys = Keys.create(folder / "keys", names)
+    (folder / "trust.json").write_bytes(msgspec.json.encode(keys.trust()))
     (folder / "directory.json").write_bytes(msgspec.json.encode(town_module.directory(town)))
     url = f"sqlite:///{folder / 'server.db'}"
     migrations.upgrade(url)
