@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -17,6 +20,11 @@ from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
+from issuance_server import seal_keys
+from issuance_server.key_files import KeysError
+from issuance_server.keys import publish
+from issuance_server.rules import JST, utc_now
+from issuance_server.tokens import TokenUnavailable
 from issuance_server.verify.command import CannotCheck, verify_file
 
 # Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
@@ -36,6 +44,12 @@ run_option = click.option(
     help="The town's run folder; the one that was brought up last if not named.",
 )
 seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
+keys_option = click.option(
+    "--keys", "keys_folder", required=True, type=click.Path(path_type=Path), help="The server's folder of keys."
+)
+from_option = click.option(
+    "--from", "from_jst", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A date in Japan, as on papers."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -152,6 +166,85 @@ def verify(file: Path, keys: Path, server: str | None, *, as_json: bool) -> None
         raise click.UsageError(str(error)) from error
     click.echo(verified.as_json() if as_json else verified.as_text())
     sys.exit(verified.exit_code)
+
+
+@main.group()
+def keys() -> None:
+    """The keys behind the seals on papers: which, since when, and what is published of them."""
+
+
+@keys.command("list")
+@keys_option
+def keys_list(keys_folder: Path) -> None:
+    """Show every seal key, retired ones too. Example: madoguchi keys list --keys FOLDER"""
+    with _told(KeysError):
+        for line in seal_keys.lines(seal_keys.read_register(keys_folder), _today_jst()):
+            click.echo(line)
+
+
+@keys.command("rotate")
+@keys_option
+@click.option("--municipality", required=True, help="Its code of six digits.")
+@from_option
+@click.option("--token", help="A token of tokens.toml to make the key in; a file if not named.")
+@click.option("--name", default="", help="The municipality's name for people; its last key's if not named.")
+def keys_rotate(keys_folder: Path, municipality: str, from_jst: datetime, token: str | None, name: str) -> None:
+    """Make a municipality's next seal key, which begins on a date; the one before ends the day before.
+
+    Publish it to terminals and receivers before that date. Example: madoguchi keys rotate --keys FOLDER --municipality
+    999993 --from 2027-04-01
+    """
+    with _told(KeysError, TokenUnavailable):
+        made = seal_keys.rotate(
+            keys_folder,
+            municipality,
+            from_jst=from_jst.date(),
+            today_jst=_today_jst(),
+            token_name=token,
+            municipality_name=name,
+        )
+    click.echo(f"made: {made.key_id}, for papers from {made.sealed_from_jst} on")
+
+
+@keys.command("revoke")
+@keys_option
+@click.argument("key_id")
+@from_option
+def keys_revoke(keys_folder: Path, key_id: str, from_jst: datetime) -> None:
+    """Take a leaked key out of force from a date on.
+
+    Example: madoguchi keys revoke --keys FOLDER ID --from 2027-04-01
+
+    Without another key from that date on, made by rotate, the municipality can seal nothing any more.
+    """
+    with _told(KeysError):
+        revoked = seal_keys.revoke(keys_folder, key_id, from_jst=from_jst.date())
+    click.echo(f"revoked: {revoked.key_id}, for papers from {revoked.revoked_from_jst} on; rotate and publish now")
+
+
+@keys.command("publish")
+@keys_option
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The trust file to write.")
+def keys_publish(keys_folder: Path, to: Path) -> None:
+    """Write the public keys that terminals pin and receivers check with. Example: madoguchi keys publish --keys FOLDER
+    --to trust.json
+    """
+    with _told(KeysError):
+        published = publish(keys_folder, to)
+    click.echo(f"published: {len(published.seal_keys)} seal keys")
+
+
+@contextmanager
+def _told(*errors: type[Exception]) -> Iterator[None]:
+    """Let what can be wrong with what was named be said in a line."""
+    try:
+        yield
+    except errors as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _today_jst() -> date:
+    return utc_now().astimezone(JST).date()
 
 
 def _end_once(*_: object) -> None:

@@ -12,7 +12,7 @@ import fcntl
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -299,6 +299,14 @@ def state_of(key: SealKey, today_jst: date) -> str:
     if key.may_seal(today_jst):
         return "in force"
     return "retired" if key.ends_before(today_jst) else "next"
+
+
+def lines(keys: Iterable[SealKey], today_jst: date) -> Iterator[str]:
+    """Yield one line a key, for people: municipality, id, state, dates, where the private part is."""
+    for key in keys:
+        where = key.private.path if isinstance(key.private, FileKey) else f"{key.private.token}:{key.private.label}"
+        dates = f"{key.sealed_from_jst or '...'} to {key.last_day_jst or '...'}"
+        yield f"{key.municipality_code}  {key.key_id}  {state_of(key, today_jst):<8}  {dates:<24}  {where}"
 
 
 def _ended(key: SealKey, next_from_jst: date) -> SealKey:

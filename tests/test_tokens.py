@@ -2,6 +2,9 @@
 
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -10,7 +13,9 @@ from pathlib import Path
 import pkcs11
 import pytest
 
+from deploy.demo.base import REPOSITORY
 from issuance_server import seal_keys
+from issuance_server.config import ENVIRONMENT_VARIABLE
 from issuance_server.key_files import KeysError
 from issuance_server.keys import Keys
 from issuance_server.rules import JST
@@ -86,7 +91,7 @@ def test_a_key_that_could_leave_is_refused(tmp_path: Path, hsm: SoftHsm) -> None
     with pkcs11.lib(MODULE).get_token(token_label=LABEL).open(rw=True, user_pin=PIN) as session:
         curve = {pkcs11.Attribute.EC_PARAMS: pkcs11.util.ec.encode_named_curve_parameters("secp256r1")}
         parameters = session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True)
-        public, _ = parameters.generate_keypair(
+        parameters.generate_keypair(
             id=b"1", label="weak", store=True, private_template={pkcs11.Attribute.EXTRACTABLE: True}
         )
     with pytest.raises(KeysError, match="could be taken out"):
@@ -230,3 +235,24 @@ def test_two_tokens_of_one_module_do_not_end_each_other_s_sessions(tmp_path: Pat
     for _ in range(3):
         for token, name in zip(tokens, names, strict=True):
             assert len(token.sign(name, b"message")) == 64
+
+
+def test_a_server_without_its_token_says_so_in_one_sentence(desk: Desk, hsm: SoftHsm, tmp_path: Path) -> None:
+    hsm.write_config(desk.keys, label="another")
+    config = tmp_path / "server.toml"
+    config.write_text(
+        f'database_url = "{desk.office.url}"\nkeys_folder = "keys"\nanchors_folder = "anchors"\n'
+        'authorities = ["127.0.0.1:1"]\ncheck_address = "https://check.example"\nproduction = false\n'
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", "import issuance_server.wsgi"],
+        env={**os.environ, ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    (said,) = ended.stderr.splitlines()
+    assert said.endswith("token 'main': no token of its label is in the module")
+    assert desk.key.key_id in said

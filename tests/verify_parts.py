@@ -70,7 +70,7 @@ class CheckedOffice:
         return self.office.keys.seals.signer(CODE, self.office.clock().date())
 
     def app(self) -> Flask:
-        return create_app(self.keys, lambda: self.book, clock=self.office.clock)
+        return create_app(lambda: self.keys, lambda: self.book, clock=self.office.clock)
 
     def rename(self, names: tuple[str, ...]) -> None:
         """The household's members get other names."""

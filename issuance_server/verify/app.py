@@ -25,7 +25,7 @@ from issuance_server.logs import where
 from issuance_server.rules import JST, Clock, utc_now
 from issuance_server.verify import words
 from issuance_server.verify.check import Check, Outcome, PublishedKeys, Status, judge
-from issuance_server.verify.config import VerifyConfig, read_trust
+from issuance_server.verify.config import FollowedKeys, VerifyConfig
 from issuance_server.verify.status import StatusBook, open_read_only
 from printing.paper.seal import MAX_SEAL_CHARS
 
@@ -85,11 +85,16 @@ class StatusTold(msgspec.Struct, frozen=True):
 class Checker:
     """The whole check, for the page and the API."""
 
-    def __init__(self, keys: PublishedKeys, open_book: Callable[[], StatusBook], clock: Clock) -> None:
-        self.keys = keys
+    def __init__(self, keys: Callable[[], PublishedKeys], open_book: Callable[[], StatusBook], clock: Clock) -> None:
+        self._keys = keys
         self._open_book = open_book
         self._book: StatusBook | None = None
         self._clock = clock
+
+    @property
+    def keys(self) -> PublishedKeys:
+        """The published keys as they are now."""
+        return self._keys()
 
     @property
     def book(self) -> StatusBook:
@@ -125,8 +130,13 @@ class Checker:
         return Check(outcome=Outcome.NOT_FOUND) if text is None else self.seal(text)
 
 
-def create_app(keys: PublishedKeys, open_book: Callable[[], StatusBook], *, clock: Clock = utc_now) -> Flask:
-    """Return the application, ready to be forked: open_book is called by each process on its first request."""
+def create_app(
+    keys: Callable[[], PublishedKeys], open_book: Callable[[], StatusBook], *, clock: Clock = utc_now
+) -> Flask:
+    """Return the application, ready to be forked: open_book is called by each process on its first request.
+
+    Shape:  keys is asked in each request, since a key that is made or revoked must count without a restart.
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
@@ -148,8 +158,8 @@ def create_app(keys: PublishedKeys, open_book: Callable[[], StatusBook], *, cloc
 
 
 def build(config: VerifyConfig, clock: Clock = utc_now) -> Flask:
-    """Return the application with its real parts. Errors: ConfigError, KeysError; ValueError for doubled key ids."""
-    keys = PublishedKeys(read_trust(Path(config.trust_file)).seal_keys)
+    """Return the application with its real parts. Errors: TrustUnreadable, KeysError."""
+    keys = FollowedKeys(Path(config.trust_file))
     check_key = load_check_key(Path(config.check_key_file))
     return create_app(keys, lambda: StatusBook(open_read_only(config.database_url), check_key), clock=clock)
 

@@ -10,7 +10,9 @@ from typing import Annotated, Final
 import msgspec
 
 from issuance_server.config import ConfigError
+from issuance_server.verify.check import PublishedKeys
 from protocol.trust import Trust
+from protocol.trust_file import TrustFile, TrustUnreadable
 
 ENVIRONMENT_VARIABLE: Final = "MADOGUCHI_VERIFY_CONFIG"
 
@@ -50,11 +52,24 @@ def load_from_environment(environment: Mapping[str, str] = os.environ) -> Verify
     return load(Path(named).absolute())
 
 
+class FollowedKeys:
+    """The published keys of a file, made ready once a change. Errors of the constructor: TrustUnreadable."""
+
+    def __init__(self, path: Path) -> None:
+        self._trust = TrustFile(path)
+        self._made = (self._trust(), PublishedKeys(self._trust().seal_keys))
+
+    def __call__(self) -> PublishedKeys:
+        """Return the keys as they are now."""
+        trust = self._trust()
+        if trust is not self._made[0]:
+            self._made = (trust, PublishedKeys(trust.seal_keys))
+        return self._made[1]
+
+
 def read_trust(path: Path) -> Trust:
     """Read published keys. Errors: ConfigError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Trust)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path} holds no published keys: {error}") from None
+        return TrustFile(path)()
+    except TrustUnreadable as error:
+        raise ConfigError(str(error)) from None
