@@ -21,6 +21,7 @@ from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server import seal_keys
+from issuance_server.audit_command import CANNOT_AUDIT, Auditing
 from issuance_server.key_files import KeysError
 from issuance_server.keys import publish
 from issuance_server.rules import JST, utc_now
@@ -232,6 +233,40 @@ def keys_publish(keys_folder: Path, to: Path) -> None:
     with _told(KeysError):
         published = publish(keys_folder, to)
     click.echo(f"published: {len(published.seal_keys)} seal keys")
+
+
+@main.group()
+def audit() -> None:
+    """The independent re-check of what was issued."""
+
+
+@audit.command("papers")
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration.")
+@click.option("--published", type=click.Path(path_type=Path), help="The trust file; what the keys say if not named.")
+@click.option("--municipality", help="Only this one, by its code of six digits.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Only what was ordered on this date in Japan or later."
+)
+@click.option("--after", default="", help="Go on after the order that an audit's summary names as `last`.")
+def audit_papers(
+    config: Path, published: Path | None, municipality: str | None, since: datetime | None, after: str
+) -> None:
+    """Make every paper that is still held again, and compare it with what was issued. It reads only.
+
+    One line a finding, then one JSON line. Exit codes: 0 all is right, 1 something is not. Example: madoguchi audit
+    papers --config server.toml --since 2027-04-01
+    """
+    with _told(*CANNOT_AUDIT):
+        auditing = Auditing(
+            config,
+            published=published,
+            municipality_code=municipality,
+            since_jst=None if since is None else since.date(),
+            after=after,
+        )
+    for line in auditing.lines():
+        click.echo(line)
+    sys.exit(auditing.exit_code)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server import cases, check_codes, documents, events, ledger, payments, rules
+from issuance_server import cases, check_codes, documents, events, ledger, payments, rules, snapshots
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
@@ -35,6 +35,7 @@ from issuance_server.seal_keys import SealKeyUnavailable
 from issuance_server.sessions import Caller, count_preparation, holder_digest
 from issuance_server.settings import MunicipalitySettings
 from issuance_server.settings_store import SettingsStore
+from issuance_server.snapshots import Snapshot
 from issuance_server.tokens import TokenUnavailable
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
@@ -55,19 +56,6 @@ _SALT_BYTES: Final = 16
 _GRANT_ID_BYTES: Final = 16
 #: pdfium draws one page at a time in a process. Workers serve one request at a time, so that nobody waits here.
 _DRAWING: Final = threading.Lock()
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that one paper says, and what it must say: sealed with the order, so that the same id is the same bytes."""
-
-    requester_id: str
-    asked: Asked
-    certificate: Certificate
-    issuance: Issuance
-    municipality_name: str
-    expected: Expected
-    binding: bytes
-    salt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +295,7 @@ class Issuer:
                 "status_id": self._random_bytes(_STATUS_ID_BYTES),
                 "fee_yen": draft.decision.fee.fee_yen,
                 "commission_yen": draft.decision.fee.commission_yen,
-                "snapshot": self._vault.seal(_aad(code, request.order_id), msgspec.json.encode(snapshot)),
+                "snapshot": snapshots.seal(self._vault, code, request.order_id, snapshot),
                 "records_digest": draft.person.records_digest,
                 "lease_until_utc": now_utc + ledger.LEASE,
                 "expires_at_utc": now_utc + ledger.LIFE,
@@ -454,8 +442,7 @@ class Issuer:
 
     def _open(self, connection: Connection, order: Order) -> Snapshot:
         blob = ledger.snapshot(connection, order.order_id)
-        plain = self._vault.open(_aad(order.municipality_code, order.order_id), blob)
-        return msgspec.json.decode(plain, type=Snapshot)
+        return snapshots.open_sealed(self._vault, order.municipality_code, order.order_id, blob)
 
     # Giving up
 
@@ -537,7 +524,3 @@ def _prepared(order: Order, snapshot: Snapshot, pdf_sha256: bytes, expires_at_ut
 
 def _fingerprint(request: Message) -> bytes:
     return hashlib.sha256(msgspec.json.encode(request)).digest()
-
-
-def _aad(municipality_code: str, order_id: str) -> bytes:
-    return f"order/{municipality_code}/{order_id}".encode()

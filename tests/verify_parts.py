@@ -18,7 +18,7 @@ from PIL import Image
 
 from issuance_server import ledger
 from issuance_server.database import read
-from issuance_server.issue import Snapshot
+from issuance_server.snapshots import Snapshot, open_sealed
 from issuance_server.verify.app import create_app
 from issuance_server.verify.check import PublishedKeys
 from issuance_server.verify.status import StatusBook, open_read_only
@@ -102,8 +102,7 @@ class CheckedOffice:
         order = self.office.order(number)
         with read(self.office.engine) as connection:
             blob = ledger.snapshot(connection, order.order_id)
-        aad = f"order/{order.municipality_code}/{order.order_id}".encode()
-        return msgspec.json.decode(self.office.vault.open(aad, blob), type=Snapshot)
+        return open_sealed(self.office.vault, order.municipality_code, order.order_id, blob)
 
     def printed_numbers(self, number: int = 1) -> tuple[str, str]:
         """What is printed on a paper for typing: issue number and check code."""
