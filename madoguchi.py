@@ -244,9 +244,7 @@ def audit() -> None:
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration.")
 @click.option("--published", type=click.Path(path_type=Path), help="The trust file; what the keys say if not named.")
 @click.option("--municipality", help="Only this one, by its code of six digits.")
-@click.option(
-    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Only what was ordered on this date in Japan or later."
-)
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only what was ordered on this date or later.")
 @click.option("--after", default="", help="Go on after the order that an audit's summary names as `last`.")
 def audit_papers(
     config: Path, published: Path | None, municipality: str | None, since: datetime | None, after: str

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -33,6 +33,7 @@ from issuance_server.verify.check import Finding, PublishedKeys
 from printing.paper import certificates, recheck, seal
 from printing.paper.errors import PaperError
 from printing.paper.fonts import Fonts
+from printing.paper.records import Certificate, Issuance
 
 _ORDER: Final = tuple(Order.__dataclass_fields__)
 _BESIDE: Final = ("snapshot", "seal_for_code", "statement_sha256", "check_digest")
@@ -91,13 +92,26 @@ class Audited:
 class PaperAudit:
     """The audit of one ledger. Errors of its methods: none for a paper, whatever state its row is in."""
 
-    def __init__(self, *, engine: Engine, vault: Vault, fonts: Fonts, published: PublishedKeys, check: bytes) -> None:
-        """Shape: engine reads only; published are the keys that receivers have; check is the key of check codes."""
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        vault: Vault,
+        fonts: Fonts,
+        published: PublishedKeys,
+        check: bytes,
+        render: Callable[[Fonts, Certificate, Issuance, str], bytes] = certificates.render,
+    ) -> None:
+        """Take what the audit rests on; render is an argument for tests alone.
+
+        Shape:  engine reads only; published are the keys that receivers have; check is the key of check codes.
+        """
         self._engine = engine
         self._vault = vault
         self._fonts = fonts
         self._published = published
         self._check = check
+        self._render = render
 
     def papers(
         self, *, municipality_code: str | None = None, since_jst: date | None = None, after: tuple[str, str] = ("", "")
@@ -115,7 +129,7 @@ class PaperAudit:
             statement = statement.where(
                 orders.c.intended_at_utc >= bindparam("since", type_=orders.c.intended_at_utc.type)
             )
-            fixed["since"] = datetime.combine(since_jst, time(), JST)  # type: ignore[assignment] # a moment beside words
+            fixed["since"] = datetime.combine(since_jst, time(), JST)
         while True:
             with read(self._engine) as connection:
                 keys = {"after_code": after[0], "after_order": after[1]}
@@ -201,7 +215,7 @@ class PaperAudit:
     def _check_page(self, order: Order, snapshot: Snapshot, seal_text: str, found: list[Found]) -> None:
         """The paper itself, made again."""
         try:
-            pdf = certificates.render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
+            pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
         except PaperError as error:
             found.append(Found(Fault.NOT_DRAWN, type(error).__name__))
             return
