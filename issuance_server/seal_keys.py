@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
+from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -120,6 +121,7 @@ class SealKeys:
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._keys: tuple[SealKey, ...] = ()
+        self._own: Mapping[str, tuple[SealKey, ...]] = {}
         self._signers: dict[str, SealSigner] = {}
         self._tokens: dict[str, Token] = {}
         self._read()
@@ -134,7 +136,7 @@ class SealKeys:
     @property
     def municipality_codes(self) -> tuple[str, ...]:
         """The municipalities that this server can seal for."""
-        return tuple(dict.fromkeys(key.municipality_code for key in self._keys))
+        return tuple(self._own)
 
     def signer(self, municipality_code: str, on_jst: date) -> SealSigner:
         """Return the signer of the one key in force on a paper's date, its token ready.
@@ -144,7 +146,7 @@ class SealKeys:
         try:
             with self._lock:
                 self._read()
-                key = in_force(self._keys, municipality_code, on_jst)
+                key = in_force(self._own.get(municipality_code, ()), municipality_code, on_jst)
                 if key is None:
                     raise SealKeyUnavailable(f"{municipality_code}: no seal key is in force on {on_jst}")
                 signer = self._signers.get(key.key_id)
@@ -193,6 +195,7 @@ class SealKeys:
         tokens = _read_tokens(self._folder)
         signers = {key.key_id: _signer(self._folder, key, tokens) for key in keys if _is_here(self._folder, key)}
         self._keys, self._tokens, self._signers, self._seen = keys, tokens, signers, seen
+        self._own = _by_municipality(keys)
 
 
 def in_force(keys: tuple[SealKey, ...], municipality_code: str, on_jst: date) -> SealKey | None:
@@ -218,10 +221,9 @@ def read_register(folder: Path) -> tuple[SealKey, ...]:
             raise KeysError(f"{path}: the key id {key.key_id!r} is not its public key's")
     if len({key.key_id for key in keys}) != len(keys):
         raise KeysError(f"{path}: two keys have one id")
-    for number, key in enumerate(keys):
-        for other in keys[:number]:
-            if key.municipality_code == other.municipality_code and _overlap(key, other):
-                raise KeysError(f"{path}: {key.municipality_code} has two keys in force on one date")
+    for code, own in _by_municipality(keys).items():
+        if any(_overlap(key, other) for key, other in combinations(own, 2)):
+            raise KeysError(f"{path}: {code} has two keys in force on one date")
     return keys
 
 
@@ -313,6 +315,13 @@ def _ended(key: SealKey, next_from_jst: date) -> SealKey:
     if key.ends_before(next_from_jst):
         return key
     return msgspec.structs.replace(key, sealed_until_jst=next_from_jst - _DAY)
+
+
+def _by_municipality(keys: Iterable[SealKey]) -> dict[str, tuple[SealKey, ...]]:
+    by_code: dict[str, tuple[SealKey, ...]] = {}
+    for key in keys:
+        by_code[key.municipality_code] = (*by_code.get(key.municipality_code, ()), key)
+    return by_code
 
 
 def _overlap(one: SealKey, other: SealKey) -> bool:
