@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from deploy.demo import known_cards
-from deploy.demo.bring_up import CURRENT, PUBLISHED_KEYS, bring_up
+from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
@@ -23,9 +23,10 @@ from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server import seal_keys
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
 from issuance_server.key_files import KeysError
-from issuance_server.keys import publish
+from issuance_server.publishing import publish
 from issuance_server.rules import JST, utc_now
 from issuance_server.tokens import TokenUnavailable
+from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.command import CannotCheck, verify_file
 
 # Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
@@ -167,6 +168,23 @@ def verify(file: Path, keys: Path, server: str | None, *, as_json: bool) -> None
         raise click.UsageError(str(error)) from error
     click.echo(verified.as_json() if as_json else verified.as_text())
     sys.exit(verified.exit_code)
+
+
+@main.command("alarms")
+@click.argument("file", default=CURRENT / CHECK_ALARMS, type=click.Path(path_type=Path))
+def alarms(file: Path) -> None:
+    """Show the alarms of the receivers' check: valid seals that no ledger knows. Example: madoguchi alarms FILE
+
+    Exit codes: 0 there are none, 1 there are some: a key may be stolen.
+    """
+    if not file.exists():
+        return
+    book = AlarmBook(file)
+    found = book.all()
+    book.close()
+    for alarm in found:
+        click.echo(f"{alarm.minute_utc:%Y-%m-%dT%H:%MZ} {alarm.municipality_code} key {alarm.key_id}: {alarm.seen}")
+    sys.exit(1 if found else 0)
 
 
 @main.group()

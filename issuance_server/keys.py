@@ -96,20 +96,6 @@ class Keys:
         )
 
 
-def publish(folder: Path, to: Path) -> Trust:
-    """Write what a folder's keys publish, in the place of what stood there, at once. Errors: KeysError."""
-    trust = Keys.load(folder).trust()
-    target = to.resolve()
-    fresh = target.with_name(f".{target.name}-{os.getpid()}")
-    try:
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(trust)))
-        fresh.chmod(0o644)
-        fresh.replace(target)
-    except OSError as error:
-        raise KeysError(f"{to} cannot be written: {error.strerror}") from None
-    return trust
-
-
 def load_check_key(path: Path) -> bytes:
     """Return the key behind the look-up of check codes. Errors: KeysError."""
     key = read_private(path)

@@ -11,14 +11,19 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from issuance_server import seal_keys
 from issuance_server.key_files import KeysError
-from issuance_server.keys import Keys, publish
+from issuance_server.keys import Keys
+from issuance_server.publishing import publish
 from issuance_server.rules import JST, utc_now
 from issuance_server.seal_keys import SealKey, SealKeys, SealKeyUnavailable
+from issuance_server.verify.app import create_app
 from issuance_server.verify.check import Finding, PublishedKeys
-from issuance_server.verify.config import FollowedKeys
+from issuance_server.verify.config import follow_trust
+from issuance_server.verify.status_key import STATUS_KEY_FILE, create_status_key
 from madoguchi import main
 from printing.paper import seal
 from protocol.errors import ErrorCode
@@ -30,6 +35,7 @@ from tests.issuing_parts import CODE, Office, code_of
 from tests.paper_samples import TAXED
 from tests.softhsm_parts import private
 from tests.test_seal import content
+from tests.verify_parts import checked_office
 
 TODAY = date(2026, 7, 1)
 DAY = timedelta(days=1)
@@ -230,20 +236,24 @@ def test_two_officers_at_once_make_two_keys_and_lose_none(folder: Path) -> None:
 def signed(folder: Path, key: SealKey, on_jst: date) -> str:
     """A seal of one key, whatever its dates say, as a thief could make it."""
     signers = SealKeys(folder)._signers
-    stated = msgspec.structs.replace(content(TAXED), issued_on_jst=on_jst, municipality_code=CODE)
+    stated = replace(content(TAXED), issued_on_jst=on_jst, municipality_code=CODE)
     return seal.sign(stated, signers[key.key_id])
 
 
 def test_the_receivers_check_knows_a_new_key_and_an_end_without_a_restart(folder: Path, tmp_path: Path) -> None:
     trust = tmp_path / "trust.json"
     publish(folder, trust)
-    followed = FollowedKeys(trust)
+    follow = follow_trust(trust)
+
+    def followed() -> PublishedKeys:
+        return PublishedKeys(follow().seal_keys)
+
     (first,), second = own(folder), rotate(folder, 30)
     old, new = signed(folder, first, TODAY), signed(folder, second, TODAY + 30 * DAY)
     assert [followed().read(text).finding for text in (old, new)] == [Finding.VALID, Finding.UNKNOWN_KEY]
     publish(folder, trust)
     assert [followed().read(text).finding for text in (old, new)] == [Finding.VALID, Finding.VALID]
-    assert followed() is followed()
+    assert follow() is follow()
     seal_keys.revoke(folder, first.key_id, from_jst=TODAY)
     publish(folder, trust)
     assert [followed().read(text).finding for text in (old, new)] == [Finding.RETIRED_KEY, Finding.VALID]
@@ -254,7 +264,7 @@ def test_a_broken_file_leaves_what_was_known(folder: Path, tmp_path: Path) -> No
     path = tmp_path / "trust.json"
     trust = publish(folder, path)
     followed = TrustFile(path)
-    doubled = msgspec.structs.replace(trust, seal_keys=trust.seal_keys * 2)
+    doubled = replace(trust, seal_keys=trust.seal_keys * 2)
     for broken in (b"{", msgspec.json.encode(doubled)):
         path.write_bytes(broken)
         assert followed() == trust
@@ -286,10 +296,46 @@ def test_a_terminal_prints_nothing_that_a_key_out_of_use_sealed(tmp_path: Path) 
 
     check(trust)
     for window in ({"sealed_until_jst": TODAY - DAY}, {"sealed_from_jst": TODAY + DAY}):
-        out = tuple(msgspec.structs.replace(key, **window) for key in trust.seal_keys)
+        out = tuple(replace(key, **window) for key in trust.seal_keys)
         with pytest.raises(PaperMismatch, match="not in use"):
-            check(msgspec.structs.replace(trust, seal_keys=out))
+            check(replace(trust, seal_keys=out))
     office.close()
+
+
+def test_publishing_keeps_what_is_said_of_status_lists(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "trust.json"
+    elsewhere = create_status_key(tmp_path / "elsewhere.pem").published
+    before = replace(publish(folder, path), status_keys=(elsewhere,), status_bits=12)
+    path.write_bytes(msgspec.json.encode(before))
+    rotate(folder)
+    after = publish(folder, path)
+    assert (after.status_keys, after.status_bits) == ((elsewhere,), 12)
+    own = create_status_key(folder / STATUS_KEY_FILE).published
+    assert publish(folder, path).status_keys == publish(folder, path).status_keys == (elsewhere, own)
+    path.write_text("somebody's notes")
+    with pytest.raises(KeysError, match="no published keys"):
+        publish(folder, path)
+    assert path.read_text() == "somebody's notes"
+
+
+def test_the_check_follows_the_file_and_says_if_its_lists_cannot_be_read(tmp_path: Path) -> None:
+    with checked_office(tmp_path) as office:
+        path = office.publish(tmp_path / "trust.json")
+        alarms = office.alarms
+        app = create_app(
+            follow_trust(path), office.status_key, lambda: office.book, alarms, clock=office.office.clock
+        ).test_client()
+        text = seal.read_printed(office.issue())
+        assert app.post("/api/check", json={"seal": text}).json["outcome"] == "genuine"
+        ended = tuple(replace(key, sealed_until_jst=TODAY - DAY) for key in office.trust.seal_keys)
+        office.publish(path, replace(office.trust, seal_keys=ended))
+        assert app.post("/api/check", json={"seal": text}).json["outcome"] == "retired_key"
+        assert "2026-06-30" in app.get("/api/keys").text
+        with capture_logs() as logs:
+            office.publish(path, replace(office.trust, status_keys=()))
+            for _ in range(3):
+                assert app.post("/api/check", json={"seal": text}).json["outcome"] == "genuine"
+        assert [line["what"] for line in logs if line["event"] == "alarm"] == ["the status key is not among them"]
 
 
 # The commands

@@ -24,9 +24,11 @@ from deploy.demo import town as town_module
 from deploy.demo.pki import TownPki, issuer_key_sha256
 from issuance_server import database, terminals
 from issuance_server.keys import Keys
+from issuance_server.publishing import publish
 from issuance_server.register.store import RegisterStore
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault
+from issuance_server.verify.status_key import STATUS_KEY_FILE, create_status_key
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 VAR: Final = REPOSITORY / "var"
@@ -67,7 +69,8 @@ def _build(folder: Path, seed: int, residents: int) -> None:
     pki = TownPki.create(folder / "pki", seed)
     names = {decided.municipality_code: decided.municipality_name for decided in town.municipalities}
     keys = Keys.create(folder / "keys", names)
-    (folder / "trust.json").write_bytes(msgspec.json.encode(keys.trust()))
+    create_status_key(folder / "keys" / STATUS_KEY_FILE)
+    publish(folder / "keys", folder / "trust.json")
     (folder / "directory.json").write_bytes(msgspec.json.encode(town_module.directory(town)))
     url = f"sqlite:///{folder / 'server.db'}"
     migrations.upgrade(url)

@@ -10,7 +10,6 @@ from typing import Annotated, Final
 import msgspec
 
 from issuance_server.config import ConfigError
-from issuance_server.verify.check import PublishedKeys
 from protocol.trust import Trust
 from protocol.trust_file import TrustFile, TrustUnreadable
 
@@ -18,15 +17,19 @@ ENVIRONMENT_VARIABLE: Final = "MADOGUCHI_VERIFY_CONFIG"
 
 
 class VerifyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of one check server. It holds no key that signs or opens anything.
+    """The settings of one check server. It holds one key that signs, that of status lists, and none that opens.
 
-    Shape:  trust_file holds the published keys, check_key_file the key of the look-up by check code alone. Relative
-            paths are relative to the file.
+    Shape:  trust_file holds the published keys, check_key_file the key of the look-up by check code alone. Its alarms
+            are the one thing that it writes. Relative paths are relative to the file. proxies: how many proxies in
+            front of it say whom they speak for; whose limits would otherwise all be the proxy's.
     """
 
     database_url: Annotated[str, msgspec.Meta(min_length=1)]
     trust_file: Annotated[str, msgspec.Meta(min_length=1)]
     check_key_file: Annotated[str, msgspec.Meta(min_length=1)]
+    status_key_file: Annotated[str, msgspec.Meta(min_length=1)]
+    alarms_file: Annotated[str, msgspec.Meta(min_length=1)]
+    proxies: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
 
 
 def load(path: Path) -> VerifyConfig:
@@ -41,6 +44,8 @@ def load(path: Path) -> VerifyConfig:
         config,
         trust_file=str(path.parent / config.trust_file),
         check_key_file=str(path.parent / config.check_key_file),
+        status_key_file=str(path.parent / config.status_key_file),
+        alarms_file=str(path.parent / config.alarms_file),
     )
 
 
@@ -52,24 +57,14 @@ def load_from_environment(environment: Mapping[str, str] = os.environ) -> Verify
     return load(Path(named).absolute())
 
 
-class FollowedKeys:
-    """The published keys of a file, made ready once a change. Errors of the constructor: TrustUnreadable."""
-
-    def __init__(self, path: Path) -> None:
-        self._trust = TrustFile(path)
-        self._made = (self._trust(), PublishedKeys(self._trust().seal_keys))
-
-    def __call__(self) -> PublishedKeys:
-        """Return the keys as they are now."""
-        trust = self._trust()
-        if trust is not self._made[0]:
-            self._made = (trust, PublishedKeys(trust.seal_keys))
-        return self._made[1]
+def follow_trust(path: Path) -> TrustFile:
+    """Return published keys, read again when they change. Errors: ConfigError."""
+    try:
+        return TrustFile(path)
+    except TrustUnreadable as error:
+        raise ConfigError(str(error)) from None
 
 
 def read_trust(path: Path) -> Trust:
     """Read published keys. Errors: ConfigError."""
-    try:
-        return TrustFile(path)()
-    except TrustUnreadable as error:
-        raise ConfigError(str(error)) from None
+    return follow_trust(path)()

@@ -11,8 +11,12 @@ from issuance_server.database import open_engine, read
 from issuance_server.ledger import NUMBER_STATUS, OrderState
 from issuance_server.schema import orders
 from issuance_server.verify.check import Status
+from issuance_server.verify.status_list import bounds
 
 _BY_STATEMENT = select(orders.c.state, orders.c.status_id).where(orders.c.statement_sha256 == bindparam("statement"))
+_BUCKET = select(orders.c.statement_sha256, orders.c.state).where(
+    orders.c.statement_sha256.between(bindparam("first"), bindparam("last"))
+)
 _BY_CODE = select(orders.c.seal_for_code).where(orders.c.check_digest == bindparam("check_digest"))
 
 
@@ -39,6 +43,13 @@ class StatusBook:
         if row is None or row.status_id != status_id:
             return Status.NOT_ISSUED
         return Status(NUMBER_STATUS[OrderState(row.state)].value)
+
+    def bucket(self, bits: int, bucket: int) -> list[tuple[bytes, Status]]:
+        """Return the papers whose statements' digests begin with these bits, and their statuses."""
+        first, last = bounds(bits, bucket)
+        with read(self._engine) as connection:
+            rows = connection.execute(_BUCKET, {"first": first, "last": last}).all()
+        return [(row.statement_sha256, Status(NUMBER_STATUS[OrderState(row.state)].value)) for row in rows]
 
     def seal_of(self, issue_number: str, check_code: str) -> str | None:
         """Return the seal of the paper with this number and check code; None for unknown and wrong alike."""
