@@ -24,6 +24,7 @@ from issuance_server.verify import words
 from issuance_server.verify.check import Outcome
 from issuance_server.verify.command import verify_file
 from issuance_server.verify.paper import NotAPaper, read_file
+from issuance_server.verify.status_key import create_status_key
 from madoguchi import main
 from protocol.messages import Scope
 from tests.tampered_papers import TAMPERED, Papers, letter_altered, name_forged
@@ -115,6 +116,25 @@ def test_a_server_that_does_not_answer_is_not_a_good_answer(desk: Desk, server: 
     assert told["unanswered"]
     forged = desk.verify(name_forged(desk.papers), "--server", address)
     assert forged.exit_code == 1  # known without any server
+
+
+def test_a_list_that_nobody_published_a_key_for_is_no_status(desk: Desk) -> None:
+    strange = create_status_key(desk.folder / "strange.pem").published
+    for status_keys, why in (((), "not among the published"), ((strange,), "not among the published")):
+        trust = msgspec.structs.replace(desk.office.trust, status_keys=status_keys)
+        keys = desk.office.publish(desk.folder / "strange.json", trust)
+        line = desk.verify(desk.papers.void, "--keys", str(keys), "--server", desk.server, "--json")
+        told = msgspec.json.decode(line.output)
+        assert (told["outcome"], line.exit_code) == ("signed", 6)
+        assert why in told["unanswered"]
+
+
+def test_of_when_a_status_is_and_that_nobody_was_told_is_said(desk: Desk) -> None:
+    known = desk.verify(desk.papers.paper, "--server", desk.server)
+    assert "The status is that of 20" in known.output
+    stolen = desk.verify(TAMPERED["a stolen key"][0](desk.papers), "--server", desk.server)
+    assert "Nobody has been told of this." in stolen.output
+    assert desk.office.alarms.all() == ()  # a list was asked
 
 
 def test_what_is_missing_is_said(desk: Desk) -> None:

@@ -18,11 +18,12 @@ from issuance_server.key_files import KeysError
 from issuance_server.ledger import NumberStatus
 from issuance_server.verify import status_list
 from issuance_server.verify.alarms import AlarmBook
-from issuance_server.verify.app import TYPED_A_MINUTE, create_app
+from issuance_server.verify.app import TYPED_A_MINUTE, build, create_app
 from issuance_server.verify.check import Status
+from issuance_server.verify.config import VerifyConfig
 from issuance_server.verify.installed import Installed
 from issuance_server.verify.limits import MAX_CLIENTS, WINDOW_S, Limiter
-from issuance_server.verify.status_key import create_status_key, load_status_key
+from issuance_server.verify.status_key import STATUS_KEY_FILE, create_status_key, load_status_key
 from issuance_server.verify.status_list import LIFE, MADE_EVERY, ListRefused, StatusList
 from madoguchi import main
 from printing.paper import seal
@@ -284,6 +285,29 @@ def test_typing_is_limited_alike_for_right_and_wrong(desk: Desk) -> None:
     assert desk.client.post("/result", data={"lang": "en", "alone": "1", **right}).json == {"code": "TOO_MANY"}
     assert desk.client.post("/api/check", json={"seal": seal.read_printed(desk.pdf)}).status_code == 200
     assert desk.client.post("/api/code", json=right, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200
+
+
+def test_behind_a_proxy_each_client_has_its_own_limit(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "check.key").write_bytes(desk.office.office.keys.check)
+    (tmp_path / "check.key").chmod(0o600)
+    desk.office.publish(tmp_path / "trust.json")
+    config = VerifyConfig(
+        database_url=desk.office.office.url,
+        trust_file=str(tmp_path / "trust.json"),
+        check_key_file=str(tmp_path / "check.key"),
+        status_key_file=str(tmp_path / STATUS_KEY_FILE),
+        alarms_file=str(tmp_path / "alarms.db"),
+    )
+    told = {}
+    for proxies in (0, 1):
+        client = build(msgspec.structs.replace(config, proxies=proxies), desk.office.office.clock).test_client()
+        typed = {"issue_number": "2026-0000001", "check_code": "wrong"}
+        told[proxies] = [
+            client.post("/api/code", json=typed, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code
+            for number in range(TYPED_A_MINUTE + 1)
+        ]
+    assert told[0][-1] == 429  # whoever is asked directly believes nobody's word on who asks
+    assert set(told[1]) == {200}
 
 
 # What a browser keeps

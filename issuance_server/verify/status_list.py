@@ -79,9 +79,10 @@ def make(
     bits: int, bucket: int, papers: Iterable[tuple[bytes, Status]], signer: SealSigner, now_utc: datetime
 ) -> bytes:
     """Return the signed list of a bucket. Shape: papers are whole digests and statuses, in any order."""
-    digests = dict.fromkeys((status.value for status in _LISTED), b"")
+    entries: dict[Status, list[bytes]] = {status: [] for status in _LISTED}
     for statement_sha256, status in sorted(papers):
-        digests[status.value] += statement_sha256[:ENTRY_BYTES]
+        entries[status].append(statement_sha256[:ENTRY_BYTES])
+    digests = {status.value: b"".join(listed) for status, listed in entries.items()}
     issued_at_s = int(now_utc.timestamp())
     claims = {
         _IAT: issued_at_s,

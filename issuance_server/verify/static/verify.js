@@ -244,12 +244,17 @@ if (navigator.mediaDevices?.getUserMedia) {
   at("camera").addEventListener("click", camera);
 }
 
-// A new version waits until no page of the old one is open; here it need not, while nothing has been checked yet.
+// A new version waits until no page of the old one is open; here it need not, while nothing has been checked yet. Once
+// for a tab: servers of two versions, while one follows the other, must not have it change for ever.
+const RENEWED = "renewed";
+
 async function keep() {
   const registration = await navigator.serviceWorker.register("/worker.js", { updateViaCache: "none" });
   const before = navigator.serviceWorker.controller;
   const takeOver = (worker) => {
-    if (before && worker && at("answer").children.length === 0) worker.postMessage("take-over");
+    if (!before || !worker || at("answer").children.length > 0 || sessionStorage.getItem(RENEWED)) return;
+    sessionStorage.setItem(RENEWED, "yes");
+    worker.postMessage("take-over");
   };
   takeOver(registration.waiting);
   registration.addEventListener("updatefound", () => {
