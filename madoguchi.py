@@ -28,6 +28,9 @@ from issuance_server.rules import JST, utc_now
 from issuance_server.tokens import TokenUnavailable
 from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.command import CannotCheck, verify_file
+from printing.paper import calibration
+from printing.paper.errors import FontMissing
+from printing.paper.fonts import Fonts
 
 # Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
 TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -296,6 +299,22 @@ def _told(*errors: type[Exception]) -> Iterator[None]:
 
 def _today_jst() -> date:
     return utc_now().astimezone(JST).date()
+
+
+@main.group()
+def paper() -> None:
+    """Papers that belong to no visit."""
+
+
+@paper.command("calibration")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The PDF to write.")
+def paper_calibration(out: Path) -> None:
+    """The page by which a printing model is set. Example: madoguchi paper calibration --out calibration.pdf"""
+    try:
+        out.write_bytes(calibration.render(Fonts.load()))
+    except (FontMissing, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: print it at 100 %, and do as it says")
 
 
 def _end_once(*_: object) -> None:
