@@ -217,7 +217,11 @@ def tampered(paper: Paper, other: Paper) -> dict[str, str]:
         parts = list(claims[_CLAIM])
         parts[place] = {"names": "見本 偽造"} if what == "fields" else parts[place][::-1]
         altered[f"another {what}"] = [protected, unprotected, cbor2.dumps({**claims, _CLAIM: parts}), signature]
-    for claim, value in ((1, "999993"), (6, claims[6] + 86400), (7, claims[7][::-1])):
+    for claim, value in (
+        (1, claims[1][:-1] + str(9 - int(claims[1][-1]))),
+        (6, claims[6] + 86400),
+        (7, claims[7][::-1]),
+    ):
         altered[f"another claim {claim}"] = [protected, unprotected, cbor2.dumps({**claims, claim: value}), signature]
     return {what: packed(cbor2.CBORTag(18, parts)) for what, parts in altered.items()}
 
