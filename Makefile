@@ -8,7 +8,7 @@ VISITS ?= 200
 VISIT ?=
 N ?= 100000
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card bench-render glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card judge-seal bench-render glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -46,6 +46,9 @@ check: setup-test ## format, lint, types, import rules, fast tests: under a minu
 
 judge-card: setup-test ## OpenSC and openssl judge the virtual card
 	@$(PY) -m tests.judges.card
+
+judge-seal: setup-test ## two COSE libraries, zbar and zxing judge the printed seals, worn pages too
+	@$(PY) -m tests.judges.seal
 
 pictures: setup-test ## take the README's two pictures again, from a real visit
 	@$(PY) -m deploy.demo.pictures

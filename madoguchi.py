@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -17,6 +20,12 @@ from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
+from issuance_server import seal_keys
+from issuance_server.audit_command import CANNOT_AUDIT, Auditing
+from issuance_server.key_files import KeysError
+from issuance_server.publishing import publish
+from issuance_server.rules import JST, utc_now
+from issuance_server.tokens import TokenUnavailable
 from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.command import CannotCheck, verify_file
 from printing.paper import calibration
@@ -40,6 +49,12 @@ run_option = click.option(
     help="The town's run folder; the one that was brought up last if not named.",
 )
 seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
+keys_option = click.option(
+    "--keys", "keys_folder", required=True, type=click.Path(path_type=Path), help="The server's folder of keys."
+)
+from_option = click.option(
+    "--from", "from_jst", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A date in Japan, as on papers."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -173,6 +188,117 @@ def alarms(file: Path) -> None:
     for alarm in found:
         click.echo(f"{alarm.minute_utc:%Y-%m-%dT%H:%MZ} {alarm.municipality_code} key {alarm.key_id}: {alarm.seen}")
     sys.exit(1 if found else 0)
+
+
+@main.group()
+def keys() -> None:
+    """The keys behind the seals on papers: which, since when, and what is published of them."""
+
+
+@keys.command("list")
+@keys_option
+def keys_list(keys_folder: Path) -> None:
+    """Show every seal key, retired ones too. Example: madoguchi keys list --keys FOLDER"""
+    with _told(KeysError):
+        for line in seal_keys.lines(seal_keys.read_register(keys_folder), _today_jst()):
+            click.echo(line)
+
+
+@keys.command("rotate")
+@keys_option
+@click.option("--municipality", required=True, help="Its code of six digits.")
+@from_option
+@click.option("--token", help="A token of tokens.toml to make the key in; a file if not named.")
+@click.option("--name", default="", help="The municipality's name for people; its last key's if not named.")
+def keys_rotate(keys_folder: Path, municipality: str, from_jst: datetime, token: str | None, name: str) -> None:
+    """Make a municipality's next seal key, which begins on a date; the one before ends the day before.
+
+    Publish it to terminals and receivers before that date. Example: madoguchi keys rotate --keys FOLDER --municipality
+    999993 --from 2027-04-01
+    """
+    with _told(KeysError, TokenUnavailable):
+        made = seal_keys.rotate(
+            keys_folder,
+            municipality,
+            from_jst=from_jst.date(),
+            today_jst=_today_jst(),
+            token_name=token,
+            municipality_name=name,
+        )
+    click.echo(f"made: {made.key_id}, for papers from {made.sealed_from_jst} on")
+
+
+@keys.command("revoke")
+@keys_option
+@click.argument("key_id")
+@from_option
+def keys_revoke(keys_folder: Path, key_id: str, from_jst: datetime) -> None:
+    """Take a leaked key out of force from a date on.
+
+    Example: madoguchi keys revoke --keys FOLDER ID --from 2027-04-01
+
+    Without another key from that date on, made by rotate, the municipality can seal nothing any more.
+    """
+    with _told(KeysError):
+        revoked = seal_keys.revoke(keys_folder, key_id, from_jst=from_jst.date())
+    click.echo(f"revoked: {revoked.key_id}, for papers from {revoked.revoked_from_jst} on; rotate and publish now")
+
+
+@keys.command("publish")
+@keys_option
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The trust file to write.")
+def keys_publish(keys_folder: Path, to: Path) -> None:
+    """Write the public keys that terminals pin and receivers check with. Example: madoguchi keys publish --keys FOLDER
+    --to trust.json
+    """
+    with _told(KeysError):
+        published = publish(keys_folder, to)
+    click.echo(f"published: {len(published.seal_keys)} seal keys")
+
+
+@main.group()
+def audit() -> None:
+    """The independent re-check of what was issued."""
+
+
+@audit.command("papers")
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration.")
+@click.option("--published", type=click.Path(path_type=Path), help="The trust file; what the keys say if not named.")
+@click.option("--municipality", help="Only this one, by its code of six digits.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only what was ordered on this date or later.")
+@click.option("--after", default="", help="Go on after the order that an audit's summary names as `last`.")
+def audit_papers(
+    config: Path, published: Path | None, municipality: str | None, since: datetime | None, after: str
+) -> None:
+    """Make every paper that is still held again, and compare it with what was issued. It reads only.
+
+    One line a finding, then one JSON line. Exit codes: 0 all is right, 1 something is not. Example: madoguchi audit
+    papers --config server.toml --since 2027-04-01
+    """
+    with _told(*CANNOT_AUDIT):
+        auditing = Auditing(
+            config,
+            published=published,
+            municipality_code=municipality,
+            since_jst=None if since is None else since.date(),
+            after=after,
+        )
+    for line in auditing.lines():
+        click.echo(line)
+    sys.exit(auditing.exit_code)
+
+
+@contextmanager
+def _told(*errors: type[Exception]) -> Iterator[None]:
+    """Let what can be wrong with what was named be said in a line."""
+    try:
+        yield
+    except errors as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _today_jst() -> date:
+    return utc_now().astimezone(JST).date()
 
 
 @main.group()

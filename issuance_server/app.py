@@ -23,7 +23,7 @@ from issuance_server.issue import Issuer
 from issuance_server.keys import Keys
 from issuance_server.logs import where
 from issuance_server.register.store import RegisterStore
-from issuance_server.rules import Clock, utc_now
+from issuance_server.rules import JST, Clock, utc_now
 from issuance_server.settings_store import SettingsStore
 from issuance_server.terminals import Terminals
 from issuance_server.vault import Vault
@@ -101,6 +101,7 @@ def build(config: ServerConfig, clock: Clock = utc_now) -> Flask:
     Errors: KeysError, FontMissing, and those of create_app.
     """
     keys = Keys.load(config.keys_folder)
+    keys.seals.check(clock().astimezone(JST).date())
     vault = Vault(keys.vault)
     register = RegisterStore(vault)
     fonts = Fonts.load(addon=config.addon_font)

@@ -17,10 +17,11 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server import cases, check_codes, documents, events, ledger, payments, rules
+from issuance_server import cases, check_codes, documents, events, ledger, payments, rules, snapshots
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
@@ -30,9 +31,12 @@ from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
 from issuance_server.register.store import Person, RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
+from issuance_server.seal_keys import SealKeyUnavailable
 from issuance_server.sessions import Caller, count_preparation, holder_digest
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
+from issuance_server.snapshots import Snapshot
+from issuance_server.tokens import TokenUnavailable
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
 from printing.paper.errors import NoEra, PaperError, UndrawableText, UnknownFiscalYear, ValueTooLong
@@ -52,19 +56,6 @@ _SALT_BYTES: Final = 16
 _GRANT_ID_BYTES: Final = 16
 #: pdfium draws one page at a time in a process. Workers serve one request at a time, so that nobody waits here.
 _DRAWING: Final = threading.Lock()
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that one paper says, and what it must say: sealed with the order, so that the same id is the same bytes."""
-
-    requester_id: str
-    asked: Asked
-    certificate: Certificate
-    issuance: Issuance
-    municipality_name: str
-    expected: Expected
-    binding: bytes
-    salt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +119,8 @@ class Issuer:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
 
         Errors: IssueError SESSION_EXPIRED, TOO_MANY_PREPARATIONS; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE,
-                GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; INTEGRITY_STOP.
+                GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; INTEGRITY_STOP;
+                BUSY while the seal's key cannot be used.
         """
         # 1. The session. An order id that is known is answered from what is stored.
         now_utc = self._clock()
@@ -145,10 +137,11 @@ class Issuer:
         # 3. The rules.
         asked = self._refs(caller).asked(request, person)
         decision = rules.decide(settings, person, asked, now_utc)
-        # 4. The document; what cannot be drawn is refused before a number is taken.
+        # 4. The document; what cannot be drawn or sealed is refused before a number is taken.
         certificate = documents.certificate(person, asked, decision)
         draft = _Draft(caller, request, settings, person, asked, decision, certificate, now_utc)
         self._check_drawable(draft)
+        self._check_sealable(draft)
         # 5. The intent is committed: id, fingerprint, number, snapshot, lease.
         try:
             order, snapshot = self._intend(draft)
@@ -272,6 +265,13 @@ class Issuer:
             # A record that contradicts itself is the municipality's to mend; here it says something about a person.
             raise IssueError(ErrorCode.NOT_ISSUABLE_HERE) from None
 
+    def _check_sealable(self, draft: _Draft) -> None:
+        code, on_jst = draft.caller.municipality_code, draft.now_utc.astimezone(JST).date()
+        try:
+            self._keys.seals.signer(code, on_jst)
+        except SealKeyUnavailable as error:
+            raise _no_seal(code, error) from None
+
     def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
         code, year = caller.municipality_code, now_utc.astimezone(JST).year
@@ -297,7 +297,7 @@ class Issuer:
                 "status_id": self._random_bytes(_STATUS_ID_BYTES),
                 "fee_yen": draft.decision.fee.fee_yen,
                 "commission_yen": draft.decision.fee.commission_yen,
-                "snapshot": self._vault.seal(_aad(code, request.order_id), msgspec.json.encode(snapshot)),
+                "snapshot": snapshots.seal(self._vault, code, request.order_id, snapshot),
                 "records_digest": draft.person.records_digest,
                 "lease_until_utc": now_utc + ledger.LEASE,
                 "expires_at_utc": now_utc + ledger.LIFE,
@@ -355,7 +355,7 @@ class Issuer:
             binding=snapshot.binding,
             salt=snapshot.salt,
         )
-        seal_text = seal.sign(content, self._keys.seals[order.municipality_code].signer)
+        seal_text = self._sealed(content)
         with _DRAWING:
             pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
             # 7. Another parser reads the finished bytes: subject, document and number.
@@ -388,6 +388,13 @@ class Issuer:
                 },
             )
         return _prepared(order, snapshot, digest, expires_at_utc), pdf
+
+    def _sealed(self, content: seal.SealContent) -> str:
+        """Sign with the key in force on the paper's date. Nothing was paid yet: the same request may come again."""
+        try:
+            return seal.sign(content, self._keys.seals.signer(content.municipality_code, content.issued_on_jst))
+        except (SealKeyUnavailable, TokenUnavailable) as error:
+            raise _no_seal(content.municipality_code, error) from None
 
     def _disagreement(self, pdf: bytes, expected: Expected) -> str | None:
         """Return which fact of a finished PDF disagrees, or None."""
@@ -442,8 +449,7 @@ class Issuer:
 
     def _open(self, connection: Connection, order: Order) -> Snapshot:
         blob = ledger.snapshot(connection, order.order_id)
-        plain = self._vault.open(_aad(order.municipality_code, order.order_id), blob)
-        return msgspec.json.decode(plain, type=Snapshot)
+        return snapshots.open_sealed(self._vault, order.municipality_code, order.order_id, blob)
 
     # Giving up
 
@@ -477,6 +483,11 @@ class Issuer:
 def _check_session(caller: Caller, now_utc: datetime) -> None:
     if caller.expires_at_utc <= now_utc:
         raise IssueError(ErrorCode.SESSION_EXPIRED, "session: over")
+
+
+def _no_seal(municipality_code: str, error: Exception) -> IssueError:
+    structlog.get_logger().error("alarm", reason="seal_key", municipality_code=municipality_code, what=str(error))
+    return IssueError(ErrorCode.BUSY, "seal key: it cannot be used now")
 
 
 def _own(connection: Connection, caller: Caller, order_id: str) -> Order:
@@ -520,7 +531,3 @@ def _prepared(order: Order, snapshot: Snapshot, pdf_sha256: bytes, expires_at_ut
 
 def _fingerprint(request: Message) -> bytes:
     return hashlib.sha256(msgspec.json.encode(request)).digest()
-
-
-def _aad(municipality_code: str, order_id: str) -> bytes:
-    return f"order/{municipality_code}/{order_id}".encode()

@@ -59,3 +59,11 @@ class Trust(Message, frozen=True, kw_only=True):
             for key in self.seal_keys
             if key.municipality_code == municipality_code
         }
+
+    def in_use_on(self, key_id: str, on_jst: date) -> bool:
+        """Tell whether a key was in use on a paper's date: what a retired or revoked key seals today proves nothing."""
+        return any(
+            (key.sealed_from_jst or on_jst) <= on_jst <= (key.sealed_until_jst or on_jst)
+            for key in self.seal_keys
+            if key.key_id == key_id
+        )

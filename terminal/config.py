@@ -1,4 +1,5 @@
-"""What a terminal is told about itself, in one file (JSON or TOML); read once at start, never written."""
+"""What a terminal is told about itself, in one file (JSON or TOML); never written, and read once at start
+but for the pinned keys, which change."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from protocol.trust import Trust
+from protocol.trust_file import TrustFile, TrustUnreadable
 
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -106,11 +107,9 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def load_trust(path: Path) -> Trust:
-    """Read what is pinned of the server. Errors: ConfigError."""
+def follow_trust(path: Path) -> TrustFile:
+    """Return what is pinned of the server, read again when it changes. Errors: ConfigError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Trust)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        return TrustFile(path)
+    except TrustUnreadable as error:
+        raise ConfigError(str(error)) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -55,13 +56,13 @@ class HeldGrant:
 
 @dataclass(frozen=True)
 class PaperGuard:
-    """The checks of one terminal against its pinned keys.
+    """The checks of one terminal against its pinned keys (protocol.trust_file, or what a test gives).
 
     Errors of all methods: PaperMismatch.
     """
 
     terminal_id: str
-    trust: Trust
+    trust: Callable[[], Trust]  # asked each time: keys change while a terminal runs
     checks: frozenset[PaperCheck] = field(default=ALL_CHECKS)
 
     def check_prepared(self, paper: Paper, order_id: str, visit_secret: bytes, certificate_sha256: bytes) -> None:
@@ -91,7 +92,7 @@ class PaperGuard:
     def check_grant(self, answer: GrantAnswer, paper: Paper, received_s: float) -> HeldGrant:
         """Return the grant if it is the server's, for this order, these bytes and this terminal."""
         try:
-            grant = grants.verify(answer, self.trust.grant_key())  # in any case: without it there is no grant
+            grant = grants.verify(answer, self.trust().grant_key())  # in any case: without it there is no grant
         except grants.GrantInvalid as error:
             raise PaperMismatch(PaperCheck.GRANT, str(error)) from error
         named = (grant.order_id, grant.pdf_sha256, grant.terminal_id)
@@ -114,11 +115,15 @@ class PaperGuard:
             raise PaperMismatch(PaperCheck.GRANT_AGE, f"the grant is older than {GRANT_LIFETIME_S:g} s")
 
     def _printed_seal(self, paper: Paper) -> seal.SealContent:
-        keys = self.trust.seal_keys_of(paper.prepared.municipality_code)
+        trust = self.trust()
         try:
-            return seal.verify(seal.read_printed(paper.pdf), keys)
+            text = seal.read_printed(paper.pdf)
+            content = seal.verify(text, trust.seal_keys_of(paper.prepared.municipality_code))
         except seal.SealError as error:
             raise PaperMismatch(PaperCheck.PRINTED_SEAL, str(error)) from error
+        if not trust.in_use_on(seal.key_id_in(text), content.issued_on_jst):
+            raise PaperMismatch(PaperCheck.PRINTED_SEAL, "the seal's key was not in use on the paper's date")
+        return content
 
 
 def _require_digest(check: PaperCheck, pdf: bytes, expected: bytes) -> None:

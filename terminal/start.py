@@ -17,7 +17,7 @@ from printing.press.verdict import Capabilities, PaperOutlet
 from protocol.signing import RequestSigner
 from terminal.card.reader import CardService
 from terminal.client import ServerClient
-from terminal.config import TerminalConfig, load_private_key, load_trust
+from terminal.config import TerminalConfig, follow_trust, load_private_key
 from terminal.devices import Devices, WorkerCard, WorkerPress
 from terminal.journal import Journal
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
@@ -72,7 +72,7 @@ def build(config: TerminalConfig, coin_unit: CoinUnitFactory, checks: frozenset[
         lambda: Journal(config.journal),
         Devices(WorkerCard(card), WorkerPress(press, config.printer.sides), WorkerCoinUnit(payment), client),
         Identity(config.terminal_id, key),
-        PaperGuard(config.terminal_id, load_trust(config.trust_file), checks),
+        PaperGuard(config.terminal_id, follow_trust(config.trust_file), checks),
         two_sided=config.printer.sides != ONE_SIDED,
     )
     built.append(runner)

@@ -46,7 +46,7 @@ class Rig:
             lambda: journal(self.journal_path),
             Devices(self.card, self.press, self.coins, self.server),
             Identity(TERMINAL_ID, self.key),
-            PaperGuard(TERMINAL_ID, self.server.trust(), checks),
+            PaperGuard(TERMINAL_ID, self.server.trust, checks),
             two_sided=False,
             sources=Sources(lambda: time.monotonic() + self.skip_s),
             timeout_s=timeout_s,

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from issuance_server.keys import Keys, KeysError
+from issuance_server.key_files import KeysError
+from issuance_server.keys import Keys
 from issuance_server.vault import Vault
 from printing.paper import seal
 from printing.paper.records import CertificateKind
@@ -65,7 +66,7 @@ def test_a_terminal_that_pins_them_knows_grant_and_seal(folder: Path) -> None:
         digest=bytes(32),
         fields={},
     )
-    text = seal.sign(content, keys.seals[CODES[0]].signer)
+    text = seal.sign(content, keys.seals.signer(CODES[0], content.issued_on_jst))
     assert seal.verify(text, pinned.seal_keys_of(CODES[0])) == content
     with pytest.raises(seal.SealUnknownKey):
         seal.verify(text, pinned.seal_keys_of(CODES[1]))
@@ -80,7 +81,7 @@ def test_no_private_key_is_exported_or_shown(folder: Path) -> None:
 
 def test_only_the_owner_may_read(folder: Path) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) == 5
+    assert len(files) == 6
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     for path in files:
         path.chmod(0o640)
@@ -114,18 +115,21 @@ def private_pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
         ("grant.pem", b"no PEM"),
         ("check.key", b"no PEM and not 32 bytes"),
         ("grant.pem", private_pem(ec.generate_private_key(ec.SECP256R1()))),
-        ("seals/992011.pem", private_pem(ec.generate_private_key(ec.SECP384R1()))),
-        ("seals/992011.pem", private_pem(Ed25519PrivateKey.generate())),
+        ("seals.json", b"{}no register"),
+        ("seals/992011-*.pem", private_pem(ec.generate_private_key(ec.SECP384R1()))),
+        ("seals/992011-*.pem", private_pem(ec.generate_private_key(ec.SECP256R1()))),
+        ("seals/992011-*.pem", private_pem(Ed25519PrivateKey.generate())),
     ],
 )
 def test_a_wrong_file_is_named_and_not_shown(folder: Path, name: str, content: bytes) -> None:
-    (folder / name).write_bytes(content)
-    with pytest.raises(KeysError, match=Path(name).name) as caught:
+    (path,) = folder.glob(name)
+    path.write_bytes(content)
+    with pytest.raises(KeysError, match=path.name) as caught:
         Keys.load(folder)
     assert "no PEM" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["server.json", "grant.pem", "check.key"])
+@pytest.mark.parametrize("name", ["server.json", "grant.pem", "check.key", "seals.json"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(KeysError, match=name):

@@ -76,7 +76,7 @@ class Kiosk:
         self.visit_secret = hashlib.sha256(f"secret {self.number}".encode()).digest()[:16]
         self.certificate_sha256 = hashlib.sha256(f"certificate of {self.resident_id}".encode()).digest()
         self.caller: Caller = self.office.caller(self.resident_id, self.terminal_id, visit=f"{self.number:032x}")
-        self.guard = PaperGuard(self.terminal_id, self.office.keys.trust(), self.checks)
+        self.guard = PaperGuard(self.terminal_id, self.office.keys.trust, self.checks)
 
     def prepare(self) -> Paper:
         bound = binding(order_id(self.number), self.visit_secret, self.certificate_sha256)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from protocol.trust import Trust
-from terminal.config import ConfigError, load_private_key, load_trust, read_config
+from terminal.config import ConfigError, follow_trust, load_private_key, read_config
 
 VALID: dict[str, Any] = {
     "terminal_id": "terminal-1",
@@ -78,7 +78,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], named: s
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    for read in (read_config, load_private_key, load_trust):
+    for read in (read_config, load_private_key, follow_trust):
         with pytest.raises(ConfigError, match="nowhere"):
             read(tmp_path / "nowhere")
 
@@ -98,7 +98,7 @@ def test_what_is_pinned_is_read(tmp_path: Path) -> None:
     trust = Trust(grant_public_key=b"k" * 32, seal_keys=())
     path = tmp_path / "trust.json"
     path.write_bytes(msgspec.json.encode(trust))
-    assert load_trust(path) == trust
+    assert follow_trust(path)() == trust
     path.write_bytes(b"{}")
     with pytest.raises(ConfigError, match="grant_public_key"):
-        load_trust(path)
+        follow_trust(path)

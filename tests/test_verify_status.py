@@ -14,7 +14,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from issuance_server.database import read
-from issuance_server.keys import KeysError
+from issuance_server.key_files import KeysError
 from issuance_server.ledger import NumberStatus
 from issuance_server.verify import status_list
 from issuance_server.verify.alarms import AlarmBook
@@ -191,7 +191,7 @@ def test_a_status_key_is_kept_from_others_and_never_overwritten(tmp_path: Path) 
 def test_lists_that_nobody_could_read_are_not_made(desk: Desk, tmp_path: Path) -> None:
     unpublished = create_status_key(tmp_path / "unpublished.pem")
     with pytest.raises(ValueError, match="not among the published"):
-        create_app(desk.office.trust, unpublished, lambda: desk.office.book, desk.office.alarms)
+        create_app(lambda: desk.office.trust, unpublished, lambda: desk.office.book, desk.office.alarms)
 
 
 # Alarms
@@ -223,7 +223,11 @@ def test_nobody_can_report_what_is_no_alarm(desk: Desk) -> None:
 def test_an_alarm_that_could_not_be_written_is_not_said_to_have_been(desk: Desk, tmp_path: Path) -> None:
     nowhere = AlarmBook(tmp_path / "no" / "such" / "folder.db")
     client = create_app(
-        desk.office.trust, desk.office.status_key, lambda: desk.office.book, nowhere, clock=desk.office.office.clock
+        lambda: desk.office.trust,
+        desk.office.status_key,
+        lambda: desk.office.book,
+        nowhere,
+        clock=desk.office.office.clock,
     ).test_client()
     with capture_logs() as logs:
         told = client.post("/api/check", json={"seal": desk.stolen()}).json

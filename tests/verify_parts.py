@@ -19,8 +19,8 @@ from PIL import Image
 
 from issuance_server import ledger
 from issuance_server.database import read
-from issuance_server.issue import Snapshot
 from issuance_server.rules import Clock
+from issuance_server.snapshots import Snapshot, open_sealed
 from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.app import create_app
 from issuance_server.verify.check import PublishedKeys
@@ -77,12 +77,12 @@ class CheckedOffice:
     @property
     def signer(self) -> seal.SealSigner:
         """The municipality's own key, as a thief would have it."""
-        return self.office.keys.seals[CODE].signer
+        return self.office.keys.seals.signer(CODE, self.office.clock().date())
 
     def app(self, clock: Clock | None = None) -> Flask:
         """The check; at the office's own time, or at another's who reads its lists by that clock."""
         clock = clock or self.office.clock
-        return create_app(self.trust, self.status_key, lambda: self.book, self.alarms, clock=clock)
+        return create_app(lambda: self.trust, self.status_key, lambda: self.book, self.alarms, clock=clock)
 
     def rename(self, names: tuple[str, ...]) -> None:
         """The household's members get other names."""
@@ -114,8 +114,7 @@ class CheckedOffice:
         order = self.office.order(number)
         with read(self.office.engine) as connection:
             blob = ledger.snapshot(connection, order.order_id)
-        aad = f"order/{order.municipality_code}/{order.order_id}".encode()
-        return msgspec.json.decode(self.office.vault.open(aad, blob), type=Snapshot)
+        return open_sealed(self.office.vault, order.municipality_code, order.order_id, blob)
 
     def printed_numbers(self, number: int = 1) -> tuple[str, str]:
         """What is printed on a paper for typing: issue number and check code."""

@@ -24,6 +24,7 @@ from deploy.demo import town as town_module
 from deploy.demo.pki import TownPki, issuer_key_sha256
 from issuance_server import database, terminals
 from issuance_server.keys import Keys
+from issuance_server.publishing import publish
 from issuance_server.register.store import RegisterStore
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault
@@ -66,11 +67,10 @@ def prepare(seed: int, residents: int) -> Path:
 def _build(folder: Path, seed: int, residents: int) -> None:
     town = town_module.build_people(seed, residents)
     pki = TownPki.create(folder / "pki", seed)
-    keys = Keys.create(folder / "keys", (decided.municipality_code for decided in town.municipalities))
     names = {decided.municipality_code: decided.municipality_name for decided in town.municipalities}
-    status_key = create_status_key(folder / "keys" / STATUS_KEY_FILE)
-    trust = msgspec.structs.replace(keys.trust(names), status_keys=(status_key.published,))
-    (folder / "trust.json").write_bytes(msgspec.json.encode(trust))
+    keys = Keys.create(folder / "keys", names)
+    create_status_key(folder / "keys" / STATUS_KEY_FILE)
+    publish(folder / "keys", folder / "trust.json")
     (folder / "directory.json").write_bytes(msgspec.json.encode(town_module.directory(town)))
     url = f"sqlite:///{folder / 'server.db'}"
     migrations.upgrade(url)

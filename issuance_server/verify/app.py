@@ -31,7 +31,7 @@ from issuance_server.rules import JST, Clock, utc_now
 from issuance_server.verify import status_list, words
 from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.check import Check, Outcome, PublishedKeys, Reading, Status, judge
-from issuance_server.verify.config import VerifyConfig, read_trust
+from issuance_server.verify.config import VerifyConfig, follow_trust
 from issuance_server.verify.installed import Installed, library
 from issuance_server.verify.limits import WINDOW_S, Limiter
 from issuance_server.verify.status import StatusBook, open_read_only
@@ -82,22 +82,46 @@ class Published(msgspec.Struct, frozen=True):
     status_bits: int
 
 
+class _Known:
+    """One trust file's content, made ready. Errors: ValueError for doubled key ids."""
+
+    def __init__(self, trust: Trust) -> None:
+        self.trust = trust
+        self.keys = PublishedKeys(trust.seal_keys)
+        self.published = Published(trust.seal_keys, trust.status_keys, trust.status_bits)
+
+
 class Checker:
     """The whole check, for the page and the API."""
 
     def __init__(
-        self, trust: Trust, status_key: StatusKey, open_book: Callable[[], StatusBook], alarms: AlarmBook, clock: Clock
+        self,
+        trust: Callable[[], Trust],
+        status_key: StatusKey,
+        open_book: Callable[[], StatusBook],
+        alarms: AlarmBook,
+        clock: Clock,
     ) -> None:
-        self.keys = PublishedKeys(trust.seal_keys)
-        self.published = Published(trust.seal_keys, trust.status_keys, trust.status_bits)
-        if status_key.published not in trust.status_keys:
+        if status_key.published not in trust().status_keys:
             raise ValueError("the status key is not among the published ones: nobody could read its lists")
+        self._trust = trust
+        self._known = _Known(trust())
         self._status_key = status_key
         self._open_book = open_book
         self._book: StatusBook | None = None
         self._alarms = alarms
         self._clock = clock
         self._made = functools.lru_cache(maxsize=_LISTS_KEPT)(self._make)
+
+    @property
+    def known(self) -> _Known:
+        """What is published, as it is now."""
+        trust = self._trust()
+        if trust is not self._known.trust:
+            if self._status_key.published not in trust.status_keys:
+                structlog.get_logger().error("alarm", reason="published_keys", what="the status key is not among them")
+            self._known = _Known(trust)
+        return self._known
 
     @property
     def book(self) -> StatusBook:
@@ -113,7 +137,7 @@ class Checker:
     def seal(self, text: str) -> Check:
         """Return the answer on a code."""
         now_utc = self._clock()
-        reading = self.keys.read(text)
+        reading = self.known.keys.read(text)
         status = self._status(reading)
         check = judge(reading, status, now_utc.astimezone(JST).date(), now_utc)
         if reading.key is not None and status is Status.NOT_ISSUED:
@@ -124,10 +148,9 @@ class Checker:
         """Return a bucket's signed list and for how many seconds it is the newest."""
         now_s, every_s = self._clock().timestamp(), status_list.MADE_EVERY.total_seconds()
         slot, age_s = divmod(now_s, every_s)
-        return self._made(bucket, int(slot)), int(every_s - age_s)
+        return self._made(self.known.published.status_bits, bucket, int(slot)), int(every_s - age_s)
 
-    def _make(self, bucket: int, _slot: int) -> bytes:
-        bits = self.published.status_bits
+    def _make(self, bits: int, bucket: int, _slot: int) -> bytes:
         now_utc = self._clock()  # before the ledger is read: a list is at least as new as it says
         return status_list.make(bits, bucket, self.book.bucket(bits, bucket), self._status_key.signer, now_utc)
 
@@ -143,7 +166,7 @@ class Checker:
 
 
 def create_app(
-    trust: Trust,
+    trust: Callable[[], Trust],
     status_key: StatusKey,
     open_book: Callable[[], StatusBook],
     alarms: AlarmBook,
@@ -153,6 +176,7 @@ def create_app(
 ) -> Flask:
     """Return the application, ready to be forked: open_book is called by each process on its first request.
 
+    Shape:  trust is asked in each request, since a key that is made or revoked must count without a restart.
     Errors: ValueError for doubled key ids, or a status key that is not published.
     """
     app = Flask(__name__)
@@ -183,7 +207,7 @@ def build(config: VerifyConfig, clock: Clock = utc_now) -> Flask:
     """Return the application with its real parts. Errors: ConfigError, KeysError; ValueError as `create_app`."""
     check_key = load_check_key(Path(config.check_key_file))
     app = create_app(
-        read_trust(Path(config.trust_file)),
+        follow_trust(Path(config.trust_file)),
         load_status_key(Path(config.status_key_file)),
         lambda: StatusBook(open_read_only(config.database_url), check_key),
         AlarmBook(Path(config.alarms_file), clock),
@@ -238,11 +262,11 @@ class _Pages:
         return _json({"reported": check.reported})
 
     def api_keys(self) -> Response:
-        return _json(self._checker.published)
+        return _json(self._checker.known.published)
 
     def status(self, bits: int, bucket: str) -> Response:
         """The signed list of one bucket; one address for each."""
-        if bits != self._checker.published.status_bits or _BUCKET.fullmatch(bucket) is None:
+        if bits != self._checker.known.published.status_bits or _BUCKET.fullmatch(bucket) is None:
             abort(404)
         number = int(bucket, 16)
         if number >> bits or status_list.path_of(bits, number) != request.path:

@@ -11,6 +11,7 @@ import msgspec
 
 from issuance_server.config import ConfigError
 from protocol.trust import Trust
+from protocol.trust_file import TrustFile, TrustUnreadable
 
 ENVIRONMENT_VARIABLE: Final = "MADOGUCHI_VERIFY_CONFIG"
 
@@ -56,11 +57,14 @@ def load_from_environment(environment: Mapping[str, str] = os.environ) -> Verify
     return load(Path(named).absolute())
 
 
+def follow_trust(path: Path) -> TrustFile:
+    """Return published keys, read again when they change. Errors: ConfigError."""
+    try:
+        return TrustFile(path)
+    except TrustUnreadable as error:
+        raise ConfigError(str(error)) from None
+
+
 def read_trust(path: Path) -> Trust:
     """Read published keys. Errors: ConfigError."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Trust)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path} holds no published keys: {error}") from None
+    return follow_trust(path)()
