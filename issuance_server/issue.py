@@ -38,7 +38,7 @@ from printing.paper import certificates, recheck, seal
 from printing.paper.errors import NoEra, PaperError, UndrawableText, ValueTooLong
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
-from printing.paper.records import Certificate, Certifier, Issuance
+from printing.paper.records import Back, Certificate, Certifier, Issuance
 from protocol import grant as grants
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest
@@ -316,7 +316,12 @@ class Issuer:
             ),
             municipality_name=draft.settings.municipality_name,
             expected=documents.expected(
-                draft.person, draft.asked, draft.decision, issue_number, certificates.pages(draft.certificate)
+                draft.person,
+                draft.asked,
+                draft.decision,
+                issue_number=issue_number,
+                sheets=certificates.sheets(draft.certificate),
+                back=self._back(draft.settings),
             ),
             binding=draft.request.binding,
             salt=self._random_bytes(_SALT_BYTES),
@@ -336,6 +341,13 @@ class Issuer:
             ),
             check_code=check_code,
             check_address=self._check_address,
+        )
+
+    def _back(self, settings: MunicipalitySettings) -> Back:
+        return Back(
+            municipality_name=settings.municipality_name,
+            check_address=self._check_address,
+            specimen=settings.specimen,
         )
 
     def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:
@@ -372,7 +384,7 @@ class Issuer:
                     "lease": order.lease_until_utc,
                     "new_seal_text": seal_text,
                     "new_pdf_sha256": digest,
-                    "new_pages": snapshot.expected.pages,
+                    "new_sheets": snapshot.expected.sheets,
                     "new_expires_at_utc": expires_at_utc,
                 },
             )
@@ -499,7 +511,7 @@ def _prepared(order: Order, snapshot: Snapshot, pdf_sha256: bytes, expires_at_ut
         items=snapshot.asked.items,
         fiscal_year=snapshot.asked.fiscal_year,
         issue_number=order.issue_number,
-        pages=snapshot.expected.pages,
+        sheets=snapshot.expected.sheets,
         fee_yen=order.fee_yen,
         pdf_sha256=pdf_sha256,
         expires_at_utc=expires_at_utc,

@@ -150,7 +150,7 @@ class Order:
     expires_at_utc: datetime
     seal_text: str | None
     pdf_sha256: bytes | None
-    pages: int | None
+    sheets: int | None
     grant_fingerprint: bytes | None
     grant_bytes: bytes | None
     grant_signature: bytes | None
@@ -166,7 +166,7 @@ _ROW = tuple(orders.c[name] for name in Order.__dataclass_fields__)
 _LATER = (
     "seal_text",
     "pdf_sha256",
-    "pages",
+    "sheets",
     "grant_fingerprint",
     "grant_bytes",
     "grant_signature",
@@ -215,7 +215,7 @@ def _guarded(*columns: str) -> Update:
 _MOVE = _guarded()
 _MOVES: Mapping[OrderEvent, Update] = {
     # The lease stands in the guard too: a late result of a worker that lost it is thrown away.
-    _E.PREPARE: _guarded("seal_text", "pdf_sha256", "pages", "expires_at_utc").where(
+    _E.PREPARE: _guarded("seal_text", "pdf_sha256", "sheets", "expires_at_utc").where(
         orders.c.lease_until_utc == bindparam("lease")
     ),
     _E.GRANT: _guarded("grant_fingerprint", "grant_bytes", "grant_signature", "payment_id"),

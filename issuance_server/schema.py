@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -203,7 +203,7 @@ orders = Table(
     Column("expires_at_utc", UtcDateTime, nullable=False),
     Column("seal_text", Text),
     Column("pdf_sha256", LargeBinary(32)),
-    Column("pages", Integer),
+    Column("sheets", Integer),
     Column("grant_fingerprint", LargeBinary(32)),
     Column("grant_bytes", LargeBinary),
     Column("grant_signature", LargeBinary),

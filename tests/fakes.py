@@ -341,7 +341,7 @@ class FakeServer:
             items=(),
             fiscal_year=None,
             issue_number=number,
-            pages=1,
+            sheets=1,
             fee_yen=self.fee_yen,
             pdf_sha256=hashlib.sha256(pdf).digest(),
             expires_at_utc=datetime.now(UTC) + timedelta(minutes=10),

@@ -33,7 +33,7 @@ def prepared(order_id: str, fee_yen: int = 200) -> PreparedOrder:
         items=(),
         fiscal_year=None,
         issue_number="1",
-        pages=1,
+        sheets=1,
         fee_yen=fee_yen,
         pdf_sha256=b"0" * 32,
         expires_at_utc=datetime(2026, 11, 22, tzinfo=UTC),

@@ -386,3 +386,21 @@ class Issuance(Record, frozen=True, kw_only=True):
     certifier: Certifier
     check_code: str  # >= 80 bits in readable groups
     check_address: str  # the official page's address, to be typed
+
+
+class Back(Record, frozen=True, kw_only=True):
+    """What the back of a paper depends on: the same for every paper of its issuer."""
+
+    municipality_name: str
+    check_address: str
+    specimen: bool
+
+
+def back_of(issuance: Issuance) -> Back:
+    """Return what the backs of an issue's papers depend on."""
+    certifier = issuance.certifier
+    return Back(
+        municipality_name=certifier.municipality_name,
+        check_address=issuance.check_address,
+        specimen=certifier.specimen,
+    )

@@ -51,7 +51,7 @@ class Cell:
     value_mm: float
 
 
-def pages(record: ResidenceCertificate) -> int:
+def sheets(record: ResidenceCertificate) -> int:
     """Return the number of sheets."""
     return -(-len(record.people) // PEOPLE_A_SHEET)
 
@@ -83,7 +83,7 @@ def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, s
         subtitle="(世帯全員)" if record.whole_household else "(世帯の一部)",
         statement=_STATEMENT_WHOLE if record.whole_household else _STATEMENT_PART,
     )
-    total = pages(record)
+    total = sheets(record)
     for number in range(1, total + 1):
         first = (number - 1) * PEOPLE_A_SHEET
         sheet.draw_head(document, words, issuance)
@@ -94,8 +94,7 @@ def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, s
         if first + PEOPLE_A_SHEET > len(record.people):
             end_mm = top_mm + (len(record.people) - first) * (_BLOCK_MM + _BLOCK_GAP_MM)
             document.text(document.fonts.labels, "以下余白", 105.0, end_mm + 6.0, 9.5, align=Align.CENTRE)
-        sheet.draw_foot(document, words, issuance, seal_text, page=number, pages=total)
-        document.next_page()
+        sheet.finish_sheet(document, words, issuance, seal_text, number=number, total=total)
 
 
 def _check_person(record: ResidenceCertificate, person: ResidencePerson) -> None:
