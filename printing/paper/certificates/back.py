@@ -19,10 +19,11 @@ MIDDLE_MM = 105.0
 JAPANESE_MM = 24.0  # where the Japanese lines begin; numbers of steps stand before them
 ENGLISH_MM = 109.0
 COLUMN_MM = 82.0  # the most that a line of either language may take
-SPECIMEN_MM = 287.0
+SPECIMEN_MM = 289.0
 
 TITLE_PT = 18.0
 ADDRESS_PT = 22.0
+ADDRESS_MIN_PT = 9.0  # as wide as the narrower line on the front at the smallest type: what fits there fits here
 ISSUER_PT = 15.0
 SECTION_PT = 11.0
 HEADING_PT = 9.5
@@ -35,7 +36,8 @@ _BORDER_PT = 1.1
 _SHADE = (0.955, 0.96, 0.97)
 _PITCH_MM = 4.1
 _HEADING_MM = 5.0
-_GAP_MM = 2.0  # between two entries
+_ONE_LINE_MM = 3.0  # too low for a second line: what is typed or asked for is never broken
+_GAP_MM = 1.6  # between two entries
 _SECTION_MM = 6.2  # from what stands above a section to the middle of its heading
 
 
@@ -227,16 +229,24 @@ def draw(document: Document, facts: Back) -> None:
 def _draw_head(document: Document, facts: Back) -> float:
     """Draw the title, what this paper is, and the address in large; return where it ends."""
     fonts = document.fonts
-    document.text(fonts.headings, TITLE[0], MIDDLE_MM, 17.0, TITLE_PT, align=Align.CENTRE)
-    document.text(fonts.values, TITLE[1], MIDDLE_MM, 24.5, SECTION_PT, align=Align.CENTRE)
-    _draw_lines(document, LEAD, 32.5)
-    frame = Box(LEFT_MM, 41.0, RIGHT_MM - LEFT_MM, 22.0)
+    document.text(fonts.headings, TITLE[0], MIDDLE_MM, 16.0, TITLE_PT, align=Align.CENTRE)
+    document.text(fonts.values, TITLE[1], MIDDLE_MM, 23.0, SECTION_PT, align=Align.CENTRE)
+    _draw_lines(document, LEAD, 30.5)
+    frame = Box(LEFT_MM, 38.5, RIGHT_MM - LEFT_MM, 22.0)
     document.fill(frame, _SHADE)
     document.frame(frame, _BORDER_PT)
     document.text(fonts.headings, ADDRESS[0], JAPANESE_MM, frame.top_mm + 5.0, HEADING_PT)
     document.text(fonts.values, ADDRESS[1], ENGLISH_MM, frame.top_mm + 5.0, HEADING_PT)
-    line = Box(frame.left_mm, frame.top_mm + 9.0, frame.width_mm, 10.0)
-    document.value(facts.check_address, line, ADDRESS_PT, "check_address", align=Align.CENTRE, padding_mm=4.0)
+    line = Box(frame.left_mm, frame.top_mm + 14.0 - _ONE_LINE_MM / 2, frame.width_mm, _ONE_LINE_MM)
+    document.value(
+        facts.check_address,
+        line,
+        ADDRESS_PT,
+        "check_address",
+        align=Align.CENTRE,
+        padding_mm=4.0,
+        min_pt=ADDRESS_MIN_PT,
+    )
     return frame.top_mm + frame.height_mm
 
 
@@ -272,11 +282,11 @@ def _draw_lines(document: Document, entry: Entry, top_mm: float) -> float:
 
 
 def _draw_issuer(document: Document, facts: Back, above_mm: float) -> None:
-    fonts, middle_mm = document.fonts, above_mm + 8.5
+    fonts, middle_mm = document.fonts, above_mm + 8.0
     document.line((LEFT_MM, middle_mm - 5.5), (RIGHT_MM, middle_mm - 5.5), _BORDER_PT)
     document.text(fonts.headings, ASK[0], LEFT_MM, middle_mm, HEADING_PT)
     document.text(fonts.values, ASK[1], LEFT_MM, middle_mm + _HEADING_MM, HEADING_PT)
-    name = Box(ENGLISH_MM, middle_mm - 2.0, COLUMN_MM, 9.0)
+    name = Box(ENGLISH_MM, middle_mm + 2.5 - _ONE_LINE_MM / 2, COLUMN_MM, _ONE_LINE_MM)
     document.value(facts.municipality_name, name, ISSUER_PT, "municipality_name", padding_mm=0.0)
     if facts.specimen:
         document.text(fonts.labels, SPECIMEN, MIDDLE_MM, SPECIMEN_MM, 7.0, align=Align.CENTRE)
