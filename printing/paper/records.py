@@ -1,4 +1,4 @@
-"""What a certificate says: typed records, the only thing the pages are drawn from.
+"""What a certificate says: typed records, the only thing the fronts are drawn from.
 
 A value of None is "not recorded" and prints 【空欄】. An optional item that was not chosen prints 【省略】; its
 value is not in the record at all, so that what was not asked for cannot be printed by mistake; a record that has it
@@ -375,7 +375,7 @@ class Certifier(Record, frozen=True, kw_only=True):
     municipality_name: str
     title: str
     name: str
-    specimen: bool  # prints 「見本」 over the page: invented municipalities only
+    specimen: bool  # prints 「見本」 on every side: invented municipalities only
 
 
 class Issuance(Record, frozen=True, kw_only=True):
