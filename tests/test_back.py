@@ -30,7 +30,6 @@ The front of this paper is a certificate of the
 municipality named below. Anyone may check it.
 公式の確認ページ
 The official page for checking
-https://kakunin.mihon.example/
 確かめる手順
 Three steps
 1
@@ -108,8 +107,9 @@ All sheets together are one certificate
 The front says at its lower right how many there are.
 発行元・お問い合わせ先
 Issued by; please ask here
-みほん市
 見本です。発行元も記載もすべて架空のものです。 Specimen: issuer and content are invented.
+https://kakunin.mihon.example/
+みほん市
 """
 
 
@@ -143,7 +143,7 @@ def test_an_issuer_that_is_real_says_nothing_of_specimens() -> None:
     (text,) = page_texts(drawn(replace(BACK, specimen=False)))
     assert "見本" not in text
     assert "Specimen" not in text
-    assert bare_text(text) + bare_text(back.SPECIMEN) == back.words(BACK)
+    assert bare_text(text) == back.words(BACK).replace(bare_text(back.SPECIMEN), "")
 
 
 def test_answers_are_named_as_the_page_names_them() -> None:

@@ -269,9 +269,7 @@ def test_another_issuer_s_back_is_caught(fact: dict[str, Any]) -> None:
         recheck(pdf_of_five(), _changed(back=msgspec.structs.replace(back_of(ISSUANCE), **fact)))
 
 
-@pytest.mark.parametrize(
-    "pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all", pdf_of_five().replace(b"/Kids [ ", b"/Kids [ 9")]
-)
+@pytest.mark.parametrize("pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all", pdf_of_five().replace(b"/Kids[", b"/Kids[9")])
 def test_what_is_no_pdf_is_caught(pdf: bytes) -> None:
     with pytest.raises(RecheckFailed, match="pdf"):
         recheck(pdf, expected_of(FIVE))

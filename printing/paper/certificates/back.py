@@ -200,14 +200,15 @@ SPECIMEN = "見本です。発行元も記載もすべて架空のものです�
 
 def words(facts: Back) -> str:
     """Return every word of the back in the order of drawing, white space left out: what the re-check must find."""
-    texts = [*TITLE, *LEAD.japanese_lines, *LEAD.english_lines, *ADDRESS, facts.check_address]
+    texts = [*TITLE, *LEAD.japanese_lines, *LEAD.english_lines, *ADDRESS]
     for section in SECTIONS:
         texts += [section.japanese, section.english]
         for entry in section.entries:
             texts += [entry.number, entry.japanese, *entry.japanese_lines, entry.english, *entry.english_lines]
-    texts += [*ASK, facts.municipality_name]
+    texts += ASK
     if facts.specimen:
         texts.append(SPECIMEN)
+    texts += [facts.check_address, facts.municipality_name]
     return "".join("".join(texts).split())
 
 
@@ -220,14 +221,20 @@ def draw(document: Document, facts: Back) -> None:
     if facts.specimen:
         draw_specimen(document)
     # 2. The words, from top to bottom.
-    y_mm = _draw_head(document, facts)
-    for section in SECTIONS:
-        y_mm = _draw_section(document, section, y_mm)
-    _draw_issuer(document, facts, y_mm)
+    with document.prepared():
+        frame = _draw_head(document)
+        y_mm = frame.top_mm + frame.height_mm
+        for section in SECTIONS:
+            y_mm = _draw_section(document, section, y_mm)
+        issuer_mm = _draw_foot(document, y_mm, specimen=facts.specimen)
+    # 3. The issuer's own data: a name may need glyphs that no form's words have.
+    _draw_address(document, facts.check_address, frame)
+    name = Box(ENGLISH_MM, issuer_mm - _ONE_LINE_MM / 2, COLUMN_MM, _ONE_LINE_MM)
+    document.value(facts.municipality_name, name, ISSUER_PT, "municipality_name", padding_mm=0.0)
 
 
-def _draw_head(document: Document, facts: Back) -> float:
-    """Draw the title, what this paper is, and the address in large; return where it ends."""
+def _draw_head(document: Document) -> Box:
+    """Draw the title, what this paper is, and the frame for the address, which is returned."""
     fonts = document.fonts
     document.text(fonts.headings, TITLE[0], MIDDLE_MM, 16.0, TITLE_PT, align=Align.CENTRE)
     document.text(fonts.values, TITLE[1], MIDDLE_MM, 23.0, SECTION_PT, align=Align.CENTRE)
@@ -237,9 +244,13 @@ def _draw_head(document: Document, facts: Back) -> float:
     document.frame(frame, _BORDER_PT)
     document.text(fonts.headings, ADDRESS[0], JAPANESE_MM, frame.top_mm + 5.0, HEADING_PT)
     document.text(fonts.values, ADDRESS[1], ENGLISH_MM, frame.top_mm + 5.0, HEADING_PT)
+    return frame
+
+
+def _draw_address(document: Document, address: str, frame: Box) -> None:
     line = Box(frame.left_mm, frame.top_mm + 14.0 - _ONE_LINE_MM / 2, frame.width_mm, _ONE_LINE_MM)
     document.value(
-        facts.check_address,
+        address,
         line,
         ADDRESS_PT,
         "check_address",
@@ -247,7 +258,6 @@ def _draw_head(document: Document, facts: Back) -> float:
         padding_mm=4.0,
         min_pt=ADDRESS_MIN_PT,
     )
-    return frame.top_mm + frame.height_mm
 
 
 def _draw_section(document: Document, section: Section, above_mm: float) -> float:
@@ -281,12 +291,12 @@ def _draw_lines(document: Document, entry: Entry, top_mm: float) -> float:
     return max(ends_mm)
 
 
-def _draw_issuer(document: Document, facts: Back, above_mm: float) -> None:
+def _draw_foot(document: Document, above_mm: float, *, specimen: bool) -> float:
+    """Draw what stands beside the issuer's name; return the name's middle."""
     fonts, middle_mm = document.fonts, above_mm + 8.0
     document.line((LEFT_MM, middle_mm - 5.5), (RIGHT_MM, middle_mm - 5.5), _BORDER_PT)
     document.text(fonts.headings, ASK[0], LEFT_MM, middle_mm, HEADING_PT)
     document.text(fonts.values, ASK[1], LEFT_MM, middle_mm + _HEADING_MM, HEADING_PT)
-    name = Box(ENGLISH_MM, middle_mm + 2.5 - _ONE_LINE_MM / 2, COLUMN_MM, _ONE_LINE_MM)
-    document.value(facts.municipality_name, name, ISSUER_PT, "municipality_name", padding_mm=0.0)
-    if facts.specimen:
+    if specimen:
         document.text(fonts.labels, SPECIMEN, MIDDLE_MM, SPECIMEN_MM, 7.0, align=Align.CENTRE)
+    return middle_mm + _HEADING_MM / 2
