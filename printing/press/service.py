@@ -301,7 +301,10 @@ def _blocking(status: PrinterStatus) -> tuple[str, ...]:
         ("printer-stopped", status.stopped),
         ("printer-not-accepting", not status.accepting),
         ("media-not-ready", MEDIA not in status.media_ready),
-        ("sides-not-supported", SIDES not in status.sides_supported),  # it would silently become one-sided
+        (
+            "sides-not-supported",
+            SIDES not in status.sides_supported,
+        ),  # one-sided in silence, or refused after the money
     )
     # A reason without a severity counts as an error (RFC 8011, 5.4.12).
     own = tuple(reason for reason in status.reasons if not reason.endswith(HARMLESS_SEVERITIES))
