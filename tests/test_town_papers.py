@@ -12,7 +12,7 @@ from deploy.demo.town_stories import STORIES, Story
 from issuance_server import documents, rules
 from issuance_server.register.store import Person
 from issuance_server.rules import Asked
-from issuance_server.settings import MunicipalitySettings
+from issuance_server.settings import MunicipalitySettings, certifier_on
 from printing.paper import certificates
 from printing.paper.errors import UndrawableText, ValueTooLong
 from printing.paper.fonts import Fonts
@@ -61,15 +61,19 @@ def person_of(town: Town, resident_id: str) -> Person:
     )
 
 
-def issuance_of(settings: MunicipalitySettings) -> Issuance:
+def issuance_of(settings: MunicipalitySettings, kind: CertificateKind) -> Issuance:
+    issued_on_jst = date(2026, 10, 1)
+    certifier = certifier_on(settings, kind, issued_on_jst)
     return Issuance(
         issue_number="990019-2026-00000001",
-        issued_on_jst=date(2026, 10, 1),
+        issued_on_jst=issued_on_jst,
         certifier=Certifier(
             municipality_code=settings.municipality_code,
             municipality_name=settings.municipality_name,
-            title=settings.certifier_title,
-            name=settings.certifier_name,
+            office=certifier.office,
+            title=certifier.title,
+            name=certifier.name,
+            seal_png=certifier.seal_png,
             specimen=settings.specimen,
         ),
         check_code="ABCDE-FGHJK-MNPQR-STUVW",
@@ -91,7 +95,7 @@ def outcome(town: Town, resident_id: str, kind: CertificateKind, scope: Scope, a
     person = person_of(town, resident_id)
     try:
         decision = rules.decide(settings, person, asked, at_utc)
-        certificates.check(fonts(), documents.certificate(person, asked, decision), issuance_of(settings))
+        certificates.check(fonts(), documents.certificate(person, asked, decision), issuance_of(settings, kind))
     except IssueError as refused:
         return refused.code
     except UndrawableText:

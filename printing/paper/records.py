@@ -149,6 +149,7 @@ class TaxationCertificate(Record, tag="taxation", frozen=True, kw_only=True):
     dependants: tuple[tuple[str, int], ...] = ()
     taxable_base_yen: int | None = None
     credits: tuple[AmountLine, ...] = ()
+    flat_rate_reduction_yen: int | None = None  # 定額減税, fiscal years 2024 and 2025
     city_income_based_yen: int | None = None
     city_per_capita_yen: int | None = None
     prefecture_income_based_yen: int | None = None
@@ -369,12 +370,17 @@ def printed_names(record: Certificate) -> tuple[str, ...]:
 
 
 class Certifier(Record, frozen=True, kw_only=True):
-    """Who certifies: office, title and name, as decided by the date on the certificate."""
+    """Who certifies: office, title, name and seal, as decided by the date on the certificate.
+
+    seal_png: the municipal seal (電子公印), one bit a pixel, and its resolution in it, from which comes its size.
+    """
 
     municipality_code: str
     municipality_name: str
+    office: str
     title: str
     name: str
+    seal_png: bytes
     specimen: bool  # prints 「見本」 on every side: invented municipalities only
 
 
