@@ -347,6 +347,7 @@ class Issuer:
             ),
             check_code=check_code,
             check_address=self._check_address,
+            latent_screen=settings.latent_screen,
         )
 
     def _back(self, settings: MunicipalitySettings) -> Back:
@@ -354,6 +355,7 @@ class Issuer:
             municipality_name=settings.municipality_name,
             check_address=self._check_address,
             specimen=settings.specimen,
+            latent_screen=settings.latent_screen,
         )
 
     def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:

@@ -11,7 +11,9 @@ from datetime import date, time
 import msgspec
 
 from printing.paper.bitmap import municipal_seal
-from printing.paper.errors import BadBitmap
+from printing.paper.errors import BadBitmap, UnknownScreen
+from printing.paper.records import STANDARD_SCREEN
+from printing.paper.screens import screen_named
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,16 +89,25 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
     municipality_name: str
     valid_from: date
     specimen: bool  # invented municipality: every paper says 見本
+    latent_screen: str = STANDARD_SCREEN  # to which its operator's printing model was calibrated
     documents: tuple[DocumentSettings, ...]
     fees: tuple[Fee, ...]
     fiscal_years: tuple[FiscalYearOpening, ...]
     certifiers: tuple[CertifierSettings, ...]
 
     def __post_init__(self) -> None:
-        """Refuse two certifiers of one document from the same day on: nobody could say whose paper it is."""
+        """Refuse what would stop papers one by one, in front of residents.
+
+        Two certifiers of one document from the same day on: nobody could say whose paper it is. A latent screen that
+        nobody calibrated.
+        """
         keys = [(kind, row.valid_from) for row in self.certifiers for kind in row.kinds or (None,)]
         if len(set(keys)) != len(keys):
             raise ValueError("certifiers: two for the same document from the same day on")
+        try:
+            screen_named(self.latent_screen)
+        except UnknownScreen as unknown:
+            raise ValueError(str(unknown)) from unknown
 
 
 def certifier_on(settings: MunicipalitySettings, kind: str, on_jst: date) -> CertifierSettings:

@@ -46,11 +46,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Scope(StrEnum):
-    """Whose entries a residence certificate shows."""
+    """Whose entries a document shows."""
 
     SELF = "self"
     MEMBERS = "members"
-    HOUSEHOLD = "household"
+    HOUSEHOLD = "household"  # everybody: of the household, or of the family register
 
 
 # 1. challenge
@@ -97,7 +97,10 @@ class MemberOffer(Message, frozen=True, kw_only=True):
 
 
 class Offer(Message, frozen=True, kw_only=True):
-    """One document that a municipality offers this person, or why not."""
+    """One document that a municipality offers this person, or why not.
+
+    scopes: the only ones that are taken for this document. least_items: so many of its items must be chosen.
+    """
 
     municipality_code: str
     municipality_name: str
@@ -108,6 +111,7 @@ class Offer(Message, frozen=True, kw_only=True):
     available_again: str | None  # for NOT_OFFERED_NOW: when, ISO 8601 with JST offset
     scopes: tuple[Scope, ...]
     items: tuple[ItemOffer, ...]
+    least_items: Annotated[int, msgspec.Meta(ge=0)] = 0
     fiscal_years: tuple[int, ...]
     members: tuple[MemberOffer, ...]
 
@@ -139,7 +143,11 @@ class PrepareRequest(Message, frozen=True, kw_only=True):
 
 
 class PreparedOrder(Message, frozen=True, kw_only=True):
-    """What was prepared; the PDF itself is the answer's body."""
+    """What was prepared; the PDF itself is the answer's body.
+
+    masked_requester: the card's holder as the issuing municipality knows them, for 「この方はあなたですか」: of two
+    municipalities each has its own link from the card, and each must be looked at.
+    """
 
     order_id: str
     municipality_code: str
@@ -147,6 +155,7 @@ class PreparedOrder(Message, frozen=True, kw_only=True):
     kind: str
     title: str
     masked_names: tuple[str, ...]
+    masked_requester: str = ""
     items: tuple[str, ...]
     fiscal_year: int | None
     issue_number: str

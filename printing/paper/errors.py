@@ -62,5 +62,13 @@ class NoEra(PaperError):
         super().__init__("date: before 1873-01-01 the official calendar was another one")
 
 
+class UnknownScreen(PaperError):
+    """A screen of the latent pattern that no printer model has."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"latent_screen: {name!r} is none of the calibrated screens")
+        self.name = name
+
+
 class FontMissing(PaperError):
     """A font file is not there; the message names the Debian package that brings it."""

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
+STANDARD_SCREEN = "standard"  # the latent pattern of a printing model that was not calibrated
+
 
 class CertificateKind(StrEnum):
     """The documents; the values are the words on the wire, in journals and in settings."""
@@ -392,6 +394,7 @@ class Issuance(Record, frozen=True, kw_only=True):
     certifier: Certifier
     check_code: str  # >= 80 bits in readable groups
     check_address: str  # the official page's address, to be typed
+    latent_screen: str = STANDARD_SCREEN  # which of latent_screens.json the printing model was calibrated to
 
 
 class Back(Record, frozen=True, kw_only=True):
@@ -400,6 +403,7 @@ class Back(Record, frozen=True, kw_only=True):
     municipality_name: str
     check_address: str
     specimen: bool
+    latent_screen: str = STANDARD_SCREEN
 
 
 def back_of(issuance: Issuance) -> Back:
@@ -409,4 +413,5 @@ def back_of(issuance: Issuance) -> Back:
         municipality_name=certifier.municipality_name,
         check_address=issuance.check_address,
         specimen=certifier.specimen,
+        latent_screen=issuance.latent_screen,
     )

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from printing.paper import latent
 from printing.paper.marks import draw_specimen
 from printing.paper.page import Align, Box, Document
 from printing.paper.records import Back
+from printing.paper.screens import screen_named
 
 LEFT_MM = 15.0
 RIGHT_MM = 195.0
@@ -218,6 +220,7 @@ def draw(document: Document, facts: Back) -> None:
     Errors: ValueTooLong, UndrawableText, of the issuer's own data alone.
     """
     # 1. What lies under the words.
+    latent.draw(document, latent.tile(document.fonts, screen_named(facts.latent_screen)))
     if facts.specimen:
         draw_specimen(document)
     # 2. The words, from top to bottom.

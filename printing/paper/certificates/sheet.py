@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from printing.paper import latent
 from printing.paper.bitmap import municipal_seal
 from printing.paper.certificates import back
 from printing.paper.era import era_date
@@ -11,6 +12,7 @@ from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
 from printing.paper.records import Issuance, back_of
+from printing.paper.screens import screen_named
 
 LEFT_MM = 15.0
 WIDTH_MM = 180.0
@@ -69,7 +71,8 @@ class SheetWords:
 
 
 def draw_head(document: Document, words: SheetWords, issuance: Issuance) -> None:
-    """Draw specimen mark, title and subtitle; everything else is drawn over it."""
+    """Draw latent pattern, specimen mark, title and subtitle; everything else is drawn over them."""
+    latent.draw(document, latent.tile(document.fonts, screen_named(issuance.latent_screen)))
     if issuance.certifier.specimen:
         draw_specimen(document)
     fonts = document.fonts
