@@ -14,6 +14,7 @@ from printing.paper.era import era_date, fiscal_year_words, western_date
 from printing.paper.recheck import Expected, Subject
 from printing.paper.records import (
     AmountLine,
+    Back,
     Certificate,
     CertificateKind,
     ForeignResidentItems,
@@ -39,7 +40,9 @@ def certificate(person: Person, asked: Asked, decision: Decision) -> Certificate
     return _residence(person, asked, decision)
 
 
-def expected(person: Person, asked: Asked, decision: Decision, issue_number: str, pages: int) -> Expected:
+def expected(
+    person: Person, asked: Asked, decision: Decision, *, issue_number: str, sheets: int, back: Back
+) -> Expected:
     """Return what the finished paper must say, from the register and the decision and not from the record drawn."""
     if decision.kind is CertificateKind.RESIDENCE:
         address = person.household.address
@@ -56,7 +59,8 @@ def expected(person: Person, asked: Asked, decision: Decision, issue_number: str
         address=address,
         headings=headings,
         issue_number=issue_number,
-        pages=pages,
+        sheets=sheets,
+        back=back,
     )
 
 

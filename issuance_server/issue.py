@@ -42,7 +42,7 @@ from printing.paper import certificates, recheck, seal
 from printing.paper.errors import NoEra, PaperError, UndrawableText, UnknownFiscalYear, ValueTooLong
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
-from printing.paper.records import Certificate, Certifier, Issuance
+from printing.paper.records import Back, Certificate, Certifier, Issuance
 from protocol import grant as grants
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest
@@ -318,7 +318,12 @@ class Issuer:
             ),
             municipality_name=draft.settings.municipality_name,
             expected=documents.expected(
-                draft.person, draft.asked, draft.decision, issue_number, certificates.pages(draft.certificate)
+                draft.person,
+                draft.asked,
+                draft.decision,
+                issue_number=issue_number,
+                sheets=certificates.sheets(draft.certificate),
+                back=self._back(draft.settings),
             ),
             binding=draft.request.binding,
             salt=self._random_bytes(_SALT_BYTES),
@@ -342,6 +347,14 @@ class Issuer:
             ),
             check_code=check_code,
             check_address=self._check_address,
+            latent_screen=settings.latent_screen,
+        )
+
+    def _back(self, settings: MunicipalitySettings) -> Back:
+        return Back(
+            municipality_name=settings.municipality_name,
+            check_address=self._check_address,
+            specimen=settings.specimen,
             latent_screen=settings.latent_screen,
         )
 
@@ -383,7 +396,7 @@ class Issuer:
                     ),
                     "new_statement_sha256": seal.statement_digest(seal_text),
                     "new_pdf_sha256": digest,
-                    "new_pages": snapshot.expected.pages,
+                    "new_sheets": snapshot.expected.sheets,
                     "new_expires_at_utc": expires_at_utc,
                 },
             )
@@ -522,7 +535,7 @@ def _prepared(order: Order, snapshot: Snapshot, pdf_sha256: bytes, expires_at_ut
         items=snapshot.asked.items,
         fiscal_year=snapshot.asked.fiscal_year,
         issue_number=order.issue_number,
-        pages=snapshot.expected.pages,
+        sheets=snapshot.expected.sheets,
         fee_yen=order.fee_yen,
         pdf_sha256=pdf_sha256,
         expires_at_utc=expires_at_utc,

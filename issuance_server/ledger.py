@@ -151,7 +151,7 @@ class Order:
     expires_at_utc: datetime
     seal_blob: bytes | None
     pdf_sha256: bytes | None
-    pages: int | None
+    sheets: int | None
     grant_fingerprint: bytes | None
     grant_bytes: bytes | None
     grant_signature: bytes | None
@@ -167,7 +167,7 @@ _ROW = tuple(orders.c[name] for name in Order.__dataclass_fields__)
 _LATER = (
     "seal_blob",
     "pdf_sha256",
-    "pages",
+    "sheets",
     "grant_fingerprint",
     "grant_bytes",
     "grant_signature",
@@ -217,7 +217,7 @@ _MOVE = _guarded()
 _MOVES: Mapping[OrderEvent, Update] = {
     # The lease stands in the guard too: a late result of a worker that lost it is thrown away.
     _E.PREPARE: _guarded(
-        "seal_blob", "seal_for_code", "statement_sha256", "pdf_sha256", "pages", "expires_at_utc"
+        "seal_blob", "seal_for_code", "statement_sha256", "pdf_sha256", "sheets", "expires_at_utc"
     ).where(orders.c.lease_until_utc == bindparam("lease")),
     _E.GRANT: _guarded("grant_fingerprint", "grant_bytes", "grant_signature", "payment_id"),
     _E.PRINTED: _guarded("sheets_out"),

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0005"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -205,7 +205,7 @@ orders = Table(
     Column("seal_for_code", LargeBinary),  # the same text, under a key that only the printed check code gives
     Column("statement_sha256", LargeBinary(32), unique=True, index=True),  # what the paper's status is asked by
     Column("pdf_sha256", LargeBinary(32)),
-    Column("pages", Integer),
+    Column("sheets", Integer),
     Column("grant_fingerprint", LargeBinary(32)),
     Column("grant_bytes", LargeBinary),
     Column("grant_signature", LargeBinary),

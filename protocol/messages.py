@@ -159,7 +159,7 @@ class PreparedOrder(Message, frozen=True, kw_only=True):
     items: tuple[str, ...]
     fiscal_year: int | None
     issue_number: str
-    pages: int
+    sheets: int  # of paper; the PDF has a front and a back of each
     fee_yen: int
     pdf_sha256: bytes
     expires_at_utc: datetime

@@ -26,7 +26,6 @@ class PrinterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     cups_socket: Path
     queue: NonEmpty
     printer_uri: NonEmpty
-    sides: Literal["one-sided", "two-sided-long-edge"]
     spool_folders: tuple[Path, ...]
     impressions: bool
     sheets: bool

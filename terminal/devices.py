@@ -64,7 +64,7 @@ class PressDevice(Protocol):
         """Return whether paper would come out now."""
         ...
 
-    def submit(self, order_id: str, pdf: bytes, pages: int, sha256: bytes) -> HeldJob:
+    def submit(self, order_id: str, pdf: bytes, sheets: int, sha256: bytes) -> HeldJob:
         """Send a document into a held job."""
         ...
 
@@ -164,19 +164,18 @@ class WorkerCard:
 
 
 class WorkerPress:
-    """`PressDevice` over the printing worker; sides as the queue takes them."""
+    """`PressDevice` over the printing worker."""
 
-    def __init__(self, worker: CallableWorker, sides: str) -> None:
+    def __init__(self, worker: CallableWorker) -> None:
         self._worker = worker
-        self._sides = sides
 
     def check(self) -> PrinterState:
         """See the port."""
-        return cast(PrinterState, self._worker.call("check", self._sides, timeout_s=PRESS_TIMEOUT_S))
+        return cast(PrinterState, self._worker.call("check", timeout_s=PRESS_TIMEOUT_S))
 
-    def submit(self, order_id: str, pdf: bytes, pages: int, sha256: bytes) -> HeldJob:
+    def submit(self, order_id: str, pdf: bytes, sheets: int, sha256: bytes) -> HeldJob:
         """See the port."""
-        arguments = (order_id, pdf, pages, sha256, self._sides)
+        arguments = (order_id, pdf, sheets, sha256)
         return cast(HeldJob, self._worker.call("submit", *arguments, timeout_s=PRESS_TIMEOUT_S))
 
     def counters(self) -> Counters:

@@ -57,8 +57,6 @@ class Effects:
         identity: Identity,
         guard: PaperGuard,
         sources: Sources,
-        *,
-        two_sided: bool,
     ) -> None:
         self._journal = journal
         self._devices = devices
@@ -66,7 +64,6 @@ class Effects:
         self._thumbprint = key_thumbprint(identity.key.public_key())
         self._guard = guard
         self._sources = sources
-        self._two_sided = two_sided
         self.memory = Memory()
         self.reader_gone = False
         self.events_refused: str | None = None
@@ -175,8 +172,7 @@ class Effects:
             log.warning("not prepared", error=type(error).__name__, rule=getattr(error, "rule", ""))
             raise
         papers = [memory.papers[order_id] for order_id in order_ids]
-        pages = papers[0].prepared.pages
-        return v.Prepared(payment_id, tuple(p.prepared for p in papers), -(-pages // 2) if self._two_sided else pages)
+        return v.Prepared(payment_id, tuple(p.prepared for p in papers))
 
     def _prepare_call(self, order_id: str, choice: v.Choice, memory: Memory) -> Call:
         request = messages.PrepareRequest(
@@ -252,7 +248,7 @@ class Effects:
 
     def _submit_held(self, paper: Paper, sha256: bytes) -> Generator[Call, Any, tuple[HeldJob, Counters]]:
         press, order_id = self._devices.press, paper.prepared.order_id
-        submit = (order_id, paper.pdf, paper.prepared.pages, sha256)
+        submit = (order_id, paper.pdf, paper.prepared.sheets, sha256)
         try:
             job: HeldJob = yield Call(Lane.PRESS, "press.submit", lambda: press.submit(*submit))
             before: Counters = yield Call(Lane.PRESS, "press.counters", press.counters)

@@ -198,7 +198,7 @@ def choose(visit: Visit, event: v.Choose) -> Step:
 
 
 def prepared(visit: Visit, event: v.Prepared) -> Step:
-    orders = tuple(Order(p.order_id, p, event.sheets_each) for p in event.orders)
+    orders = tuple(Order(p.order_id, p, p.sheets) for p in event.orders)
     confirming = replace(visit, state=State.CONFIRMING, orders=orders, current=0, payment_id=event.payment_id)
     return confirming, ()
 

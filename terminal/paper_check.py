@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 from printing.paper import seal
+from printing.press.cups import check_pdf
+from printing.press.errors import PdfRefused
 from protocol import grant as grants
 from protocol.binding import binding
 from protocol.messages import GrantAnswer
@@ -27,6 +29,7 @@ class PaperCheck(StrEnum):
     """The checks, each by the fault that it catches."""
 
     PREPARED_DIGEST = "prepared-digest"  # other bytes than the server prepared for this order, before money is taken
+    SHEETS = "sheets"  # a back too few or a page too many: what follows would print on the wrong side
     PRINTED_SEAL = "printed-seal"  # a seal that is unreadable, forged, another municipality's or another document's
     BINDING = "binding"  # a genuine paper of another order, visit or card
     GRANT = "grant"  # a grant that is forged, another order's, another document's or another terminal's
@@ -76,14 +79,20 @@ class PaperGuard:
             _require_digest(PaperCheck.PREPARED_DIGEST, paper.pdf, prepared.pdf_sha256)
             if prepared.order_id != order_id:
                 raise PaperMismatch(PaperCheck.PREPARED_DIGEST, "prepared for another order")
-        # 2. What is printed: the seal as a receiver would read it, under this municipality's keys alone.
+        # 2. A front and a back, both A4, for every sheet that the resident is told of.
+        if PaperCheck.SHEETS in self.checks:
+            try:
+                check_pdf(paper.pdf, prepared.sheets)
+            except PdfRefused as error:
+                raise PaperMismatch(PaperCheck.SHEETS, error.detail) from error
+        # 3. What is printed: the seal as a receiver would read it, under this municipality's keys alone.
         if PaperCheck.PRINTED_SEAL not in self.checks:
             return  # what an unverified seal states binds nothing
         content = self._printed_seal(paper)
         stated = (content.municipality_code, content.kind.value, content.issue_number)
         if stated != (prepared.municipality_code, prepared.kind, prepared.issue_number):
             raise PaperMismatch(PaperCheck.PRINTED_SEAL, "the seal states another document")
-        # 3. Our own secret and the card that was read: no paper of another visit can carry this.
+        # 4. Our own secret and the card that was read: no paper of another visit can carry this.
         if PaperCheck.BINDING in self.checks:
             expected = binding(order_id, visit_secret, certificate_sha256)
             if not hmac.compare_digest(content.binding, expected):

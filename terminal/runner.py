@@ -149,7 +149,6 @@ class Runner:
         identity: Identity,
         guard: PaperGuard,
         *,
-        two_sided: bool,
         sources: Sources | None = None,
         timeout_s: dict[State, float] | None = None,
     ) -> None:
@@ -157,7 +156,6 @@ class Runner:
         self._devices = devices
         self._identity = identity
         self._guard = guard
-        self._two_sided = two_sided
         self._sources = sources or Sources(time.monotonic)
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
@@ -239,9 +237,7 @@ class Runner:
     def _run(self) -> None:
         try:
             journal = self._open_journal()
-            effects = Effects(
-                journal, self._devices, self._identity, self._guard, self._sources, two_sided=self._two_sided
-            )
+            effects = Effects(journal, self._devices, self._identity, self._guard, self._sources)
             effects.boot()
         except Exception as error:  # noqa: BLE001 - start() raises it
             self._start_error = error

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 
@@ -27,7 +27,6 @@ from terminal.runner import Runner
 from terminal.workers import Worker
 
 Tell = Callable[[object], None]
-ONE_SIDED: Final = "one-sided"
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,9 @@ def build(config: TerminalConfig, coin_unit: CoinUnitFactory, checks: frozenset[
     payment = Worker("payment", coin_unit, (str(config.coin_unit),), tell)
     runner = Runner(
         lambda: Journal(config.journal),
-        Devices(WorkerCard(card), WorkerPress(press, config.printer.sides), WorkerCoinUnit(payment), client),
+        Devices(WorkerCard(card), WorkerPress(press), WorkerCoinUnit(payment), client),
         Identity(config.terminal_id, key),
         PaperGuard(config.terminal_id, follow_trust(config.trust_file), checks),
-        two_sided=config.printer.sides != ONE_SIDED,
     )
     built.append(runner)
     return Terminal(runner, (card, press, payment), client)

@@ -280,7 +280,6 @@ class Prepared:
 
     payment_id: str
     orders: tuple[PreparedOrder, ...]
-    sheets_each: int
 
 
 @dataclass(frozen=True, slots=True)

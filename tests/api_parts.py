@@ -110,7 +110,7 @@ def _prepared(caller: Caller, order_id: str) -> PreparedOrder:
         items=(),
         fiscal_year=None,
         issue_number="R8-1",
-        pages=1,
+        sheets=1,
         fee_yen=200,
         pdf_sha256=hashlib.sha256(PDF).digest(),
         expires_at_utc=caller.expires_at_utc,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from printing.paper.certificates import pages, render, title
+from printing.paper.certificates import render, sheets, title
 from printing.paper.era import era_date, fiscal_year_words, western_date
-from printing.paper.recheck import Expected, Subject, page_texts
+from printing.paper.recheck import Expected, Subject
 from printing.paper.records import (
     Certificate,
     FamilyRegister,
@@ -17,8 +17,9 @@ from printing.paper.records import (
     StatedPerson,
     SupplementaryRegisterCopy,
     TaxPaymentCertificate,
+    back_of,
 )
-from tests.paper_samples import ISSUANCE, fonts, names
+from tests.paper_samples import ISSUANCE, fonts, front_texts, names
 from tests.paper_samples_more import (
     ABROAD,
     ADOPTED,
@@ -63,7 +64,7 @@ SAMPLES: list[Certificate] = [
 
 
 def text_of(record: Certificate, issuance: Issuance = ISSUANCE) -> str:
-    return "\n".join(page_texts(render(fonts(), record, issuance, "MDG1:TEST")))
+    return "\n".join(front_texts(render(fonts(), record, issuance, "MDG1:TEST")))
 
 
 def _born_words(person: object) -> str:
@@ -103,7 +104,8 @@ def expected_of(record: Certificate) -> Expected:
         domicile=domicile,
         headings=headings,
         issue_number=ISSUANCE.issue_number,
-        pages=pages(record),
+        sheets=sheets(record),
+        back=back_of(ISSUANCE),
     )
 
 

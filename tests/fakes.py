@@ -150,11 +150,11 @@ class FakePress:
         self.cues.play("check")
         return self.state
 
-    def submit(self, order_id: str, pdf: bytes, pages: int, sha256: bytes) -> HeldJob:
+    def submit(self, order_id: str, pdf: bytes, sheets: int, sha256: bytes) -> HeldJob:
         self.cues.play("submit")
         self.held[order_id] = pdf
         self.printed_digests.append(sha256)
-        return HeldJob(len(self.printed_digests), order_id, pages, pages)
+        return HeldJob(len(self.printed_digests), order_id, sheets)
 
     def counters(self) -> Counters:
         self.cues.play("counters")
@@ -172,7 +172,7 @@ class FakePress:
         if verdict.outcome is Outcome.PRINTED:
             self.tell(SheetProgress(job.order_id, job.sheets, job.sheets))
             self.papers.append((job.order_id, self.held[job.order_id]))
-            self.meter += job.sheets
+            self.meter += 2 * job.sheets
         return verdict
 
     def cancel(self, job: HeldJob) -> None:
@@ -341,7 +341,7 @@ class FakeServer:
             items=(),
             fiscal_year=None,
             issue_number=number,
-            pages=1,
+            sheets=1,
             fee_yen=self.fee_yen,
             pdf_sha256=hashlib.sha256(pdf).digest(),
             expires_at_utc=datetime.now(UTC) + timedelta(minutes=10),
@@ -402,7 +402,7 @@ class FakeServer:
 
 
 def page_with_code(text: str) -> bytes:
-    """Return an A4 page with one QR code on it."""
+    """Return a sheet, its front with one QR code on it."""
     code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
     image: Any = code.to_image(scale=1, add_quiet_zones=False)  # a buffer, though its stub does not say so
     side, modules = int(image.shape[0]), bytes(image)
@@ -413,6 +413,8 @@ def page_with_code(text: str) -> bytes:
         if module == 0:
             x_pt, y_pt = 300 + index % side * module_pt, 700 - index // side * module_pt
             canvas.rect(x_pt, y_pt, module_pt, module_pt, stroke=0, fill=1)
+    canvas.showPage()
+    canvas.drawString(72, 72, "the back")
     canvas.save()
     return stream.getvalue()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 from PIL import Image
 
-from printing.paper.certificates import pages, render, title
+from printing.paper.certificates import render, sheets, title
 from printing.paper.records import Certificate, Issuance
 from printing.paper.seal import SEAL_PREFIX, max_seal_chars
 from tests.gallery_exhibits import exhibits
@@ -23,6 +23,8 @@ from tests.photocopier import SCANNER_DPI, copied, seen
 FOLDER = Path(__file__).parents[1] / "docs" / "gallery"
 DRAWN_DPI = 600  # the screens of the latent pattern are whole pixels here; shown smaller, they are what an eye sees
 DPI = 100
+FRONT, BACK = 0, 1  # where a sheet's sides stand in the file
+BACK_PICTURE = "back.png"
 LATENT = "latent.png"
 LATENT_DPI = 150
 _LATENT_MM = (100.0, 70.0)  # of the sheet's upper left corner
@@ -42,7 +44,7 @@ _CODE_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def pictures(record: Certificate, issuance: Issuance = ISSUANCE) -> Iterator[bytes]:
-    """Yield a PNG of every sheet; the code on it has a real one's greatest length, but is nobody's signature."""
+    """Yield a PNG of every front; the code on it has a real one's greatest length, but is nobody's signature."""
     for sheet in _drawn(record, issuance):
         yield _png(seen(sheet, DPI))
 
@@ -60,13 +62,13 @@ def latent_picture(record: Certificate) -> bytes:
     return out.getvalue()
 
 
-def _drawn(record: Certificate, issuance: Issuance) -> Iterator[Image.Image]:
+def _drawn(record: Certificate, issuance: Issuance, side: int = FRONT) -> Iterator[Image.Image]:
     length = max_seal_chars(record) - len(SEAL_PREFIX)
     stream = hashlib.shake_256(record.__class__.__name__.encode()).digest(length)
     code = SEAL_PREFIX + "".join(_CODE_LETTERS[byte % len(_CODE_LETTERS)] for byte in stream)
     document = pdfium.PdfDocument(render(fonts(), record, issuance, code))
     try:
-        for index in range(len(document)):
+        for index in range(side, len(document), 2):
             yield document[index].render(scale=DRAWN_DPI / 72, no_smoothimage=True).to_pil().convert("RGB")
     finally:
         document.close()
@@ -89,14 +91,17 @@ def main() -> None:
         "# Gallery",
         "",
         "Every kind of certificate as it is drawn, made by `make gallery`. All people, addresses and numbers are",
-        "invented; the codes have a real one's greatest length, but are nobody's signature.",
+        "invented; the codes have a real one's greatest length, but are nobody's signature. Every sheet is printed on",
+        "both sides: the fronts stand here, and after them the back, which is the same for every paper of an issuer.",
     ]
     for exhibit in exhibits():
         lines += ["", f"## {title(exhibit.record)}: {exhibit.shows}", ""]
         for number, png in enumerate(pictures(exhibit.record, exhibit.issuance), start=1):
-            name = f"{exhibit.file}.png" if pages(exhibit.record) == 1 else f"{exhibit.file}-{number}.png"
+            name = f"{exhibit.file}.png" if sheets(exhibit.record) == 1 else f"{exhibit.file}-{number}.png"
             (FOLDER / name).write_bytes(png)
             lines.append(f"![{title(exhibit.record)}, {exhibit.shows}, sheet {number}]({name})")
+    (FOLDER / BACK_PICTURE).write_bytes(_png(seen(next(_drawn(exhibits()[0].record, ISSUANCE, BACK)), DPI)))
+    lines += ["", "## The back of every sheet", "", f"![How to check the certificate]({BACK_PICTURE})"]
     (FOLDER / LATENT).write_bytes(latent_picture(exhibits()[0].record))
     lines += ["", "## Latent 複写: a sheet as an eye has it at 300 mm, and its copy by a model of a copier", ""]
     lines.append(f"![A sheet's corner, and the same corner of its copy, where 複写 appears]({LATENT})")

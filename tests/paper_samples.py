@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from deploy.demo.seal_pictures import square_seal_png
 from printing.paper.fonts import Fonts
+from printing.paper.recheck import page_texts
 from printing.paper.records import (
     AmountLine,
     Certificate,
@@ -156,3 +157,8 @@ def key_pair(curve: ec.EllipticCurve | None = None) -> tuple[bytes, bytes]:
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private, public
+
+
+def front_texts(pdf: bytes) -> list[str]:
+    """Return the text of every sheet's front; what stands on the backs is nobody's."""
+    return page_texts(pdf)[::2]

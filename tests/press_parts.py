@@ -26,17 +26,16 @@ from printing.press.service import HeldJob, PressService, SheetProgress
 from printing.press.verdict import Capabilities, PaperOutlet
 
 QUEUE = "sheets"
-ONE_SIDED = "one-sided"
 IPPEVEPRINTER = Capabilities(
     impressions=True, sheets=False, lifetime_counter=False, path_sensor=False, outlet=PaperOutlet.OPEN_TRAY
 )
 
 
-def pdf(pages: int = 1, words: str = "sheet", size: tuple[float, float] = A4) -> bytes:
-    """Draw a document of so many pages."""
+def pdf(sheets: int = 1, words: str = "page", size: tuple[float, float] = A4, *, sides: int = 2) -> bytes:
+    """Draw a document of so many sheets."""
     out = BytesIO()
     canvas = Canvas(out, pagesize=size)
-    for number in range(pages):
+    for number in range(sides * sheets):
         canvas.drawString(72, 72, f"{words} {number + 1}")
         canvas.showPage()
     canvas.save()
@@ -82,9 +81,9 @@ class Parts:
         self.cups = Cups(self.cupsd.socket, QUEUE)
         self.at_printer = Printer(self.printer.uri, "madoguchi")
 
-    def submit(self, order_id: str, document: bytes, pages: int = 1, sides: str = ONE_SIDED) -> HeldJob:
+    def submit(self, order_id: str, document: bytes, sheets: int = 1) -> HeldJob:
         """Submit with the right digest."""
-        return self.service.submit(order_id, document, pages, digest(document), sides)
+        return self.service.submit(order_id, document, sheets, digest(document))
 
     def close(self) -> None:
         """Close what holds sockets."""
@@ -93,14 +92,17 @@ class Parts:
 
 
 @contextmanager
-def press_parts(folder: Path, command: str | None = None) -> Iterator[Parts]:
+def press_parts(folder: Path, command: str | None = None, *, two_sided: bool = True) -> Iterator[Parts]:
     """Bring the parts up; `command` is the text of a script that the printer runs in place of its paper feed."""
     script = None
     if command is not None:
         script = folder / "command"
         script.write_text(f"#!/bin/sh\n{command}\n")
         script.chmod(0o755)
-    with PrivateCupsd(folder / "cups") as cupsd, IppEvePrinter(folder / "printer", folder / "out", script) as printer:
+    with (
+        PrivateCupsd(folder / "cups") as cupsd,
+        IppEvePrinter(folder / "printer", folder / "out", script, two_sided=two_sided) as printer,
+    ):
         cupsd.add_raw_queue(QUEUE, printer.uri)
         parts = Parts(cupsd, printer)
         try:

@@ -82,7 +82,7 @@ def prepared(n: int = 0) -> PreparedOrder:
         items=("relationship", "individual_number"),
         fiscal_year=None,
         issue_number="2025-000123",
-        pages=2,
+        sheets=2,
         fee_yen=300,
         pdf_sha256=b"\0" * 32,
         expires_at_utc=datetime(2025, 6, 1, tzinfo=UTC),

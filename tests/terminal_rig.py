@@ -47,7 +47,6 @@ class Rig:
             Devices(self.card, self.press, self.coins, self.server),
             Identity(TERMINAL_ID, self.key),
             PaperGuard(TERMINAL_ID, self.server.trust, checks),
-            two_sided=False,
             sources=Sources(lambda: time.monotonic() + self.skip_s),
             timeout_s=timeout_s,
         )

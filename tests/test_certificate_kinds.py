@@ -8,13 +8,13 @@ import pikepdf
 import pytest
 
 from deploy.demo.seal_pictures import round_seal_png
-from printing.paper.certificates import LAYOUTS, check, pages, render, title, undrawable
+from printing.paper.certificates import LAYOUTS, check, render, sheets, title, undrawable
 from printing.paper.certificates.wording import wording
 from printing.paper.errors import InconsistentRecord, PaperError, ValueTooLong
-from printing.paper.recheck import RecheckFailed, page_texts, recheck
+from printing.paper.recheck import RecheckFailed, recheck
 from printing.paper.records import Certificate, CertificateKind, SupplementaryItem, SupplementaryRegisterCopy, kind_of
 from tests.certificate_parts import ADDRESSES, FAMILY, FULL, LONG, NOTHING_BUT_NAMES, SAMPLES, expected_of, text_of
-from tests.paper_samples import ISSUANCE, JAPANESE, TAXED, bare, fonts, line, names
+from tests.paper_samples import ISSUANCE, JAPANESE, TAXED, bare, fonts, front_texts, line, names
 from tests.paper_samples import residence as residence_sample
 from tests.paper_samples_more import (
     ABROAD,
@@ -61,7 +61,7 @@ def test_other_peoples_tools_accept_the_paper(record: Certificate, tmp_path: Pat
     for words in (*names(record), title(record), ISSUANCE.issue_number, ISSUANCE.check_code):
         assert words in text
     with pikepdf.open(path) as pdf:
-        assert len(pdf.pages) == pages(record)
+        assert len(pdf.pages) == 2 * sheets(record)
 
 
 @pytest.mark.parametrize("record", SAMPLES)
@@ -75,7 +75,7 @@ def test_a_right_paper_passes_the_recheck_and_another_does_not(record: Certifica
         "born_on": replace(right, people=(replace(first, born_on="昭和1年1月1日"), *right.people[1:])),
         "address": replace(right, address="みほん県みほん市"),
         "domicile": replace(right, domicile="みほん県みほん市"),
-        "pages": replace(right, pages=right.pages + 1),
+        "pages": replace(right, sheets=right.sheets + 1),
         "headings": replace(right, headings=("住民票の写し",)),
         "issue_number": replace(right, issue_number="2026-00001235"),
     }
@@ -94,7 +94,7 @@ def test_same_input_same_bytes_and_check_agrees(record: Certificate) -> None:
 
 @pytest.mark.parametrize("record", SAMPLES)
 def test_every_sheet_is_numbered_and_the_last_one_certifies(record: Certificate) -> None:
-    texts = page_texts(render(fonts(), record, ISSUANCE, "MDG1:TEST"))
+    texts = front_texts(render(fonts(), record, ISSUANCE, "MDG1:TEST"))
     total = len(texts)
     for number, text in enumerate(texts, start=1):
         assert text.rstrip().endswith(f"{number}/{total}")
@@ -209,7 +209,7 @@ def test_one_person_more_is_on_no_paper() -> None:
         more = replace(record, people=(*record.people, record.people[0]))
         assert len(names(more)) == len(names(record)) + 1
         with pytest.raises(RecheckFailed, match="names"):
-            recheck(render(fonts(), more, ISSUANCE, "MDG1:TEST"), replace(expected_of(record), pages=pages(more)))
+            recheck(render(fonts(), more, ISSUANCE, "MDG1:TEST"), replace(expected_of(record), sheets=sheets(more)))
     assert names(residence_sample(bare("見本 一"))) == ("見本 一",)
 
 

@@ -8,9 +8,8 @@ import msgspec
 import pikepdf
 import pytest
 
-from printing.paper.certificates import check, pages, render, title, undrawable
+from printing.paper.certificates import check, render, sheets, title, undrawable
 from printing.paper.errors import InconsistentRecord, NoEra, PaperError, ValueTooLong, WrongVocabulary
-from printing.paper.recheck import page_texts
 from printing.paper.records import (
     Certificate,
     ForeignResidentItems,
@@ -32,6 +31,7 @@ from tests.paper_samples import (
     WITHHELD,
     bare,
     fonts,
+    front_texts,
     line,
     names,
     residence,
@@ -43,7 +43,7 @@ NINE = residence(JAPANESE, FOREIGN, *(bare(f"見本 {n}郎") for n in "一二三
 
 
 def text_of(record: Certificate, issuance: Issuance = ISSUANCE) -> str:
-    return "\n".join(page_texts(render(fonts(), record, issuance, "MDG1:TEST")))
+    return "\n".join(front_texts(render(fonts(), record, issuance, "MDG1:TEST")))
 
 
 def foreign(**changes: object) -> ResidencePerson:
@@ -62,16 +62,16 @@ def test_other_peoples_tools_accept_the_paper(record: Certificate, tmp_path: Pat
         assert name in text
     listed = subprocess.run(["pdffonts", path], capture_output=True, text=True, timeout=30, check=True).stdout
     rows = [row.split() for row in listed.splitlines()[2:]]
-    assert len(rows) == 2  # one subset a face
-    assert [row[-5:-2] for row in rows] == [["yes", "yes", "yes"]] * 2  # embedded, subset, with Unicode
+    assert len(rows) == 2 + 3  # one subset a face of what is the paper's own, and one of the back's words
+    assert [row[-5:-2] for row in rows] == [["yes", "yes", "yes"]] * 5  # embedded, subset, with Unicode
     with pikepdf.open(path) as pdf:
-        assert len(pdf.pages) == pages(record)
+        assert len(pdf.pages) == 2 * sheets(record)
         assert all([round(float(x), 3) for x in page.mediabox] == [0, 0, 595.276, 841.89] for page in pdf.pages)
 
 
 def test_household_of_nine_takes_three_sheets() -> None:
-    texts = page_texts(render(fonts(), NINE, ISSUANCE, "MDG1:TEST"))
-    assert pages(NINE) == len(texts) == 3
+    texts = front_texts(render(fonts(), NINE, ISSUANCE, "MDG1:TEST"))
+    assert sheets(NINE) == len(texts) == 3
     for number, text in enumerate(texts, start=1):
         assert text.rstrip().endswith(f"{number}/3")
         assert f"発行番号 {ISSUANCE.issue_number}" in text
@@ -83,10 +83,10 @@ def test_household_of_nine_takes_three_sheets() -> None:
     assert ["以下余白" in text for text in texts] == [False, False, True]
 
 
-@pytest.mark.parametrize(("people", "sheets"), [(1, 1), (4, 1), (5, 2), (8, 2)])
-def test_four_people_a_sheet(people: int, sheets: int) -> None:
+@pytest.mark.parametrize(("people", "total"), [(1, 1), (4, 1), (5, 2), (8, 2)])
+def test_four_people_a_sheet(people: int, total: int) -> None:
     record = residence(*[bare("見本 一")] * people)
-    assert pages(record) == sheets
+    assert sheets(record) == total
     assert ("以下余白" in text_of(record)) == (people % 4 != 0)
 
 

@@ -17,7 +17,7 @@ from reportlab.lib.pagesizes import A4, A5, LETTER, landscape
 from printing.press import errors
 from printing.press.cups import REQUESTING_USER, Cups, check_pdf
 from printing.press.verdict import Outcome
-from tests.press_parts import ONE_SIDED, QUEUE, Parts, digest, memory_folder, pdf, press_parts, wait_for
+from tests.press_parts import QUEUE, Parts, digest, memory_folder, pdf, press_parts, wait_for
 
 
 @pytest.fixture
@@ -41,49 +41,50 @@ def changed(document: bytes, key: str, value: object) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("pages", [1, 2, 7])
-def test_an_a4_document_is_sent(pages: int) -> None:
-    check_pdf(pdf(pages), pages)
+@pytest.mark.parametrize("sheets", [1, 2, 7])
+def test_an_a4_document_is_sent(sheets: int) -> None:
+    check_pdf(pdf(sheets), sheets)
 
 
 @pytest.mark.parametrize(
-    ("document", "pages", "error", "words"),
+    ("document", "sheets", "error", "words"),
     [
         (b"", 1, errors.PdfUnreadable, "not a PDF"),
         (b"%PDF-1.7 and then nothing", 1, errors.PdfUnreadable, "not a PDF"),
         (bytes(range(256)) * 40, 1, errors.PdfUnreadable, "not a PDF"),
-        (pdf(1), 2, errors.PageCountDiffers, "expected 2 pages, found 1"),
-        (pdf(3), 2, errors.PageCountDiffers, "expected 2 pages, found 3"),
+        (pdf(1), 2, errors.PageCountDiffers, "expected 4 pages for 2 sheets, found 2"),
+        (pdf(3), 2, errors.PageCountDiffers, "expected 4 pages for 2 sheets, found 6"),
+        (pdf(1, sides=1), 1, errors.PageCountDiffers, "expected 2 pages for 1 sheets, found 1"),  # without its back
+        (pdf(3, sides=1), 1, errors.PageCountDiffers, "found 3"),
+        (pdf(3, sides=1), 2, errors.PageCountDiffers, "found 3"),
         (pdf(1, size=LETTER), 1, errors.PageSizeDiffers, "page 1: MediaBox"),
         (pdf(1, size=A5), 1, errors.PageSizeDiffers, "page 1: MediaBox"),
         (pdf(1, size=landscape(A4)), 1, errors.PageSizeDiffers, "page 1: MediaBox"),
         (pdf(1, size=(A4[0], A4[1] + 0.1)), 1, errors.PageSizeDiffers, "page 1: MediaBox"),
-        (changed(pdf(2), "/CropBox", [0, 0, 300, 300]), 2, errors.PageSizeDiffers, "page 2: CropBox"),
-        (changed(pdf(2), "/Rotate", 90), 2, errors.PageSizeDiffers, "page 2: rotated by 90"),
+        (changed(pdf(2), "/CropBox", [0, 0, 300, 300]), 2, errors.PageSizeDiffers, "page 4: CropBox"),
+        (changed(pdf(2), "/Rotate", 90), 2, errors.PageSizeDiffers, "page 4: rotated by 90"),
     ],
 )
 def test_what_is_no_such_document_is_refused(
-    document: bytes, pages: int, error: type[errors.PdfRefused], words: str
+    document: bytes, sheets: int, error: type[errors.PdfRefused], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        check_pdf(document, pages)
+        check_pdf(document, sheets)
 
 
 def test_arguments_that_would_crash_or_leak_are_refused(folder: Path) -> None:
     transport, document = Cups(folder / "cups.sock", QUEUE), pdf()
     with pytest.raises(TypeError, match="pdf must be bytes"):
-        transport.submit_held("order-1", bytearray(document), 1, digest(document), ONE_SIDED)  # type: ignore[arg-type] # the fault
+        transport.submit_held("order-1", bytearray(document), 1, digest(document))  # type: ignore[arg-type] # the fault
     for name in ("", "a b", "山田太郎", "x" * 65, "a\nb", "../a"):
         with pytest.raises(ValueError, match="order_id"):
-            transport.submit_held(name, document, 1, digest(document), ONE_SIDED)
-    with pytest.raises(ValueError, match="sides"):
-        transport.submit_held("order-1", document, 1, digest(document), "both")
+            transport.submit_held(name, document, 1, digest(document))
 
 
 def test_no_cupsd_is_a_typed_error(folder: Path) -> None:
     document = pdf()
     with pytest.raises(errors.CupsUnavailable):
-        Cups(folder / "cups.sock", QUEUE).submit_held("order-1", document, 1, digest(document), ONE_SIDED)
+        Cups(folder / "cups.sock", QUEUE).submit_held("order-1", document, 1, digest(document))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_errors_travel_between_processes(error: errors.PressError) -> None:
 
 @pytest.mark.parts
 def test_options_arrive_at_cups_as_they_were_given(parts: Parts) -> None:
-    job = parts.submit("order-1", pdf(2), 2, "two-sided-long-edge")
+    job = parts.submit("order-1", pdf(2), 2)
     wanted = {
         "job-hold-until": "indefinite",
         "job-name": "order-1",
@@ -122,12 +123,12 @@ def test_options_arrive_at_cups_as_they_were_given(parts: Parts) -> None:
 def test_a_digest_that_differs_sends_nothing(parts: Parts) -> None:
     document = pdf()
     with pytest.raises(errors.DigestMismatch):
-        parts.cups.submit_held("order-1", document, 1, digest(document + b" "), ONE_SIDED)
+        parts.cups.submit_held("order-1", document, 1, digest(document + b" "))
     with pytest.raises(errors.PdfRefused):
-        parts.cups.submit_held("order-1", document, 2, digest(document), ONE_SIDED)
+        parts.cups.submit_held("order-1", document, 2, digest(document))
     assert parts.cups.jobs() == ()
     assert parts.service.residue() == ()
-    parts.cups.submit_held("order-1", document, 1, digest(document), ONE_SIDED)
+    parts.cups.submit_held("order-1", document, 1, digest(document))
     assert [job.name for job in parts.cups.jobs()] == ["order-1"], "the same order goes once its digest is right"
 
 
@@ -242,10 +243,10 @@ def test_a_stopped_queue_releases_nothing_and_is_emptied_before_it_is_enabled(pa
         parts.service.release(job)
     with pytest.raises(errors.QueueStopped):
         parts.submit("order-2", pdf())
-    assert parts.service.check(ONE_SIDED).reasons == ("queue-stopped", "queue-has-unfinished-jobs")
+    assert parts.service.check().reasons == ("queue-stopped", "queue-has-unfinished-jobs")
     connection.setJobHoldUntil(job.cups_job_id, "no-hold")  # a job that waits would print as soon as it is enabled
     parts.service.purge_all()
-    assert parts.service.check(ONE_SIDED).ready
+    assert parts.service.check().ready
     following = parts.submit("order-3", pdf())
     before = parts.service.counters()
     parts.service.release(following)
@@ -257,7 +258,7 @@ def test_a_stopped_queue_releases_nothing_and_is_emptied_before_it_is_enabled(pa
 def test_refusals_of_cups_have_names(parts: Parts) -> None:
     document = pdf()
     with pytest.raises(errors.CupsError) as no_queue:
-        Cups(parts.cupsd.socket, "nowhere").submit_held("order-1", document, 1, digest(document), ONE_SIDED)
+        Cups(parts.cupsd.socket, "nowhere").submit_held("order-1", document, 1, digest(document))
     assert no_queue.value.ipp_status is not None
     with pytest.raises(errors.NoSuchJob):
         parts.cups.release(77)

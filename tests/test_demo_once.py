@@ -59,7 +59,7 @@ def test_settled_and_nothing_stays(tmp_path: Path) -> None:
     assert (code, line["outcome"]) == (0, "settled")
     (order,) = line["orders"]
     assert order["verdict"] == "printed"
-    assert (order["kind"], order["pages"], order["fee_yen"]) == ("residence", 1, 200)
+    assert (order["kind"], order["sheets"], order["fee_yen"]) == ("residence", 1, 200)
     assert (line["paid_yen"], line["change_yen"], line["money_returned_yen"]) == (200, 300, 0)
     (paper,) = line["papers"]
     assert (REPOSITORY / paper).read_bytes().startswith(b"%PDF")

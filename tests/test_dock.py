@@ -14,7 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from deploy.demo.coin_box import Coins, Totals, yen
 from deploy.demo.dock import create_dock
-from deploy.demo.tray import NoSuchPaper, Tray, draw
+from deploy.demo.tray import NoSuchPaper, Side, Tray, draw
 from deploy.demo.virtual_card import CardKind
 from deploy.demo.world import CardHolder, NoSuchResident
 from terminal.app import TOKEN_HEADER, create_app
@@ -150,9 +150,9 @@ def test_staff_open_a_terminal_that_a_case_has_closed(dock: Dock, staff: FakeSta
     assert staff.open == []
 
 
-def paper(path: Path, pages: int = 2) -> None:
+def paper(path: Path, sheets: int = 1) -> None:
     canvas = Canvas(str(path), pagesize=(210, 297))
-    for number in range(pages):
+    for number in range(2 * sheets):
         canvas.drawString(20, 200, f"page {number}")
         canvas.showPage()
     canvas.save()
@@ -208,14 +208,14 @@ def test_coins_go_in_or_fall_through(dock: Dock, world: FakeWorld) -> None:
 
 def test_papers_lie_in_the_tray_as_pictures_until_they_are_taken(dock: Dock, world: FakeWorld) -> None:
     assert "data-paper" not in dock.get("/dock/tray")
-    paper(world.folder / "000001-job.pdf")
+    paper(world.folder / "000001-job.pdf", sheets=2)
     assert 'data-paper="0"' in dock.get("/dock/tray")
-    answer = dock.client.get("/dock/paper/0/1/40.png", base_url=ORIGIN)
+    answer = dock.client.get("/dock/paper/0/1/back/40.png", base_url=ORIGIN)
     assert answer.mimetype == "image/png"
     assert Image.open(io.BytesIO(answer.data)).size == (round(210 * 40 / 72), round(297 * 40 / 72))
-    assert dock.client.get("/dock/paper/0", base_url=ORIGIN).json == {"pages": 2}
+    assert dock.client.get("/dock/paper/0", base_url=ORIGIN).json == {"sheets": 2}
     assert dock.client.get("/dock/paper/1", base_url=ORIGIN).status_code == 404
-    for path in ("0/2/40", "1/0/40", "0/0/41"):
+    for path in ("0/2/front/40", "1/0/front/40", "0/0/front/41", "0/0/edge/40", "0/0/40"):
         assert dock.client.get(f"/dock/paper/{path}.png", base_url=ORIGIN).status_code == 404
     assert "data-paper" not in dock.post("/dock/papers/take")[1]
     assert (world.folder / "000001-job.pdf").exists()
@@ -234,7 +234,16 @@ def test_what_is_no_paper_has_no_picture(tmp_path: Path) -> None:
     with pytest.raises(NoSuchPaper):
         draw(tmp_path / "1.pdf", 0, 40)
     with pytest.raises(NoSuchPaper):
-        Tray(lambda: [tmp_path / "1.pdf"]).picture(0, 0, 40)
-    paper(tmp_path / "2.pdf", pages=1)
+        Tray(lambda: [tmp_path / "1.pdf"]).picture(0, 0, Side.FRONT, 40)
+    paper(tmp_path / "2.pdf")
     with pytest.raises(NoSuchPaper):
-        draw(tmp_path / "2.pdf", 1, 40)
+        draw(tmp_path / "2.pdf", 2, 40)
+
+
+def test_a_sheet_is_looked_at_from_both_sides(tmp_path: Path) -> None:
+    paper(tmp_path / "1.pdf", sheets=2)
+    tray = Tray(lambda: [tmp_path / "1.pdf"])
+    assert tray.sheets(0) == 2
+    seen = [tray.picture(0, sheet, side, 40) for sheet in range(2) for side in (Side.FRONT, Side.BACK)]
+    assert seen == [draw(tmp_path / "1.pdf", page, 40)[1] for page in range(4)]
+    assert len(set(seen)) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +14,14 @@ from issuance_server.register.records import TaxRecord, TaxStatus
 from issuance_server.register.store import Person
 from issuance_server.rules import Asked
 from printing.paper import certificates
-from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem, TaxationCertificate
+from printing.paper.records import Back, Certificate, ResidenceCertificate, ResidenceItem, TaxationCertificate
 from protocol.messages import Scope
 from tests.issuing_parts import ADDRESS, INDIVIDUAL_NUMBER, NOW, SETTINGS, TARO, TAXED, asked, person
 
 ALL = Scope.HOUSEHOLD
+NUMBER = "2026-0000001"
+BACK = Back(municipality_name="見本市", check_address="https://check.example/", specimen=True)
+ORDER: dict[str, Any] = {"issue_number": NUMBER, "sheets": 1, "back": BACK}
 #: What of the register each item puts on the paper: a value of a Japanese or of the foreign member.
 VALUES = {
     ResidenceItem.RELATIONSHIP: "同居人",
@@ -37,7 +41,7 @@ def made(what: Asked, who: Person | None = None) -> Certificate:
 
 
 def headings(what: Asked, who: Person) -> tuple[str, ...]:
-    return documents.expected(who, what, rules.decide(SETTINGS, who, what, NOW), "2026-0000001", 1).headings
+    return documents.expected(who, what, rules.decide(SETTINGS, who, what, NOW), **ORDER).headings
 
 
 def values_in(record: Certificate) -> set[str]:
@@ -144,14 +148,14 @@ def test_amounts_are_the_record_s() -> None:
 
 def test_what_the_paper_must_say_is_the_register_s_and_the_decision_s() -> None:
     who, what = person(), asked(scope=Scope.MEMBERS, members=("r-taro", "r-maria"), items=("individual_number",))
-    expected = documents.expected(who, what, rules.decide(SETTINGS, who, what, NOW), "2026-0000001", 1)
+    expected = documents.expected(who, what, rules.decide(SETTINGS, who, what, NOW), **ORDER)
     assert [(entry.name, entry.born_on, entry.individual_number) for entry in expected.people] == [
         ("見本 太郎", "昭和55年1月2日", INDIVIDUAL_NUMBER),
         ("SANTOS MARIA", "1985年3月4日", None),
     ]
-    assert (expected.address, expected.issue_number, expected.pages) == (ADDRESS, "2026-0000001", 1)
+    assert (expected.address, expected.issue_number, expected.sheets, expected.back) == (ADDRESS, NUMBER, 1, BACK)
     assert expected.headings == ("住民票の写し", "(世帯の一部)")
     assert headings(asked(scope=ALL), who)[1] == "(世帯全員)"
-    least = documents.expected(who, asked(), rules.decide(SETTINGS, who, asked(), NOW), "2026-0000001", 1)
+    least = documents.expected(who, asked(), rules.decide(SETTINGS, who, asked(), NOW), **ORDER)
     assert [entry.individual_number for entry in least.people] == [None]
     assert certificates.title(made(asked())) == documents.RESIDENCE_TITLE

@@ -3,12 +3,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from printing.paper.certificates import check, pages, render
+from printing.paper.certificates import check, render, sheets
 from printing.paper.errors import WrongVocabulary
-from printing.paper.recheck import page_texts, recheck
+from printing.paper.recheck import recheck
 from printing.paper.records import RegisteredPerson
 from tests.certificate_parts import FAMILY, expected_of, text_of
-from tests.paper_samples import ISSUANCE, JAPANESE, fonts
+from tests.paper_samples import ISSUANCE, JAPANESE, fonts, front_texts
 from tests.paper_samples import residence as residence_sample
 from tests.paper_samples_more import (
     ADOPTED,
@@ -82,8 +82,8 @@ def test_continued_sheets_say_whose_matters_they_are() -> None:
         ICHIRO, matters=tuple(matter("氏の変更", *(("従前の記録", f"第{n}") for n in range(30))) for _ in range(3))
     )
     record = register(KATSURAKO, long)
-    texts = page_texts(render(fonts(), record, ISSUANCE, "MDG1:TEST"))
-    assert len(texts) == pages(record) > 2
+    texts = front_texts(render(fonts(), record, ISSUANCE, "MDG1:TEST"))
+    assert len(texts) == sheets(record) > 2
     for text in texts:
         assert f"本籍 {DOMICILE}" in text
     for text in texts[1:]:
@@ -96,6 +96,6 @@ def test_continued_sheets_say_whose_matters_they_are() -> None:
 
 def test_a_short_matter_is_not_divided() -> None:
     for people in range(1, 8):
-        for text in page_texts(render(fonts(), register(*[KATSURAKO, ADOPTED] * people), ISSUANCE, "MDG1:TEST")):
+        for text in front_texts(render(fonts(), register(*[KATSURAKO, ADOPTED] * people), ISSUANCE, "MDG1:TEST")):
             assert "出生(続き)" not in text
             assert text.count("【出生日】") == text.count("【届出人】")

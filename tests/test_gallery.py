@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 
-from printing.paper.certificates import check, pages
+from printing.paper.certificates import check, sheets
 from printing.paper.records import CertificateKind, kind_of
-from tests.gallery import FOLDER, LATENT
+from tests.gallery import BACK_PICTURE, FOLDER, LATENT
 from tests.gallery_exhibits import exhibits
 from tests.paper_samples import fonts
 
@@ -21,6 +21,6 @@ def test_the_pictures_in_the_repository_are_those_of_the_exhibits() -> None:
     """A kind or a sheet more, and `make gallery` must be run again."""
     indexed = re.findall(r"\]\((.*?\.png)\)", (FOLDER / "README.md").read_text())
     assert sorted(indexed) == sorted(path.name for path in FOLDER.glob("*.png"))
-    assert indexed.pop() == LATENT
-    assert len(indexed) == sum(pages(exhibit.record) for exhibit in exhibits())
+    assert (indexed.pop(), indexed.pop()) == (LATENT, BACK_PICTURE)
+    assert len(indexed) == sum(sheets(exhibit.record) for exhibit in exhibits())
     assert {re.sub(r"(-\d)?\.png", "", name) for name in indexed} == {exhibit.file for exhibit in exhibits()}

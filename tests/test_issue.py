@@ -76,7 +76,7 @@ def test_a_paper_says_what_was_ordered(office: Office) -> None:
     prepared, pdf = office.prepare(office.caller())
     assert prepared.pdf_sha256 == hashlib.sha256(pdf).digest()
     assert prepared.masked_names == ("見● 太●",)
-    assert (prepared.issue_number, prepared.title, prepared.pages) == ("2026-0000001", "住民票の写し", 1)
+    assert (prepared.issue_number, prepared.title, prepared.sheets) == ("2026-0000001", "住民票の写し", 1)
     assert prepared.fee_yen == FEE_YEN
     assert prepared.expires_at_utc == NOW + timedelta(minutes=10)
     found = text_of(pdf)
@@ -98,7 +98,7 @@ def test_the_printed_seal_is_the_municipality_s_over_this_paper_and_binding(offi
 
 
 @pytest.mark.parametrize(
-    ("fields", "names", "pages", "title"),
+    ("fields", "names", "sheets", "title"),
     [
         ({"scope": Scope.HOUSEHOLD}, 4, 1, "住民票の写し"),
         ({"scope": Scope.MEMBERS, "member_ids": ("r-child", "r-maria")}, 2, 1, "住民票の写し"),
@@ -106,10 +106,10 @@ def test_the_printed_seal_is_the_municipality_s_over_this_paper_and_binding(offi
     ],
 )
 def test_households_members_and_taxation(
-    office: Office, fields: dict[str, Any], names: int, pages: int, title: str
+    office: Office, fields: dict[str, Any], names: int, sheets: int, title: str
 ) -> None:
     prepared, pdf = office.prepare(office.caller(), 1, **fields)
-    assert (len(prepared.masked_names), prepared.pages, prepared.title) == (names, pages, title)
+    assert (len(prepared.masked_names), prepared.sheets, prepared.title) == (names, sheets, title)
     assert title in text_of(pdf)
 
 
@@ -118,7 +118,7 @@ def test_more_than_four_people_take_more_sheets(office: Office) -> None:
     members = (*HOUSEHOLD.member_ids, *(child.resident_id for child in more))
     office.put(*more, replace(HOUSEHOLD, member_ids=members))
     prepared, _pdf = office.prepare(office.caller(), 1, scope=Scope.HOUSEHOLD)
-    assert (len(prepared.masked_names), prepared.pages) == (7, 2)
+    assert (len(prepared.masked_names), prepared.sheets) == (7, 2)
 
 
 def test_the_individual_number_prints_only_if_chosen(office: Office) -> None:

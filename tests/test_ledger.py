@@ -81,7 +81,7 @@ VALUES: dict[OrderEvent, dict[str, object]] = {
         "new_seal_for_code": b"sealed",
         "new_statement_sha256": bytes(32),
         "new_pdf_sha256": bytes(32),
-        "new_pages": 1,
+        "new_sheets": 1,
         "new_expires_at_utc": NOW + ledger.LIFE,
     },
     OrderEvent.GRANT: {
@@ -199,7 +199,12 @@ def test_a_worker_that_lost_its_lease_is_too_late(engine: Engine) -> None:
     values = VALUES[OrderEvent.PREPARE]
     with pytest.raises(IssueError) as refused, write(engine) as connection:
         ledger.move(
-            connection, slow, OrderEvent.PREPARE, guard=Guard.RECHECKED, at_utc=later, values={**values, "new_pages": 9}
+            connection,
+            slow,
+            OrderEvent.PREPARE,
+            guard=Guard.RECHECKED,
+            at_utc=later,
+            values={**values, "new_sheets": 9},
         )
     assert refused.value.code is ErrorCode.ORDER_STATE
     with write(engine) as connection:
@@ -211,7 +216,7 @@ def test_a_worker_that_lost_its_lease_is_too_late(engine: Engine) -> None:
             at_utc=later,
             values={**values, "lease": quick.lease_until_utc},
         )
-    assert (found(engine).state, found(engine).pages) == (OrderState.PREPARED, 1)
+    assert (found(engine).state, found(engine).sheets) == (OrderState.PREPARED, 1)
 
 
 @pytest.mark.parametrize("changed", [{"number": 2}, {"order_id": order_id(2)}, {"status_id": bytes(15) + b"\x02"}])

@@ -140,7 +140,7 @@ PREPARED = PreparedOrder(
     items=("domicile",),
     fiscal_year=None,
     issue_number="R8-000001",
-    pages=2,
+    sheets=2,
     fee_yen=200,
     pdf_sha256=b"p" * 32,
     expires_at_utc=datetime(2026, 3, 1, tzinfo=UTC),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pikepdf
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -46,6 +48,19 @@ def _paper_of_another(rig: Rig) -> None:
     )
 
 
+def _without_its_back(rig: Rig) -> None:
+    """The press would see it too, but after the money."""
+
+    def cut(paper: Paper) -> Paper:
+        out = io.BytesIO()
+        with pikepdf.open(io.BytesIO(paper.pdf)) as pdf:
+            del pdf.pages[1]
+            pdf.save(out)
+        return _passed_off(rig, paper, out.getvalue())
+
+    rig.server.swap = cut
+
+
 def _passed_off(rig: Rig, paper: Paper, pdf: bytes) -> Paper:
     prepared = msgspec.structs.replace(paper.prepared, pdf_sha256=hashlib.sha256(pdf).digest())
     rig.server.papers[prepared.order_id] = Paper(prepared, pdf)
@@ -82,6 +97,7 @@ def _changed_in_memory(rig: Rig) -> None:
 
 
 FAULTS: list[tuple[PaperCheck, Callable[[Rig], None], str, State]] = [
+    (PaperCheck.SHEETS, _without_its_back, TerminalCode.PAPER_MISMATCH, State.PREPARING),
     (PaperCheck.PRINTED_SEAL, _forged_seal, TerminalCode.PAPER_MISMATCH, State.PREPARING),
     (PaperCheck.BINDING, _paper_of_another, TerminalCode.PAPER_MISMATCH, State.PREPARING),
     (PaperCheck.GRANT, _grant_of_another, TerminalCode.GRANT_INVALID, State.GRANTING),

@@ -20,7 +20,6 @@ from printing.press.service import Counters, HeldJob, PressService, PrinterState
 from printing.press.verdict import Capabilities, JobState, Outcome, Verdict
 from tests.press_parts import (
     IPPEVEPRINTER,
-    ONE_SIDED,
     QUEUE,
     Parts,
     digest,
@@ -56,15 +55,12 @@ def printed(parts: Parts, job: HeldJob) -> Verdict:
 
 
 @pytest.mark.parts
-@pytest.mark.parametrize(
-    ("pages", "sides", "sheets"),
-    [(1, ONE_SIDED, 1), (3, ONE_SIDED, 3), (1, "two-sided-long-edge", 1), (3, "two-sided-long-edge", 2)],
-)
-def test_a_document_comes_out_byte_for_byte(parts: Parts, pages: int, sides: str, sheets: int) -> None:
-    document = pdf(pages)
-    assert parts.service.check(sides) == PrinterState(ready=True, reasons=())
-    job = parts.submit("order-1", document, pages, sides)
-    assert (job.order_id, job.sheets, job.impressions) == ("order-1", sheets, pages)
+@pytest.mark.parametrize("sheets", [1, 3])
+def test_a_document_comes_out_byte_for_byte(parts: Parts, sheets: int) -> None:
+    document = pdf(sheets)
+    assert parts.service.check() == PrinterState(ready=True, reasons=())
+    job = parts.submit("order-1", document, sheets)
+    assert (job.order_id, job.sheets) == ("order-1", sheets)
     verdict = printed(parts, job)
     assert (verdict.outcome, verdict.sheets_out) == (Outcome.PRINTED, sheets), verdict.why
     (paper,) = parts.printer.papers()
@@ -73,7 +69,7 @@ def test_a_document_comes_out_byte_for_byte(parts: Parts, pages: int, sides: str
     assert parts.emitted[-1] == SheetProgress("order-1", sheets, sheets)
     parts.service.purge(job)
     assert parts.service.residue() == ()
-    assert parts.service.check(sides).ready
+    assert parts.service.check().ready
 
 
 @pytest.mark.parts
@@ -105,9 +101,9 @@ def test_another_orders_job_is_not_released(parts: Parts) -> None:
 def test_what_is_refused_leaves_nothing(parts: Parts) -> None:
     document = pdf()
     with pytest.raises(DigestMismatch):
-        parts.service.submit("order-1", document, 1, digest(pdf(1, "another")), ONE_SIDED)
+        parts.service.submit("order-1", document, 1, digest(pdf(1, "another")))
     with pytest.raises(PageCountDiffers):
-        parts.service.submit("order-1", document, 2, digest(document), ONE_SIDED)
+        parts.service.submit("order-1", document, 2, digest(document))
     assert parts.cups.jobs() == ()
     assert parts.service.residue() == ()
     assert parts.printer.papers() == ()
@@ -115,20 +111,19 @@ def test_what_is_refused_leaves_nothing(parts: Parts) -> None:
 
 @pytest.mark.parts
 def test_check_says_why_before_any_money(parts: Parts) -> None:
-    assert parts.service.check("two-sided-elsewhere").reasons == ("sides-not-supported",)
     connection = cups.Connection(str(parts.cupsd.socket))
     connection.rejectJobs(QUEUE)
     connection.disablePrinter(QUEUE)
-    assert parts.service.check(ONE_SIDED).reasons == ("queue-stopped", "queue-rejecting")
+    assert parts.service.check().reasons == ("queue-stopped", "queue-rejecting")
     parts.service.purge_all()
-    assert parts.service.check(ONE_SIDED).ready
+    assert parts.service.check().ready
     parts.submit("order-1", pdf())
-    assert parts.service.check(ONE_SIDED).reasons == ("queue-has-unfinished-jobs",)
+    assert parts.service.check().reasons == ("queue-has-unfinished-jobs",)
     parts.printer.stop()
-    unreachable = parts.service.check(ONE_SIDED)
+    unreachable = parts.service.check()
     assert (unreachable.ready, unreachable.reasons[0]) == (False, "printer-unreachable")
     parts.cupsd.stop()
-    both = parts.service.check(ONE_SIDED)
+    both = parts.service.check()
     assert {"printer-unreachable", "cups-unavailable"} <= set(both.reasons)
 
 
@@ -156,11 +151,31 @@ REPORT = 'echo "ATTR: job-impressions-completed={done}" >&2'
 
 
 @pytest.mark.parts
-def test_some_sheets_out_is_partial(folder: Path) -> None:
-    with press_parts(folder, command=f"{REPORT.format(done=2)}; exit 1") as parts:
+@pytest.mark.parametrize(("sides_printed", "sheets_out"), [(2, 1), (3, 2), (4, 2)])
+def test_a_jam_on_a_sheet_of_three_is_partial(folder: Path, sides_printed: int, sheets_out: int) -> None:
+    """S15: after the first sheet, between front and back of the second, after the second."""
+    with press_parts(folder, command=f"{REPORT.format(done=sides_printed)}; exit 1") as parts:
         job = parts.submit("order-1", pdf(3), 3)
         verdict = printed(parts, job)
-        assert (verdict.outcome, verdict.sheets_out) == (Outcome.PARTIAL, 2), verdict.why
+        assert (verdict.outcome, verdict.sheets_out) == (Outcome.PARTIAL, sheets_out), verdict.why
+
+
+@pytest.mark.parts
+def test_a_front_without_its_back_is_not_printed(folder: Path) -> None:
+    with press_parts(folder, command=REPORT.format(done=1)) as parts:
+        verdict = printed(parts, parts.submit("order-1", pdf()))
+        assert verdict.outcome == Outcome.PARTIAL, verdict.why
+
+
+@pytest.mark.parts
+def test_a_printer_that_cannot_turn_a_sheet_is_seen_before_any_money(folder: Path) -> None:
+    with press_parts(folder, two_sided=False) as parts:
+        assert parts.service.check() == PrinterState(ready=False, reasons=("sides-not-supported",))
+        # With the guard off: this printer refuses the job, and nothing that comes out says so.
+        job = parts.submit("order-1", pdf())
+        parts.service.release(job)
+        verdict = parts.service.verdict(job, Counters(None), stall_timeout_s=2)
+        assert (verdict.outcome, parts.printer.papers()) == (Outcome.UNKNOWN, ()), verdict.why
 
 
 @pytest.mark.parts
@@ -174,7 +189,8 @@ def test_completed_without_its_sheets_is_unknown(folder: Path) -> None:
 @pytest.mark.parts
 def test_progress_is_told_sheet_by_sheet(folder: Path) -> None:
     wait = f"until [ -e {folder}/seen-$n ]; do sleep 0.02; done"
-    command = f"for n in 1 2 3; do {REPORT.format(done='$n')}; {wait}; done"
+    front, back = REPORT.format(done="$((2 * n - 1))"), REPORT.format(done="$((2 * n))")
+    command = f"for n in 1 2 3; do {front}; {back}; {wait}; done"
     with press_parts(folder, command=command) as parts:
 
         def emit(progress: SheetProgress) -> None:
@@ -199,7 +215,7 @@ def test_a_job_is_cancelled_at_the_printer(folder: Path) -> None:
         with pytest.raises(PurgeTimeout, match="the printer goes on"):
             parts.service.cancel(job, timeout_s=0.5)
         assert parts.cups.jobs("not-completed") == (), "CUPS calls it over while the printer works on"
-        assert "printer-has-unfinished-jobs" in parts.service.check(ONE_SIDED).reasons
+        assert "printer-has-unfinished-jobs" in parts.service.check().reasons
         (folder / "go").touch()
         parts.service.cancel(job)
         assert [found.state for found in parts.at_printer.find("order-1")] == [JobState.CANCELED]
@@ -207,7 +223,7 @@ def test_a_job_is_cancelled_at_the_printer(folder: Path) -> None:
         assert (verdict.outcome, verdict.sheets_out) == (Outcome.FAILED, 0), verdict.why
         parts.service.purge(job)
         assert parts.service.residue() == ()
-        assert parts.service.check(ONE_SIDED).ready
+        assert parts.service.check().ready
 
 
 @pytest.mark.parts
@@ -269,7 +285,7 @@ def test_a_killed_cupsd_is_a_typed_error_and_its_restart_prints_nothing_twice(fo
         ):
             with pytest.raises(CupsUnavailable):
                 call()
-        assert parts.service.check(ONE_SIDED).reasons[0] == "cups-unavailable"
+        assert parts.service.check().reasons[0] == "cups-unavailable"
         assert parts.service.residue() != (), "the crash left a document"
         parts.cupsd.start()
         assert parts.service.residue() == ()
@@ -286,7 +302,7 @@ def test_a_killed_cupsd_is_a_typed_error_and_its_restart_prints_nothing_twice(fo
 def test_cupsd_killed_while_it_prints(folder: Path, cleaned: bool) -> None:
     """Started again over what the crash left, it sends the job a second time; started as we do, once."""
     out = folder / "out"
-    command = f'until [ -e {folder}/go ]; do sleep 0.02; done; cp "$1" {out}/"$IPP_JOB_ID".pdf; {REPORT.format(done=1)}'
+    command = f'until [ -e {folder}/go ]; do sleep 0.02; done; cp "$1" {out}/"$IPP_JOB_ID".pdf; {REPORT.format(done=2)}'
     with press_parts(folder, command=command) as parts:
         job = parts.submit("order-1", pdf())
         before = parts.service.counters()
@@ -378,29 +394,30 @@ def told(*states: tuple[int, int | None, int]) -> Callable[[bytes], tuple[int, b
 @pytest.mark.parametrize(
     ("looks", "expected"),
     [
-        ([(9, 101, 50)], Outcome.PRINTED),
-        ([(9, 100, 50), (9, 100, 50), (9, 101, 51)], Outcome.PRINTED),  # the meter follows the job's end
+        ([(9, 102, 50)], Outcome.PRINTED),
+        ([(9, 100, 50), (9, 101, 50), (9, 102, 51)], Outcome.PRINTED),  # the meter follows the job's end
         ([(9, 100, 50)], Outcome.UNKNOWN),
-        ([(9, 102, 50)], Outcome.UNKNOWN),  # somebody else's page, or ours twice
+        ([(9, 101, 50)], Outcome.PARTIAL),  # a front without its back
+        ([(9, 104, 50)], Outcome.UNKNOWN),  # somebody else's sheet, or ours twice
         ([(9, None, 50)], Outcome.UNKNOWN),  # declared, but missing
         ([(8, 100, 50)], Outcome.FAILED),
-        ([(8, 100, 50), (8, 101, 50)], Outcome.UNKNOWN),  # a sheet that was on its way when the job was aborted
-        ([(5, 100, 50), (9, 101, 2)], Outcome.UNKNOWN),  # the power was cut in between
+        ([(8, 100, 50), (8, 102, 50)], Outcome.UNKNOWN),  # a sheet that was on its way when the job was aborted
+        ([(5, 100, 50), (9, 102, 2)], Outcome.UNKNOWN),  # the power was cut in between
         ([(5, 100, 50), (0, 100, 51)], Outcome.UNKNOWN),  # the job was there and is forgotten
-        ([(0, 100, 50), (0, 100, 50), (9, 101, 51)], Outcome.PRINTED),  # not there yet, then there
+        ([(0, 100, 50), (0, 100, 50), (9, 102, 51)], Outcome.PRINTED),  # not there yet, then there
     ],
 )
 def test_the_meter_is_a_witness(folder: Path, looks: list[tuple[int, int | None, int]], expected: Outcome) -> None:
     with told_printer(told(*looks)) as uri:
         service = PressService(folder / "cups.sock", QUEUE, uri, METER_ONLY, (), lambda _progress: None)
-        verdict = service.verdict(HeldJob(1, "order-1", 1, 1), Counters(100), timeout_s=10, stall_timeout_s=2)
+        verdict = service.verdict(HeldJob(1, "order-1", 1), Counters(100), timeout_s=10, stall_timeout_s=2)
         service.close()
     assert verdict.outcome == expected, verdict.why
 
 
 def test_values_travel_between_processes() -> None:
     values = (
-        HeldJob(1, "order-1", 2, 3),
+        HeldJob(1, "order-1", 2),
         Counters(5),
         SheetProgress("order-1", 1, 2),
         PrinterState(ready=False, reasons=("media-empty",)),

@@ -3,15 +3,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import msgspec
 import pikepdf
 import pytest
 
-from printing.paper.certificates import pages, render, title
+from printing.paper.certificates import render, sheets, title
 from printing.paper.era import era_date, fiscal_year_words, western_date
 from printing.paper.recheck import Expected, RecheckFailed, Subject, recheck
-from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem
+from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem, back_of
 from tests.paper_samples import (
     ALL_ITEMS,
     FOREIGN,
@@ -49,7 +50,8 @@ def expected_of(record: Certificate) -> Expected:
         address=address,
         headings=(title(record), second),
         issue_number=ISSUANCE.issue_number,
-        pages=pages(record),
+        sheets=sheets(record),
+        back=back_of(ISSUANCE),
     )
 
 
@@ -103,8 +105,9 @@ RIGHT = names(FIVE)
         (_changed(headings=("住民票", "(世帯全員)")), "headings"),
         (_changed(headings=("課税証明書", "(世帯全員)")), "headings"),
         (_changed(headings=("住民票の写し", "(世帯の一部)")), "headings"),
-        (_changed(pages=1), "pages"),
-        (_changed(pages=3), "pages"),
+        (_changed(sheets=1), "pages"),
+        (_changed(sheets=3), "pages"),
+        (_changed(sheets=4), "pages"),  # as many as it has pages
     ],
 )
 def test_another_order_than_the_paper_is_caught(expected: Expected, what: str) -> None:
@@ -190,7 +193,44 @@ def _helvetica(pdf: pikepdf.Pdf) -> None:
 
 
 def _nothing(pdf: pikepdf.Pdf) -> None:
-    assert len(pdf.pages) == 2
+    assert len(pdf.pages) == 4
+
+
+def _backless(pdf: pikepdf.Pdf) -> None:
+    del pdf.pages[1]
+
+
+def _last_backless(pdf: pikepdf.Pdf) -> None:
+    del pdf.pages[3]
+
+
+def _one_back_more(pdf: pikepdf.Pdf) -> None:
+    pdf.pages.append(pdf.pages[1])
+
+
+def _one_sheet_more(pdf: pikepdf.Pdf) -> None:
+    pdf.pages.extend([pdf.pages[2], pdf.pages[3]])
+
+
+def _front_as_back(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[1] = pdf.pages[2]
+
+
+def _back_as_front(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[2] = pdf.pages[3]
+
+
+def _back_first(pdf: pikepdf.Pdf) -> None:
+    pdf.pages.reverse()
+
+
+def _blank_back(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[3].Contents = pdf.make_stream(b"")
+
+
+def _written_on_back(pdf: pikepdf.Pdf) -> None:
+    """All of the right words, and a front's beside them."""
+    pikepdf.Page(pdf.pages[3]).add_overlay(pikepdf.Page(pdf.pages[0]), pikepdf.Rectangle(40, 20, 120, 60))
 
 
 @pytest.mark.parametrize(
@@ -202,6 +242,15 @@ def _nothing(pdf: pikepdf.Pdf) -> None:
         (_turned, "box"),
         (_fontless, "fonts"),
         (_helvetica, "fonts"),
+        (_backless, "pages"),
+        (_last_backless, "pages"),
+        (_one_back_more, "pages"),
+        (_one_sheet_more, "pages"),
+        (_front_as_back, "back"),
+        (_back_as_front, "headings"),
+        (_back_first, "back"),
+        (_blank_back, "back"),
+        (_written_on_back, "back"),
     ],
 )
 def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: str) -> None:
@@ -211,20 +260,29 @@ def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: 
     assert caught.value.what.split(":")[0] == what
 
 
+@pytest.mark.parametrize(
+    "fact",
+    [{"municipality_name": "べつの市"}, {"check_address": "https://kakunin.mihon.example.evil/"}, {"specimen": False}],
+)
+def test_another_issuer_s_back_is_caught(fact: dict[str, Any]) -> None:
+    with pytest.raises(RecheckFailed, match="back"):
+        recheck(pdf_of_five(), _changed(back=msgspec.structs.replace(back_of(ISSUANCE), **fact)))
+
+
 @pytest.mark.parametrize("pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all", pdf_of_five().replace(b"/Kids[", b"/Kids[9")])
 def test_what_is_no_pdf_is_caught(pdf: bytes) -> None:
     with pytest.raises(RecheckFailed, match="pdf"):
         recheck(pdf, expected_of(FIVE))
 
 
-def test_another_number_on_one_page_alone_is_caught() -> None:
+def test_another_number_on_one_sheet_alone_is_caught() -> None:
     other = msgspec.structs.replace(ISSUANCE, issue_number="2026-00009999")
     second = io.BytesIO()
     with (
         pikepdf.open(io.BytesIO(pdf_of_five())) as right,
         pikepdf.open(io.BytesIO(render(fonts(), FIVE, other, "MDG1:TEST"))) as wrong,
     ):
-        right.pages[1] = wrong.pages[1]
+        right.pages[2] = wrong.pages[2]
         right.save(second)
     with pytest.raises(RecheckFailed, match="issue_number"):
         recheck(second.getvalue(), expected_of(FIVE))

@@ -24,6 +24,8 @@ from terminal.workers import WorkerDied, WorkerHung
 from tests.fakes import PRINTER_LOST
 from tests.terminal_rig import BOUND_S, CHOICE, Rig, is_act, unfinished
 
+NO_DUPLEX = "sides-not-supported"
+
 
 def test_a_visit_from_card_to_paper(rig: Rig) -> None:
     rig.to_collecting()
@@ -333,6 +335,8 @@ def test_an_impossible_event_is_a_case_and_does_not_end_the_terminal(rig: Rig) -
     ("spoil", "reason"),
     [
         (lambda rig: setattr(rig.press, "state", PrinterState(ready=False, reasons=("media-empty",))), "media-empty"),
+        # A printer that cannot turn a sheet over is seen before a card is asked for.
+        (lambda rig: setattr(rig.press, "state", PrinterState(ready=False, reasons=(NO_DUPLEX,))), NO_DUPLEX),
         (lambda rig: rig.server.cues.fail("challenge", NetworkDown("cue")), "server-unreachable"),
         (lambda rig: setattr(rig.coins, "tray_yen", 100), "money-held"),
         (lambda rig: setattr(rig.server, "clock_ahead_s", 45), "clock-wrong"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deploy.demo.s1 import is_personal, run_s1
+from deploy.demo.s1 import is_personal, run_s1, wrong_on_paper
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,27 @@ def test_what_is_personal_is_found_in_every_form(body: bytes, personal: bool) ->
     assert is_personal(body, {"見本 太郎"}) is personal
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("見本 太郎 7\fhow to check\f", []),
+        ("見本 太郎 7\f", ["1 pages are not 1 sheets"]),
+        ("見本 太郎 7\fhow to check\f見本 太郎 7\fhow to check\f", ["4 pages are not 1 sheets"]),
+        ("見本 次郎 7\fhow to check\f", ["a front does not say this visit's name"]),
+        ("見本 太郎 8\fhow to check\f", ["a front does not say this visit's number"]),
+        ("見本 太郎 7\f見本 太郎\f", ["a back says this visit's name"]),
+        ("見本 太郎 7\f\n\f", ["a back says nothing"]),
+    ],
+)
+def test_a_paper_is_judged_by_both_sides_of_its_sheet(text: str, wrong: list[str]) -> None:
+    assert wrong_on_paper(text, 1, name="見本 太郎", number="7") == wrong
+
+
 @pytest.mark.parts
 @pytest.mark.xdist_group("s1")
 @pytest.mark.timeout(240)
 def test_s1_forty_visits_on_four_terminals_each_get_their_own() -> None:
     line = run_s1(40, seed=1, residents=400)
     assert line["wrong"] == []
-    assert (line["settled"], line["papers"]) == (40, 40)
+    assert (line["settled"], line["papers"], line["sheets"]) == (40, 40, 40)
     assert line["paid_yen"] == 40 * 200

@@ -25,7 +25,6 @@ VALID: dict[str, Any] = {
         "cups_socket": "cups.sock",
         "queue": "paper",
         "printer_uri": "ipp://127.0.0.1:8631/ipp/print",
-        "sides": "one-sided",
         "spool_folders": ["spool"],
         "impressions": True,
         "sheets": False,

@@ -38,12 +38,14 @@ def seen(state: JobState | None, impressions: int = 0, sheets: int = 0, lifetime
     )
 
 
-def outcome(
-    witnesses: Witnesses, capabilities: Capabilities, sheets: int = 3, impressions: int | None = 3
-) -> tuple[Outcome, int | None]:
-    verdict = decide(witnesses, capabilities, expected_sheets=sheets, expected_impressions=impressions)
+def outcome(witnesses: Witnesses, capabilities: Capabilities, sheets: int = 3) -> tuple[Outcome, int | None]:
+    verdict = decide(witnesses, capabilities, sheets)
     assert verdict.why
     return verdict.outcome, verdict.sheets_out
+
+
+def partial(sheets: int) -> tuple[Outcome, int]:
+    return Outcome.PARTIAL, sheets
 
 
 PRINTED, UNKNOWN, FAILED = (Outcome.PRINTED, 3), (Outcome.UNKNOWN, None), (Outcome.FAILED, 0)
@@ -52,25 +54,35 @@ PRINTED, UNKNOWN, FAILED = (Outcome.PRINTED, 3), (Outcome.UNKNOWN, None), (Outco
 @pytest.mark.parametrize(
     ("state", "impressions", "sheets", "lifetime", "expected"),
     [
-        (JobState.COMPLETED, 3, 3, 3, PRINTED),
-        (JobState.COMPLETED, 3, 3, 2, UNKNOWN),
-        (JobState.COMPLETED, 3, 2, 3, UNKNOWN),
-        (JobState.COMPLETED, 2, 3, 3, UNKNOWN),
+        # Three sheets with six sides.
+        (JobState.COMPLETED, 6, 3, 6, PRINTED),
+        (JobState.COMPLETED, 6, 3, 5, UNKNOWN),
+        (JobState.COMPLETED, 6, 2, 6, UNKNOWN),
+        (JobState.COMPLETED, 5, 3, 6, UNKNOWN),
         (JobState.COMPLETED, 0, 0, 0, UNKNOWN),
-        (JobState.COMPLETED, 4, 4, 4, UNKNOWN),
-        (JobState.COMPLETED, 3, 3, 6, UNKNOWN),
-        (JobState.COMPLETED, 2, 2, 2, (Outcome.PARTIAL, 2)),
+        (JobState.COMPLETED, 8, 4, 8, UNKNOWN),
+        (JobState.COMPLETED, 6, 3, 12, UNKNOWN),
+        (JobState.COMPLETED, 3, 3, 3, UNKNOWN),  # three fronts without their backs
+        (JobState.COMPLETED, 6, 6, 6, UNKNOWN),  # six sides on six sheets: the printer took it for one-sided
+        (JobState.COMPLETED, 4, 2, 4, partial(2)),
         (JobState.ABORTED, 0, 0, 0, FAILED),
         (JobState.CANCELED, 0, 0, 0, FAILED),
-        (JobState.ABORTED, 0, 0, 1, UNKNOWN),
+        (JobState.ABORTED, 0, 0, 2, UNKNOWN),
         (JobState.ABORTED, 0, 1, 0, UNKNOWN),
         (JobState.ABORTED, 0, 0, -1, UNKNOWN),
-        (JobState.ABORTED, 1, 1, 1, (Outcome.PARTIAL, 1)),
-        (JobState.CANCELED, 2, 2, 2, (Outcome.PARTIAL, 2)),
-        (JobState.CANCELED, 2, 1, 2, UNKNOWN),
-        (JobState.ABORTED, 3, 3, 3, UNKNOWN),
-        (JobState.PROCESSING, 3, 3, 3, UNKNOWN),
-        (JobState.PROCESSING_STOPPED, 1, 1, 1, UNKNOWN),
+        (JobState.ABORTED, 2, 1, 2, partial(1)),
+        (JobState.ABORTED, 3, 1, 3, partial(1)),  # a jam on sheet 2 of 3 (S15): its front is printed, and stays inside
+        (JobState.ABORTED, 3, 2, 3, partial(2)),  # the same sheet, come out without its back
+        (JobState.ABORTED, 1, 0, 1, partial(0)),  # a front, and not one sheet out
+        (JobState.ABORTED, 3, 1, 4, UNKNOWN),
+        (JobState.CANCELED, 4, 2, 4, partial(2)),
+        (JobState.CANCELED, 4, 1, 4, UNKNOWN),
+        (JobState.ABORTED, 4, 3, 4, UNKNOWN),
+        (JobState.ABORTED, 5, 3, 5, UNKNOWN),  # three sheets out, and one side missing
+        (JobState.ABORTED, 2, 0, 2, UNKNOWN),
+        (JobState.ABORTED, 6, 3, 6, UNKNOWN),
+        (JobState.PROCESSING, 6, 3, 6, UNKNOWN),
+        (JobState.PROCESSING_STOPPED, 2, 1, 2, UNKNOWN),
         (JobState.PENDING, 0, 0, 0, UNKNOWN),
         (JobState.PENDING_HELD, 0, 0, 0, UNKNOWN),
         (None, 0, 0, 0, UNKNOWN),
@@ -83,28 +95,42 @@ def test_with_all_witnesses(
 
 
 @pytest.mark.parametrize(
-    ("impressions", "sheets", "expected"),
+    ("impressions", "expected"),
     [
-        (5, 3, PRINTED),  # five sides on three sheets
-        (4, 2, (Outcome.PARTIAL, 2)),
-        (3, 2, (Outcome.PARTIAL, 2)),  # the second sheet's front is printed: it is out, or on its way out
-        (3, 1, UNKNOWN),
-        (4, 3, UNKNOWN),
-        (1, 0, UNKNOWN),
-        (0, 0, UNKNOWN),
+        (6, PRINTED),
+        (5, partial(3)),  # who counts sides alone takes a front for a sheet that somebody must look for
+        (4, partial(2)),
+        (3, partial(2)),
+        (2, partial(1)),
+        (1, partial(1)),
+        (0, UNKNOWN),
+        (7, UNKNOWN),
     ],
 )
-def test_two_sided(impressions: int, sheets: int, expected: tuple[Outcome, int | None]) -> None:
-    state = JobState.COMPLETED
-    assert outcome(seen(state, impressions, sheets), ALL, impressions=5) == expected
+def test_sides_alone_are_counted(impressions: int, expected: tuple[Outcome, int | None]) -> None:
+    assert outcome(seen(JobState.COMPLETED, impressions), replace(NONE, impressions=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "impressions", "expected"),
+    [
+        (JobState.COMPLETED, 2, (Outcome.PRINTED, 1)),
+        (JobState.COMPLETED, 1, partial(1)),  # a front without its back is no certificate
+        (JobState.ABORTED, 1, partial(1)),
+        (JobState.ABORTED, 2, UNKNOWN),
+        (JobState.ABORTED, 0, FAILED),
+    ],
+)
+def test_one_sheet_has_two_sides(state: JobState, impressions: int, expected: tuple[Outcome, int | None]) -> None:
+    assert outcome(seen(state, impressions), replace(NONE, impressions=True), sheets=1) == expected
 
 
 @pytest.mark.parametrize(
     "missing", ["impressions_completed", "sheets_completed", "lifetime_before", "lifetime_after", "path_clear"]
 )
-@pytest.mark.parametrize(("state", "done"), [(JobState.COMPLETED, 3), (JobState.ABORTED, 0)])
-def test_a_declared_witness_that_is_missing_makes_it_unknown(missing: str, state: JobState, done: int) -> None:
-    whole = seen(state, done, done)
+@pytest.mark.parametrize(("state", "sheets"), [(JobState.COMPLETED, 3), (JobState.ABORTED, 0)])
+def test_a_declared_witness_that_is_missing_makes_it_unknown(missing: str, state: JobState, sheets: int) -> None:
+    whole = seen(state, 2 * sheets, sheets)
     assert outcome(whole, ALL)[0] in {Outcome.PRINTED, Outcome.FAILED}
     gone: dict[str, Any] = {missing: None}
     without = replace(whole, **gone)
@@ -129,31 +155,24 @@ def test_failed_needs_a_clear_path() -> None:
 
 
 @pytest.mark.parametrize("doubt", [{"history_lost": True}, {"jobs_found": 2}, {"jobs_found": 0}])
-@pytest.mark.parametrize(("state", "done"), [(JobState.COMPLETED, 3), (JobState.ABORTED, 0), (JobState.ABORTED, 1)])
-def test_a_doubt_about_the_job_itself_decides(doubt: dict[str, Any], state: JobState, done: int) -> None:
-    certain = seen(state, done, done)
+@pytest.mark.parametrize(("state", "sheets"), [(JobState.COMPLETED, 3), (JobState.ABORTED, 0), (JobState.ABORTED, 1)])
+def test_a_doubt_about_the_job_itself_decides(doubt: dict[str, Any], state: JobState, sheets: int) -> None:
+    certain = seen(state, 2 * sheets, sheets)
     assert outcome(certain, ALL)[0] != Outcome.UNKNOWN
     assert outcome(replace(certain, **doubt), ALL) == UNKNOWN
 
 
 @pytest.mark.parametrize("reason", sorted(CONTRADICTING_REASONS))
 def test_completed_with_a_reason_against_it(reason: str) -> None:
-    completed = seen(JobState.COMPLETED, 3, 3)
+    completed = seen(JobState.COMPLETED, 6, 3)
     assert outcome(replace(completed, job_state_reasons=("job-completed-successfully",)), ALL) == PRINTED
     assert outcome(replace(completed, job_state_reasons=("job-completed-successfully", reason)), ALL) == UNKNOWN
 
 
-def test_impressions_that_nobody_told_cannot_agree() -> None:
-    completed = seen(JobState.COMPLETED, 3, 3)
-    assert outcome(completed, replace(NONE, impressions=True), impressions=None) == UNKNOWN
-    assert outcome(completed, replace(NONE, lifetime_counter=True), impressions=None) == UNKNOWN
-    assert outcome(completed, replace(NONE, sheets=True), impressions=None) == PRINTED
-
-
-@pytest.mark.parametrize(("sheets", "impressions"), [(0, 0), (-1, None), (2, 1), (2, 5)])
-def test_expectations_that_fit_no_job_are_refused(sheets: int, impressions: int | None) -> None:
+@pytest.mark.parametrize("sheets", [0, -1])
+def test_a_job_without_a_sheet_is_refused(sheets: int) -> None:
     with pytest.raises(ValueError, match=r"sheets"):
-        outcome(seen(JobState.COMPLETED), ALL, sheets, impressions)
+        outcome(seen(JobState.COMPLETED), ALL, sheets)
 
 
 def test_values_travel_between_processes() -> None:

@@ -257,7 +257,6 @@ def _write_terminal_files(running: RunningTown, place: Place) -> None:
             cups_socket=Path(place.cups_socket),
             queue=place.queue,
             printer_uri=place.printer_uri,
-            sides="one-sided",
             spool_folders=(Path(place.spool),),
             impressions=True,
             sheets=False,

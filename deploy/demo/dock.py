@@ -14,7 +14,7 @@ from typing import Protocol
 from flask import Blueprint, Response, abort, g, jsonify, render_template, request
 
 from deploy.demo.coin_box import Coins, Totals, yen
-from deploy.demo.tray import DPI, NoSuchPaper, Tray
+from deploy.demo.tray import DPI, NoSuchPaper, Side, Tray
 from deploy.demo.world import CardHolder, NoSuchResident
 from terminal.payment.device import DENOMINATIONS_YEN
 
@@ -142,17 +142,17 @@ class Strip:
         self._staff.looked_into()
         return self.tray()
 
-    def pages(self, number: int) -> Response:
-        """How many pages a paper has."""
+    def sheets(self, number: int) -> Response:
+        """How many sheets a paper has."""
         try:
-            return jsonify(pages=self._tray.pages(number))
+            return jsonify(sheets=self._tray.sheets(number))
         except NoSuchPaper:
             abort(404)
 
-    def paper(self, number: int, page: int, dpi: int) -> Response:
-        """One page of one paper, as a picture."""
+    def side(self, number: int, sheet: int, side: str, dpi: int) -> Response:
+        """One side of one sheet, as a picture."""
         try:
-            return Response(self._tray.picture(number, page, dpi), mimetype="image/png")
+            return Response(self._tray.picture(number, sheet, Side(side), dpi), mimetype="image/png")
         except NoSuchPaper:
             abort(404)
 
@@ -187,6 +187,7 @@ def create_dock(world: DockWorld, staff: Staff) -> Blueprint:
     dock.add_url_rule("/cup/take", "take_cup", strip.take_cup, methods=["POST"])
     dock.add_url_rule("/papers/take", "take_papers", strip.take_papers, methods=["POST"])
     dock.add_url_rule("/staff", "looked_into", strip.looked_into, methods=["POST"])
-    dock.add_url_rule("/paper/<int:number>", "pages", strip.pages)
-    dock.add_url_rule("/paper/<int:number>/<int:page>/<int:dpi>.png", "paper", strip.paper)
+    dock.add_url_rule("/paper/<int:number>", "sheets", strip.sheets)
+    sides = ",".join(Side)
+    dock.add_url_rule(f"/paper/<int:number>/<int:sheet>/<any({sides}):side>/<int:dpi>.png", "side", strip.side)
     return dock

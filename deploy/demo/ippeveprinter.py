@@ -15,6 +15,9 @@ START_TIMEOUT_S = 10.0
 START_ATTEMPTS = 3  # between finding a free port and listening on it, another part may take it
 NAME = "Madoguchi demo printer"
 
+_ONE_SIDED = "one-sided"
+_TWO_SIDED = "one-sided,two-sided-long-edge,two-sided-short-edge"
+# Whether it can turn a sheet over stands here too: beside a file of attributes, ippeveprinter takes no -2.
 # ippeveprinter is a letter-size printer unless it is told otherwise. It names its own document formats after these;
 # the first of two attributes of one name is the one that it and CUPS go by.
 _ATTRIBUTES = """\
@@ -24,7 +27,7 @@ ATTR keyword media-default iso_a4_210x297mm
 ATTR keyword media-ready iso_a4_210x297mm
 ATTR keyword media-supported iso_a4_210x297mm
 ATTR keyword sides-default one-sided
-ATTR keyword sides-supported one-sided,two-sided-long-edge,two-sided-short-edge
+ATTR keyword sides-supported {sides}
 ATTR keyword print-color-mode-default color
 ATTR keyword print-color-mode-supported color,monochrome
 ATTR keyword print-scaling-default none
@@ -41,14 +44,16 @@ class IppEvePrinter:
 
     Shape:  a paper is NNNNNN-<job name>.pdf, where NNNNNN counts up and the job name is the order's id. `command` is
             run in place of the feeder for every document (its path the only argument); a fault is played with it.
+            Without two_sided it is a printer that cannot turn a sheet over.
     Errors: PartFailed if the printer does not come up in time.
     """
 
-    def __init__(self, root: Path, output: Path, command: Path | None = None) -> None:
+    def __init__(self, root: Path, output: Path, command: Path | None = None, *, two_sided: bool = True) -> None:
         self.root = root.resolve()
         self.output = output.resolve()
         self.port = 0
         self._command = command
+        self._attributes = _ATTRIBUTES.format(sides=_TWO_SIDED if two_sided else _ONE_SIDED)
         self._bus: Process | None = None
         self._printer: Process | None = None
 
@@ -100,7 +105,7 @@ class IppEvePrinter:
         self.stop()
 
     def _write_files(self) -> None:
-        (self.root / "printer.conf").write_text(_ATTRIBUTES)
+        (self.root / "printer.conf").write_text(self._attributes)
         feeder = self.root / "feeder"
         arguments = (sys.executable, "-I", str(Path(__file__).with_name("paper_feeder.py")), str(self.output))
         feeder.write_text(f'#!/bin/sh\nexec {shlex.join(arguments)} "$1"\n')

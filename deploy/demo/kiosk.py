@@ -104,7 +104,7 @@ def _orders(visit: Visit) -> list[dict[str, Any]]:
             "issue_number": order.prepared.issue_number,
             "kind": order.prepared.kind,
             "municipality": order.prepared.municipality_code,
-            "pages": order.prepared.pages,
+            "sheets": order.prepared.sheets,
             "fee_yen": order.prepared.fee_yen,
             "verdict": str(order.outcome),
         }

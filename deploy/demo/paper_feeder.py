@@ -1,7 +1,8 @@
-"""What the demo's printer runs for each document: the document comes out as a file, and its pages are counted.
+"""What the demo's printer runs for each document: it comes out as a file, and its printed sides are counted.
 
 Run by ippeveprinter as `paper_feeder.py OUTPUT DOCUMENT`, with the job's attributes in the environment. What it writes
 as ATTR to its error output becomes the job's attributes: a witness of its own, counted from what came out.
+A paper's pages are front, back, front, back: a job that is printed on one side alone comes out with empty backs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import pypdfium2
 
 NUMBER_MAX = 999_999
+TWO_SIDED = "two-sided-"
 
 
 def come_out(document: Path, output: Path, job_name: str) -> Path:
@@ -34,12 +36,21 @@ def come_out(document: Path, output: Path, job_name: str) -> Path:
     raise RuntimeError("the folder of papers is full")
 
 
+def _leave_backs_empty(pdf: pypdfium2.PdfDocument) -> None:
+    for number in reversed(range(len(pdf))):
+        width_pt, height_pt = pdf.get_page_size(number)
+        pdf.new_page(width_pt, height_pt, number + 1)
+
+
 def main() -> int:
     """Let the document come out; a document that is no PDF is aborted before anything does."""
     output, document = Path(sys.argv[1]), Path(sys.argv[2])
     try:
-        with pypdfium2.PdfDocument(document) as pdf:
+        with pypdfium2.PdfDocument(document.read_bytes()) as pdf:
             pages = len(pdf)
+            if not os.environ.get("IPP_SIDES", "").startswith(TWO_SIDED):
+                _leave_backs_empty(pdf)
+                pdf.save(document)
     except pypdfium2.PdfiumError:
         return 1
     come_out(document, output, os.environ.get("IPP_JOB_NAME", ""))

@@ -1,8 +1,8 @@
 """`make s1`: visits on four terminals at once, and the proof that every paper is its own card's.
 
-The judge is not ours: pdftotext reads each sheet that lies in a printer's tray, and what it says is compared with whose
-card was on that reader. Then the books: every account balances, no number was given twice, nothing is left in a
-spool or on a terminal's disk.
+The judge is not ours: pdftotext reads both sides of each sheet that lies in a printer's tray, and what it says is
+compared with whose card was on that reader; a back says nothing of anybody. Then the books: every account balances, no
+number was given twice, nothing is left in a spool or on a terminal's disk.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class _Tally:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     settled: int = 0
+    sheets: int = 0
     wrong: list[str] = field(default_factory=list)
     paid_yen: int = 0
     order_ids: list[str] = field(default_factory=list)
@@ -67,6 +68,7 @@ def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
         "terminals": TERMINALS,
         "settled": tally.settled,
         "papers": len(tally.order_ids),
+        "sheets": tally.sheets,
         "paid_yen": tally.paid_yen,
         "wrong": tally.wrong,
         "seconds": round(time.monotonic() - started, 1),
@@ -98,11 +100,12 @@ def _walk(town: RunningTown, number: int, people: list[str], tally: _Tally) -> N
             text = subprocess.run(
                 ["pdftotext", str(outcome.papers[0]), "-"], capture_output=True, check=True, timeout=30
             ).stdout.decode()
-            for what, said in (("name", name), ("number", outcome.orders[0]["issue_number"])):
-                if said not in text:
-                    tally.add_wrong(f"{resident_id}: the paper does not say this visit's {what}")
+            order = outcome.orders[0]
+            for what in wrong_on_paper(text, order["sheets"], name=name, number=order["issue_number"]):
+                tally.add_wrong(f"{resident_id}: {what}")
             with tally.lock:
                 tally.settled += 1
+                tally.sheets += order["sheets"]
                 tally.paid_yen += outcome.paid_yen
                 tally.order_ids.append(outcome.orders[0]["order"])
     except (VisitBroken, subprocess.SubprocessError) as error:
@@ -110,6 +113,21 @@ def _walk(town: RunningTown, number: int, people: list[str], tally: _Tally) -> N
     finally:
         visitor.close()
         world.take_card()
+
+
+def wrong_on_paper(text: str, sheets: int, **said: str) -> list[str]:
+    """Return what is wrong on a paper of so many sheets, as pdftotext reads it: a form feed ends every page."""
+    pages = text.split("\f")[:-1]
+    fronts, backs = pages[::2], pages[1::2]
+    if not len(fronts) == len(backs) == sheets:
+        return [f"{len(pages)} pages are not {sheets} sheets"]
+    wrong = [
+        f"a front does not say this visit's {what}"
+        for what, word in said.items()
+        if any(word not in front for front in fronts)
+    ]
+    wrong += [f"a back says this visit's {what}" for what, word in said.items() if any(word in back for back in backs)]
+    return wrong + ["a back says nothing" for back in backs if not back.strip()]
 
 
 def _check_books(town: RunningTown, tally: _Tally) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -23,8 +24,18 @@ PICTURES_MAX = 64
 DPI = (40, 110)  # the small picture in the strip, and the one to look at
 
 
+SIDES_A_SHEET = 2
+
+
 class NoSuchPaper(LookupError):
     """No such paper lies in the tray, or it has no such page."""
+
+
+class Side(StrEnum):
+    """The two sides of a sheet, as they follow one another in a paper's file."""
+
+    FRONT = "front"
+    BACK = "back"
 
 
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,17 +62,17 @@ class Tray:
         """Take everything that lies there."""
         self._taken = len(self._papers())
 
-    def pages(self, number: int) -> int:
-        """Return how many pages a paper has. Errors: NoSuchPaper."""
-        return self._drawn(number, 0, DPI[0])[0]
+    def sheets(self, number: int) -> int:
+        """Return how many sheets a paper has. Errors: NoSuchPaper."""
+        return -(-self._drawn(number, 0, DPI[0])[0] // SIDES_A_SHEET)
 
-    def picture(self, number: int, page: int, dpi: int) -> bytes:
-        """Return one page as PNG.
+    def picture(self, number: int, sheet: int, side: Side, dpi: int) -> bytes:
+        """Return one side of a sheet as PNG.
 
-        Shape:  page counts from 0; dpi is one of DPI.
+        Shape:  sheets count from 0; dpi is one of DPI.
         Errors: NoSuchPaper.
         """
-        return self._drawn(number, page, dpi)[1]
+        return self._drawn(number, SIDES_A_SHEET * sheet + (side is Side.BACK), dpi)[1]
 
     def _drawn(self, number: int, page: int, dpi: int) -> tuple[int, bytes]:
         papers = self._papers()

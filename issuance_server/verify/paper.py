@@ -14,7 +14,7 @@ from printing.paper.seal import RASTER_DPI
 
 MAX_FILE_BYTES: Final = 30 * 1024 * 1024
 MAX_PIXELS: Final = 60_000_000  # A4 at 600 dpi has 35 million
-_MAX_TEXT_PAGES: Final = 20
+_MAX_TEXT_PAGES: Final = 40  # twenty sheets with their backs
 _MAX_PAGE_SIDE_PT: Final = 1_500
 _PDF_MAGIC: Final = b"%PDF-"
 

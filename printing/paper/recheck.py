@@ -12,9 +12,13 @@ import msgspec
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from printing.paper.certificates import back
+from printing.paper.records import Back
+
 A4_PT = (0.0, 0.0, 595.2756, 841.8898)
 BOX_TOLERANCE_PT = 0.01
-MAX_PAGES = 50
+MAX_SHEETS = 50
+SIDES = 2  # of a sheet: front and back are a page each in the file
 
 # Labels that begin a line of the extracted text; a wrapped value goes over several lines, up to the next label. A name
 # is what stands right before its own sex or birth: a remark that happens to break before the word 氏名 is none.
@@ -50,15 +54,17 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the order says: everybody's entry in order, where they live, the document by its headings, the number.
 
-    Shape:  address None = no address at any sheet's head; domicile: of family registers, at the head of every sheet.
+    Shape:  address None = no address at any sheet's head; domicile: of family registers, at the head of every sheet;
+            back: from the issuer's own settings.
     """
 
     people: tuple[Subject, ...]
     address: str | None
     domicile: str | None = None
-    headings: tuple[str, ...]  # each is a line of its own on every page
+    headings: tuple[str, ...]  # each is a line of its own on every front
     issue_number: str
-    pages: int
+    sheets: int
+    back: Back
 
 
 def recheck(pdf: bytes, expected: Expected) -> None:
@@ -70,19 +76,23 @@ def recheck(pdf: bytes, expected: Expected) -> None:
         texts = _read(pdf, expected)
     except pdfium.PdfiumError as error:
         raise RecheckFailed("pdf: cannot be read") from error
-    for text in texts:
+    fronts, backs = texts[::SIDES], texts[1::SIDES]
+    words = back.words(expected.back)
+    if any(_bare(text) != words for text in backs):
+        raise RecheckFailed("back: not the issuer's own words")
+    for text in fronts:
         # Headings are compared as lines: 課税証明書 is a part of 非課税証明書.
         if not set(expected.headings) <= {line.strip() for line in text.splitlines()}:
-            raise RecheckFailed("headings: not on every page")
+            raise RecheckFailed("headings: not on every front")
         if _ISSUE_NUMBER.findall(text) != [expected.issue_number]:
-            raise RecheckFailed("issue_number: another one, or not on every page")
+            raise RecheckFailed("issue_number: another one, or not on every front")
         addresses = [] if expected.address is None else [_bare(expected.address)]
         if [_bare(address) for address in _ADDRESS.findall(text)] != addresses:
-            raise RecheckFailed("address: another one, or not on every page")
+            raise RecheckFailed("address: another one, or not on every front")
         domicile = _DOMICILE.search(text)
         if expected.domicile is not None and (domicile is None or _bare(domicile[1]) != _bare(expected.domicile)):
-            raise RecheckFailed("domicile: another one, or not on every page")
-    _check_people(texts, expected.people)
+            raise RecheckFailed("domicile: another one, or not on every front")
+    _check_people(fronts, expected.people)
 
 
 def page_texts(pdf: bytes) -> list[str]:
@@ -98,8 +108,8 @@ def _read(pdf: bytes, expected: Expected) -> list[str]:
     document = pdfium.PdfDocument(pdf)
     try:
         count = len(document)
-        if count != expected.pages or count > MAX_PAGES:
-            raise RecheckFailed("pages: another number")
+        if expected.sheets > MAX_SHEETS or count != SIDES * expected.sheets:
+            raise RecheckFailed("pages: not a front and a back for every sheet")
         texts = []
         for index in range(count):
             page = document[index]

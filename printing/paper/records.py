@@ -1,4 +1,4 @@
-"""What a certificate says: typed records, the only thing the pages are drawn from.
+"""What a certificate says: typed records, the only thing the fronts are drawn from.
 
 A value of None is "not recorded" and prints 【空欄】. An optional item that was not chosen prints 【省略】; its
 value is not in the record at all, so that what was not asked for cannot be printed by mistake; a record that has it
@@ -383,7 +383,7 @@ class Certifier(Record, frozen=True, kw_only=True):
     title: str
     name: str
     seal_png: bytes
-    specimen: bool  # prints 「見本」 over the page: invented municipalities only
+    specimen: bool  # prints 「見本」 on every side: invented municipalities only
 
 
 class Issuance(Record, frozen=True, kw_only=True):
@@ -395,3 +395,23 @@ class Issuance(Record, frozen=True, kw_only=True):
     check_code: str  # >= 80 bits in readable groups
     check_address: str  # the official page's address, to be typed
     latent_screen: str = STANDARD_SCREEN  # which of latent_screens.json the printing model was calibrated to
+
+
+class Back(Record, frozen=True, kw_only=True):
+    """What the back of a paper depends on: the same for every paper of its issuer."""
+
+    municipality_name: str
+    check_address: str
+    specimen: bool
+    latent_screen: str = STANDARD_SCREEN
+
+
+def back_of(issuance: Issuance) -> Back:
+    """Return what the backs of an issue's papers depend on."""
+    certifier = issuance.certifier
+    return Back(
+        municipality_name=certifier.municipality_name,
+        check_address=issuance.check_address,
+        specimen=certifier.specimen,
+        latent_screen=issuance.latent_screen,
+    )

@@ -35,17 +35,26 @@ from printing.press.errors import (
     QueueRejecting,
     QueueStopped,
 )
-from printing.press.verdict import ENDED, JobState
+from printing.press.verdict import ENDED, SIDES_A_SHEET, JobState
 
 REQUESTING_USER = "madoguchi"  # the printer lets only the same user cancel a job
 MEDIA = "iso_a4_210x297mm"
-SIDES = ("one-sided", "two-sided-long-edge", "two-sided-short-edge")
+SIDES = "two-sided-long-edge"  # every sheet of a certificate has a back
 A4_PT = (210 / 25.4 * 72, 297 / 25.4 * 72)
 A4_TOLERANCE_PT = 0.01  # PDF writers round to two to four decimals
 ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # opaque: it shows in process lists and logs
 HTTP_CONTINUE = 100
 PRINTER_STATE_PROCESSING, PRINTER_STATE_STOPPED = 4, 5
 POLL_S = 0.05
+
+_OPTIONS: Mapping[str, str] = {
+    "job-hold-until": "indefinite",
+    "media": MEDIA,
+    "print-scaling": "none",
+    "sides": SIDES,
+    "print-color-mode": "color",
+    "job-sheets": "none",
+}
 
 # IPP status -> error. Source: measured against CUPS 2.4.2.
 _ERRORS: Mapping[int, type[CupsError]] = {
@@ -78,18 +87,20 @@ class CupsJob:
     state: JobState
 
 
-def check_pdf(pdf: bytes, pages: int) -> None:
-    """Refuse a document that is not what was promised; nothing on the way to the paper checks it.
+def check_pdf(pdf: bytes, sheets: int) -> None:
+    """Refuse a document that is not what was promised: a front and a back, both A4, for every sheet.
 
+    Nothing on the way to the paper checks it: a page that is missing would print every later front on a back.
     Errors: PdfUnreadable, PageCountDiffers, PageSizeDiffers.
     """
     try:
         document = pypdfium2.PdfDocument(pdf)
     except pypdfium2.PdfiumError as error:
         raise PdfUnreadable("not a PDF that a parser opens") from error
+    pages = SIDES_A_SHEET * sheets
     with document:
         if len(document) != pages:
-            raise PageCountDiffers(f"expected {pages} pages, found {len(document)}")
+            raise PageCountDiffers(f"expected {pages} pages for {sheets} sheets, found {len(document)}")
         for number in range(pages):
             try:
                 page = document[number]
@@ -114,18 +125,16 @@ class Cups:
         self._socket = str(socket)
         self._queue = queue
 
-    def submit_held(self, order_id: str, pdf: bytes, pages: int, sha256: bytes, sides: str) -> int:
+    def submit_held(self, order_id: str, pdf: bytes, sheets: int, sha256: bytes) -> int:
         """Send a document into a held job and return CUPS's job id; nothing prints before `release`.
 
-        Shape:  order_id is opaque (ORDER_ID); sides is one of SIDES; sha256 is the 32 bytes that the grant names.
+        Shape:  order_id is opaque (ORDER_ID); sha256 is the 32 bytes that the grant names.
         Errors: DigestMismatch, PdfRefused, DuplicateJob, CupsError; then no job is left behind.
         """
         _require_order_id(order_id)
-        if sides not in SIDES:
-            raise ValueError(f"sides must be one of {SIDES}, not {sides!r}")
         if type(pdf) is not bytes:  # a bytearray or memoryview crashes pycups
             raise TypeError(f"pdf must be bytes, not {type(pdf).__name__}")
-        check_pdf(pdf, pages)
+        check_pdf(pdf, sheets)
         if self.find(order_id):
             raise DuplicateJob(f"a job of order {order_id} exists")
         self._require_queue(self.queue_state())
@@ -133,7 +142,7 @@ class Cups:
         if hashlib.sha256(pdf).digest() != sha256:
             raise DigestMismatch(f"order {order_id}: the bytes are not those of the grant")
         with self._connection() as connection:
-            job_id = int(connection.createJob(self._queue, order_id, _options(sides)))
+            job_id = int(connection.createJob(self._queue, order_id, _OPTIONS))
             try:
                 self._send(connection, job_id, order_id, pdf)
             except (CupsError, cups.IPPError, cups.HTTPError, RuntimeError):
@@ -273,14 +282,3 @@ def as_tuple(value: object) -> tuple[str, ...]:
 def _require_order_id(order_id: str) -> None:
     if not ORDER_ID.fullmatch(order_id):
         raise ValueError("order_id must be 1 to 64 of A-Z a-z 0-9 _ -")
-
-
-def _options(sides: str) -> dict[str, str]:
-    return {
-        "job-hold-until": "indefinite",
-        "media": MEDIA,
-        "print-scaling": "none",
-        "sides": sides,
-        "print-color-mode": "color",
-        "job-sheets": "none",
-    }

@@ -18,7 +18,7 @@ from printing.press.errors import (
     PurgeTimeout,
 )
 from printing.press.printer import Printer, PrinterJob, PrinterStatus
-from printing.press.verdict import ENDED, Capabilities, Outcome, Verdict, Witnesses, decide
+from printing.press.verdict import ENDED, SIDES_A_SHEET, Capabilities, Outcome, Verdict, Witnesses, decide
 
 POLL_S = 0.25
 STALL_TIMEOUT_S = 60.0  # no progress for so long = unknown
@@ -45,8 +45,6 @@ class HeldJob:
     cups_job_id: int
     order_id: str
     sheets: int
-    # None = taken from a record that does not have it; a printer whose witnesses count impressions then gives unknown.
-    impressions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,19 +89,19 @@ class PressService:
         """Close the connection to the printer."""
         self._printer.close()
 
-    def check(self, sides: str) -> PrinterState:
+    def check(self) -> PrinterState:
         """Return whether paper would come out now; to be asked before any money is taken. Raises nothing."""
-        reasons = (*self._printer_reasons(sides), *self._queue_reasons())
+        reasons = (*self._printer_reasons(), *self._queue_reasons())
         return PrinterState(ready=not reasons, reasons=reasons)
 
-    def submit(self, order_id: str, pdf: bytes, pages: int, sha256: bytes, sides: str) -> HeldJob:
+    def submit(self, order_id: str, pdf: bytes, sheets: int, sha256: bytes) -> HeldJob:
         """Send a document into a held job; nothing prints before `release`.
 
+        Shape:  sheets of paper: the document has a front and a back of each.
         Errors: DigestMismatch, PdfUnreadable, PageCountDiffers, PageSizeDiffers, DuplicateJob.
         """
-        job_id = self._cups.submit_held(order_id, pdf, pages, sha256, sides)
-        sheets = pages if sides == SIDES[0] else -(-pages // 2)
-        return HeldJob(job_id, order_id, sheets, pages)
+        job_id = self._cups.submit_held(order_id, pdf, sheets, sha256)
+        return HeldJob(job_id, order_id, sheets)
 
     def counters(self) -> Counters:
         """Return the printer's meter, if it is declared to have one."""
@@ -203,13 +201,13 @@ class PressService:
             if error.ipp_status is None:  # not a refusal (the job may have just ended) but no answer
                 raise
 
-    def _printer_reasons(self, sides: str) -> tuple[str, ...]:
+    def _printer_reasons(self) -> tuple[str, ...]:
         try:
             status = self._printer.status()
             unfinished = self._printer.jobs("not-completed")
         except PrinterError as error:
             return ("printer-unreachable", error.detail)
-        return (*_blocking(status, sides), *(("printer-has-unfinished-jobs",) if unfinished else ()))
+        return (*_blocking(status), *(("printer-has-unfinished-jobs",) if unfinished else ()))
 
     def _queue_reasons(self) -> tuple[str, ...]:
         try:
@@ -278,22 +276,15 @@ class _Watch:
         """Return what the truth table makes of the last look."""
         if self._error is not None:
             return Verdict(Outcome.UNKNOWN, None, f"the printer does not answer: {self._error.detail}")
-        return decide(
-            self._witnesses,
-            self._capabilities,
-            expected_sheets=self._job.sheets,
-            expected_impressions=self._job.impressions,
-        )
+        return decide(self._witnesses, self._capabilities, self._job.sheets)
 
     def sheets_done(self) -> int:
         """Return how many whole sheets are known to be out."""
         witnesses, job = self._witnesses, self._job
         if self._capabilities.sheets and witnesses.sheets_completed is not None:
             return min(witnesses.sheets_completed, job.sheets)
-        if self._capabilities.impressions and witnesses.impressions_completed and job.impressions:
-            sides_a_sheet = 2 if job.impressions > job.sheets else 1
-            out = witnesses.impressions_completed
-            return job.sheets if out >= job.impressions else min(out // sides_a_sheet, job.sheets)
+        if self._capabilities.impressions and witnesses.impressions_completed:
+            return min(witnesses.impressions_completed // SIDES_A_SHEET, job.sheets)
         return 0
 
 
@@ -305,12 +296,15 @@ def _path_clear(status: PrinterStatus) -> bool:
     return not any(reason.startswith(PATH_REASONS) for reason in status.reasons)
 
 
-def _blocking(status: PrinterStatus, sides: str) -> tuple[str, ...]:
+def _blocking(status: PrinterStatus) -> tuple[str, ...]:
     said = (
         ("printer-stopped", status.stopped),
         ("printer-not-accepting", not status.accepting),
         ("media-not-ready", MEDIA not in status.media_ready),
-        ("sides-not-supported", sides not in status.sides_supported),  # it would silently become one-sided
+        (
+            "sides-not-supported",
+            SIDES not in status.sides_supported,
+        ),  # one-sided in silence, or refused after the money
     )
     # A reason without a severity counts as an error (RFC 8011, 5.4.12).
     own = tuple(reason for reason in status.reasons if not reason.endswith(HARMLESS_SEVERITIES))

@@ -43,6 +43,9 @@ CONTRADICTING_REASONS = frozenset(
 )
 
 
+SIDES_A_SHEET = 2  # every paper has a front and a back on every sheet
+
+
 class PaperOutlet(StrEnum):
     """Where paper comes out: a presenter can take it back, an open tray cannot."""
 
@@ -99,34 +102,37 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Count:
-    """One declared count beside what it should be at the end."""
+    """One declared count beside what it should be at the end, and how many sheets that many can stand for."""
 
     name: str
     done: int
     expected: int
-    sheets_done: int
+    least_sheets: int
+    most_sheets: int
 
 
 def decide(
     witnesses: Witnesses,
     capabilities: Capabilities,
-    *,
     expected_sheets: int,
-    expected_impressions: int | None,
 ) -> Verdict:
     """Return the verdict for one job.
 
     Shape:  printed = completed and every declared count equals the expected one; failed = aborted or canceled, every
             declared count zero, path clear, and at least one count declared (none is no evidence that nothing came
-            out); partial = ended, the declared counts lie between and agree on the sheets; unknown = all else.
-    Units:  sheets are pieces of paper, impressions are printed sides.
-    Errors: ValueError if the expected numbers cannot belong to one job.
+            out); partial = ended, every declared count short of the expected one, not all zero, and agreeing on the
+            sheets; unknown = all else.
+            A sheet whose front alone is printed stands in the printer or in the tray: only a count of sheets tells
+            which, and without one it is counted as out, since somebody has to look for it.
+    Units:  sheets are pieces of paper, impressions are printed sides, two a sheet.
+    Errors: ValueError if no sheet is expected.
     """
-    _require_possible(expected_sheets, expected_impressions)
-    doubt = _doubt(witnesses, capabilities, expected_impressions)
+    if expected_sheets < 1:
+        raise ValueError(f"expected_sheets must be at least 1, not {expected_sheets}")
+    doubt = _doubt(witnesses, capabilities)
     if doubt:
         return Verdict(Outcome.UNKNOWN, None, doubt)
-    counts = _declared_counts(witnesses, capabilities, expected_sheets, expected_impressions)
+    counts = _declared_counts(witnesses, capabilities, expected_sheets)
     off_scale = [c for c in counts if not 0 <= c.done <= c.expected]
     if off_scale:
         return Verdict(Outcome.UNKNOWN, None, f"impossible count: {_words(off_scale)}")
@@ -137,24 +143,16 @@ def decide(
     path_clear = witnesses.path_clear or not capabilities.path_sensor
     if state != JobState.COMPLETED and counts and all(c.done == 0 for c in counts) and path_clear:
         return Verdict(Outcome.FAILED, 0, said)
-    if counts and all(0 < c.done < c.expected for c in counts) and len({c.sheets_done for c in counts}) == 1:
-        return Verdict(Outcome.PARTIAL, counts[0].sheets_done, said)
+    if any(c.done for c in counts) and all(c.done < c.expected for c in counts):
+        least, most = max(c.least_sheets for c in counts), min(c.most_sheets for c in counts)
+        if least <= most:
+            return Verdict(Outcome.PARTIAL, most, said)
     not_clear = "" if path_clear else "; the paper path is not clear"
     return Verdict(Outcome.UNKNOWN, None, f"the witnesses do not agree: {said}{not_clear}")
 
 
-def _require_possible(expected_sheets: int, expected_impressions: int | None) -> None:
-    if expected_sheets < 1:
-        raise ValueError(f"expected_sheets must be at least 1, not {expected_sheets}")
-    if expected_impressions is None:
-        return
-    if not expected_sheets <= expected_impressions <= 2 * expected_sheets:
-        raise ValueError(f"{expected_impressions} impressions do not fit on {expected_sheets} sheets")
-
-
-def _doubt(witnesses: Witnesses, capabilities: Capabilities, expected_impressions: int | None) -> str | None:
+def _doubt(witnesses: Witnesses, capabilities: Capabilities) -> str | None:
     """Return why these witnesses cannot decide anything, or None."""
-    counts_impressions = capabilities.impressions or capabilities.lifetime_counter
     doubts = (
         (witnesses.history_lost, "the printer lost its history"),
         (witnesses.jobs_found > 1, f"the printer lists {witnesses.jobs_found} jobs of this order"),
@@ -175,28 +173,25 @@ def _doubt(witnesses: Witnesses, capabilities: Capabilities, expected_impression
             "declared, but missing: lifetime counter",
         ),
         (capabilities.path_sensor and witnesses.path_clear is None, "declared, but missing: path sensor"),
-        (counts_impressions and expected_impressions is None, "the number of impressions to expect is not known"),
     )
     return next((words for holds, words in doubts if holds), None)
 
 
-def _declared_counts(
-    witnesses: Witnesses, capabilities: Capabilities, expected_sheets: int, expected_impressions: int | None
-) -> list[_Count]:
-    impressions = expected_impressions or 0  # None was a doubt already if a declared witness needs it
-    sides_a_sheet = 2 if impressions > expected_sheets else 1
+def _declared_counts(witnesses: Witnesses, capabilities: Capabilities, expected_sheets: int) -> list[_Count]:
     counts = []
     if capabilities.impressions and witnesses.impressions_completed is not None:
-        done = witnesses.impressions_completed
-        counts.append(_Count("impressions", done, impressions, -(-done // sides_a_sheet)))
+        counts.append(_sides("impressions", witnesses.impressions_completed, expected_sheets))
     if capabilities.sheets and witnesses.sheets_completed is not None:
         done = witnesses.sheets_completed
-        counts.append(_Count("sheets", done, expected_sheets, done))
+        counts.append(_Count("sheets", done, expected_sheets, done, done))
     before, after = witnesses.lifetime_before, witnesses.lifetime_after
     if capabilities.lifetime_counter and before is not None and after is not None:
-        done = after - before
-        counts.append(_Count("lifetime counter", done, impressions, -(-done // sides_a_sheet)))
+        counts.append(_sides("lifetime counter", after - before, expected_sheets))
     return counts
+
+
+def _sides(name: str, done: int, expected_sheets: int) -> _Count:
+    return _Count(name, done, SIDES_A_SHEET * expected_sheets, done // SIDES_A_SHEET, -(-done // SIDES_A_SHEET))
 
 
 def _words(counts: list[_Count]) -> str:

@@ -49,6 +49,7 @@ def test_a_resident_walks_the_visit_from_card_to_paper(town: RunningTown, browse
     expect(dock.locator("#tray .paper img")).to_be_visible(timeout=SLOW_MS)
     dock.wait_for_function("() => document.querySelector('#tray .paper img').naturalWidth > 300")
     dock.locator("#tray .paper").first.click()
+    expect(dock.locator("#sheets figcaption")).to_have_text(["Sheet 1 of 1, front", "Sheet 1 of 1, back"])
     expect(dock.locator("#sheets img").first).to_be_visible()
     dock.locator("#close").click()
     dock.locator("#take-cup").click()

@@ -66,8 +66,8 @@ async function readPdf(file) {
     canvas.height = Math.ceil(viewport.height);
     await first.render({ canvas, viewport }).promise;
     const codes = await codesIn(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height));
-    let pageText = "";
-    for (let number = 1; number <= Math.min(paper.numPages, 20); number += 1) {
+    let pageText = "";  // twenty sheets with their backs
+    for (let number = 1; number <= Math.min(paper.numPages, 40); number += 1) {
       const content = await (await paper.getPage(number)).getTextContent({ disableNormalization: true });
       pageText += content.items.map((item) => item.str ?? "").join("");
     }

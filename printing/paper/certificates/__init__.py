@@ -27,7 +27,7 @@ from printing.paper.seal import max_seal_chars
 class Layout(Protocol):
     """What every kind's module does; each takes its own kind of record."""
 
-    def pages(self, record: Any, /) -> int:
+    def sheets(self, record: Any, /) -> int:
         """Return the number of sheets."""
 
     def title(self, record: Any, /) -> str:
@@ -56,7 +56,8 @@ LAYOUTS: Mapping[CertificateKind, Layout] = {
 def render(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
     """Return the certificate's PDF: the same bytes for the same input, in any process, at any time.
 
-    Shape:  every page is A4 with the issue number and its page of how many; the seal stands on the first.
+    Shape:  front, back, front, back, all A4; a front has the issue number and which of how many sheets it is, the seal
+            stands on the first front, and a back is the same for every paper of its issuer.
     Errors: UndrawableText with all sequences, WrongVocabulary, InconsistentRecord, ValueTooLong, NoEra.
     """
     document = _document(fonts, record, issuance, trial=False)
@@ -81,9 +82,9 @@ def undrawable(fonts: Fonts, record: Certificate, issuance: Issuance) -> tuple[s
     return tuple(dict.fromkeys(sequence for text in texts for sequence in fonts.undrawable(text)))
 
 
-def pages(record: Certificate) -> int:
+def sheets(record: Certificate) -> int:
     """Return the number of sheets the certificate has."""
-    return LAYOUTS[kind_of(record)].pages(record)
+    return LAYOUTS[kind_of(record)].sheets(record)
 
 
 def title(record: Certificate) -> str:

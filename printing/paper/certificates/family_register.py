@@ -39,9 +39,9 @@ _ONE_LINE_EM = 60.0
 _UNDIVIDED_LINES = 8  # a matter of no more lines stands on one sheet
 
 
-def pages(record: FamilyRegister) -> int:
+def sheets(record: FamilyRegister) -> int:
     """Return the number of sheets."""
-    return flow.pages(_flow(record, ()))
+    return flow.sheets(_flow(record, ()))
 
 
 def title(record: FamilyRegister) -> str:

@@ -107,7 +107,7 @@ class _Piece:
     units: list[_Unit] = field(default_factory=list)
 
 
-def pages(flow: Flow) -> int:
+def sheets(flow: Flow) -> int:
     """Return the number of sheets."""
     return len(_paginate(flow))
 
@@ -117,16 +117,15 @@ def draw(document: Document, flow: Flow, words: SheetWords, issuance: Issuance, 
 
     Errors: ValueTooLong, UndrawableText.
     """
-    sheets = _paginate(flow)
-    for number, pieces in enumerate(sheets, start=1):
+    divided = _paginate(flow)
+    for number, pieces in enumerate(divided, start=1):
         sheet.draw_head(document, words, issuance)
         end_mm = _draw_rows(document, flow.header, sheet.BODY_TOP_MM)
         for piece in pieces:
             end_mm = _draw_piece(document, piece)
-        if number == len(sheets):
+        if number == len(divided):
             draw_end(document, flow.notes, end_mm)
-        sheet.draw_foot(document, words, issuance, seal_text, page=number, pages=len(sheets))
-        document.next_page()
+        sheet.finish_sheet(document, words, issuance, seal_text, number=number, total=len(divided))
 
 
 def draw_rows(document: Document, rows: tuple[Row, ...], top_mm: float, left_mm: float) -> float:
@@ -201,28 +200,28 @@ def _units(block: Block) -> Iterator[_Unit]:
 def _paginate(flow: Flow) -> list[list[_Piece]]:
     head_mm = sum(row.height_mm for row in flow.header)
     first_mm = sheet.BODY_TOP_MM + head_mm + (_GAP_MM if head_mm else 0.0)
-    sheets: list[list[_Piece]] = [[]]
+    divided: list[list[_Piece]] = [[]]
     y_mm = first_mm
     for block in flow.blocks:
         units = list(_units(block))
         # Kept together at the block's beginning: all of it, or enough that nobody's heading stands alone.
         height_mm = sum(unit.height_mm for unit in (units if block.whole else units[:_LEAD_UNITS]))
         if y_mm + height_mm > _END_MM and y_mm > first_mm:
-            sheets.append([])
+            divided.append([])
             y_mm = first_mm
         piece = _Piece(block, y_mm, continued=False)
-        sheets[-1].append(piece)
+        divided[-1].append(piece)
         for unit in units:
             if y_mm + unit.height_mm > _END_MM and piece.units:
                 piece = _Piece(block, first_mm, continued=True)
-                sheets.append([piece])
+                divided.append([piece])
                 y_mm = first_mm + _CONTINUED_MM
             piece.units.append(unit)
             y_mm += unit.height_mm
         y_mm += _GAP_MM
     if flow.notes and y_mm + NOTE_MM * len(flow.notes) > _END_MM:
-        sheets.append([])
-    return sheets
+        divided.append([])
+    return divided
 
 
 def _draw_piece(document: Document, piece: _Piece) -> float:

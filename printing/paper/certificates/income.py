@@ -18,7 +18,7 @@ TITLE = "所得証明書"
 _LABEL_MM, _AMOUNT_MM = 110.0, 70.0
 
 
-def pages(_record: IncomeCertificate) -> int:
+def sheets(_record: IncomeCertificate) -> int:
     """Return the number of sheets."""
     return 1
 
@@ -47,7 +47,7 @@ def draw(document: Document, record: IncomeCertificate, issuance: Issuance, seal
     row = wording(CertificateKind.INCOME, issuance)
     words = SheetWords(TITLE, fiscal_year_words(record.fiscal_year), row.statement)
     body = _flow(record, row.notes)
-    if flow.pages(body) > 1:
+    if flow.sheets(body) > 1:
         raise ValueTooLong("incomes")  # whose amounts they are stands at the head of one sheet
     flow.draw(document, body, words, issuance, seal_text)
 

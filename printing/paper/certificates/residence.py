@@ -53,7 +53,7 @@ class Cell:
     value_mm: float
 
 
-def pages(record: ResidenceCertificate) -> int:
+def sheets(record: ResidenceCertificate) -> int:
     """Return the number of sheets."""
     return -(-len(record.people) // PEOPLE_A_SHEET)
 
@@ -82,7 +82,7 @@ def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, s
     """
     row = wording(CertificateKind.RESIDENCE, issuance, part=not record.whole_household)
     words = SheetWords(TITLE, "(世帯全員)" if record.whole_household else "(世帯の一部)", row.statement)
-    total = pages(record)
+    total = sheets(record)
     for number in range(1, total + 1):
         first = (number - 1) * PEOPLE_A_SHEET
         sheet.draw_head(document, words, issuance)
@@ -93,8 +93,7 @@ def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, s
         if first + PEOPLE_A_SHEET > len(record.people):
             end_mm = top_mm + (len(record.people) - first) * (_BLOCK_MM + _BLOCK_GAP_MM)
             document.text(document.fonts.labels, "以下余白", 105.0, end_mm + 6.0, 9.5, align=Align.CENTRE)
-        sheet.draw_foot(document, words, issuance, seal_text, page=number, pages=total)
-        document.next_page()
+        sheet.finish_sheet(document, words, issuance, seal_text, number=number, total=total)
 
 
 def _check_person(record: ResidenceCertificate, person: ResidencePerson) -> None:

@@ -51,9 +51,9 @@ _FOREIGN_ONLY = (
 _JAPANESE_ONLY = ("domicile", "domicile_head", "former_surname")
 
 
-def pages(record: ResidenceItemCertificate) -> int:
+def sheets(record: ResidenceItemCertificate) -> int:
     """Return the number of sheets."""
-    return flow.pages(_flow(record, ()))
+    return flow.sheets(_flow(record, ()))
 
 
 def title(_record: ResidenceItemCertificate) -> str:

@@ -20,7 +20,7 @@ _LABEL_MM = 22.0
 _ROW_MM = _FRAME_MM / 5
 
 
-def pages(_record: SealRegistrationCertificate) -> int:
+def sheets(_record: SealRegistrationCertificate) -> int:
     """Return the number of sheets."""
     return 1
 
@@ -57,8 +57,7 @@ def draw(document: Document, record: SealRegistrationCertificate, issuance: Issu
     outer = Box(frame.left_mm, frame.top_mm, sheet.WIDTH_MM, frame.height_mm)
     document.frame(outer, sheet.BORDER_PT)
     flow.draw_end(document, row.notes, frame.top_mm + frame.height_mm)
-    sheet.draw_foot(document, words, issuance, seal_text, page=1, pages=1)
-    document.next_page()
+    sheet.finish_sheet(document, words, issuance, seal_text, number=1, total=1)
 
 
 def _rows(record: SealRegistrationCertificate) -> tuple[Row, ...]:

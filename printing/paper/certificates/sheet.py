@@ -1,4 +1,4 @@
-"""What every certificate's sheet carries: title, numbers, certification, the ways to check it."""
+"""What every certificate's sheet carries: title, numbers, certification, the ways to check it, and its back."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from printing.paper import latent
 from printing.paper.bitmap import municipal_seal
+from printing.paper.certificates import back
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
-from printing.paper.records import Issuance
+from printing.paper.records import Issuance, back_of
 from printing.paper.screens import screen_named
 
 LEFT_MM = 15.0
@@ -79,23 +80,29 @@ def draw_head(document: Document, words: SheetWords, issuance: Issuance) -> None
     document.text(fonts.labels, words.subtitle, 105.0, 21.8, 9.5, align=Align.CENTRE)
 
 
-def draw_foot(
-    document: Document, words: SheetWords, issuance: Issuance, seal_text: str, *, page: int, pages: int
+def finish_sheet(
+    document: Document, words: SheetWords, issuance: Issuance, seal_text: str, *, number: int, total: int
 ) -> None:
-    """Draw what stands below the body: certification on the last sheet, the seal on the first, numbers on each."""
-    side_mm = qr_side_mm(len(seal_text)) if page == 1 else 0.0
-    area = _BELOW if page == pages and side_mm <= _BELOW.most_mm else _BESIDE
+    """Finish a sheet whose body is drawn: what stands below it on the front, then the back.
+
+    Certification stands on the last sheet, the seal on the first, numbers on each.
+    """
+    side_mm = qr_side_mm(len(seal_text)) if number == 1 else 0.0
+    area = _BELOW if number == total and side_mm <= _BELOW.most_mm else _BESIDE
     if side_mm > area.most_mm:
         raise ValueTooLong("seal")
-    if page == pages:
+    if number == total:
         _draw_certification(document, words.statement, issuance, area)
     else:
-        note = f"認証文は{pages}枚目にあります。全{pages}枚がそろって1通の証明書です。"
+        note = f"認証文は{total}枚目にあります。全{total}枚がそろって1通の証明書です。"
         document.text(document.fonts.labels, note, RIGHT_MM, FOOT_TOP_MM + 5.0, 8.5, align=Align.RIGHT)
-    if page == 1:
+    if number == 1:
         draw_qr(document, seal_text, LEFT_MM, area.top_mm)
         _draw_check(document, issuance, LEFT_MM + area.width_mm)
-    _draw_numbers(document, issuance, page, pages)
+    _draw_numbers(document, issuance, number, total)
+    document.next_page()
+    back.draw(document, back_of(issuance))
+    document.next_page()
 
 
 def _draw_certification(document: Document, statement: str, issuance: Issuance, area: _CodeArea) -> None:
@@ -161,7 +168,7 @@ def _draw_check(document: Document, issuance: Issuance, left_mm: float) -> None:
         document.value(value, box, 10.0, item, padding_mm=0.0)
 
 
-def _draw_numbers(document: Document, issuance: Issuance, page: int, pages: int) -> None:
+def _draw_numbers(document: Document, issuance: Issuance, number: int, total: int) -> None:
     labels, values = document.fonts.labels, document.fonts.values
     document.line((LEFT_MM, NUMBER_LINE_MM - 3.2), (RIGHT_MM, NUMBER_LINE_MM - 3.2), RULE_PT)
     document.text(labels, "発行番号", LEFT_MM, NUMBER_LINE_MM, LABEL_PT)
@@ -172,7 +179,7 @@ def _draw_numbers(document: Document, issuance: Issuance, page: int, pages: int)
         "issue_number",
         padding_mm=0.0,
     )
-    document.text(values, f"{page}/{pages}", RIGHT_MM, NUMBER_LINE_MM, VALUE_PT, align=Align.RIGHT)
+    document.text(values, f"{number}/{total}", RIGHT_MM, NUMBER_LINE_MM, VALUE_PT, align=Align.RIGHT)
     if issuance.certifier.specimen:
         document.text(labels, _SPECIMEN_WORDS, RIGHT_MM - 12.0, NUMBER_LINE_MM, 6.5, align=Align.RIGHT)
 

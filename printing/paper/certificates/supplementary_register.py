@@ -31,9 +31,9 @@ _WIDTH_MM = sheet.WIDTH_MM - _INDEX_MM
 _VOTER_LABEL = "在外選挙人名簿の登録"
 
 
-def pages(record: SupplementaryRegisterCopy) -> int:
+def sheets(record: SupplementaryRegisterCopy) -> int:
     """Return the number of sheets."""
-    return flow.pages(_flow(record, ()))
+    return flow.sheets(_flow(record, ()))
 
 
 def title(_record: SupplementaryRegisterCopy) -> str:

@@ -23,7 +23,7 @@ _COLUMNS = (("課税額", "levied_yen"), ("納付済額", "paid_yen"), ("未納�
 _AMOUNT_MM = 40.0
 
 
-def pages(_record: TaxPaymentCertificate) -> int:
+def sheets(_record: TaxPaymentCertificate) -> int:
     """Return the number of sheets."""
     return 1
 
@@ -58,7 +58,7 @@ def draw(document: Document, record: TaxPaymentCertificate, issuance: Issuance, 
     row = wording(CertificateKind.TAX_PAYMENT, issuance)
     words = SheetWords(TITLE, f"{era_year(date(record.fiscal_year, 4, 1))}度", row.statement)
     body = _flow(record, row.notes)
-    if flow.pages(body) > 1:
+    if flow.sheets(body) > 1:
         raise ValueTooLong("lines")  # whose amounts they are stands at the head of one sheet
     flow.draw(document, body, words, issuance, seal_text)
 

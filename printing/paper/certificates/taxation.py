@@ -23,7 +23,7 @@ _COLUMN_MM = 88.0
 _GAP_MM = sheet.WIDTH_MM - 2 * _COLUMN_MM
 
 
-def pages(_record: TaxationCertificate) -> int:
+def sheets(_record: TaxationCertificate) -> int:
     """Return the number of sheets."""
     return 1
 
@@ -63,8 +63,7 @@ def draw(document: Document, record: TaxationCertificate, issuance: Issuance, se
     else:
         end_mm = _draw_amounts(document, record, names, below_mm)
     flow.draw_end(document, row.notes, end_mm)
-    sheet.draw_foot(document, words, issuance, seal_text, page=1, pages=1)
-    document.next_page()
+    sheet.finish_sheet(document, words, issuance, seal_text, number=1, total=1)
 
 
 def _has_amounts(record: TaxationCertificate) -> bool:

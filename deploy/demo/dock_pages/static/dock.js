@@ -7,12 +7,17 @@
 
   async function show(paper, dpi) {
     const answer = await fetch(`/dock/paper/${paper}`);
-    const { pages } = await answer.json();
-    for (let page = 0; page < pages; page += 1) {
-      const picture = document.createElement("img");
-      picture.alt = `Page ${page + 1} of ${pages}`;
-      picture.src = `/dock/paper/${paper}/${page}/${dpi}.png`;
-      sheets.append(picture);
+    const { sheets: count } = await answer.json();
+    for (let sheet = 0; sheet < count; sheet += 1) {
+      for (const side of ["front", "back"]) {
+        const figure = document.createElement("figure");
+        const picture = document.createElement("img");
+        const caption = document.createElement("figcaption");
+        picture.alt = caption.textContent = `Sheet ${sheet + 1} of ${count}, ${side}`;
+        picture.src = `/dock/paper/${paper}/${sheet}/${side}/${dpi}.png`;
+        figure.append(caption, picture);
+        sheets.append(figure);
+      }
     }
   }
 
