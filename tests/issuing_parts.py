@@ -23,6 +23,7 @@ from issuance_server.issue import Issuer
 from issuance_server.keys import Keys
 from issuance_server.ledger import Order, OrderState
 from issuance_server.offers import MemberRefs
+from issuance_server.register.person import Person, Residence
 from issuance_server.register.records import (
     ForeignResident,
     Household,
@@ -31,11 +32,11 @@ from issuance_server.register.records import (
     TaxRecord,
     TaxStatus,
 )
-from issuance_server.register.store import Link, Person, RegisterStore
+from issuance_server.register.store import Link, RegisterStore
 from issuance_server.rules import Asked
 from issuance_server.schema import cases, metadata, order_events, orders
 from issuance_server.schema import sessions as session_rows
-from issuance_server.sessions import Caller
+from issuance_server.sessions import Caller, KnownAs
 from issuance_server.settings import DocumentSettings, Fee, FiscalYearOpening, MunicipalitySettings, OpenHours
 from issuance_server.settings_store import SettingsStore
 from issuance_server.terminals import Terminal
@@ -170,14 +171,19 @@ def person(
 ) -> Person:
     """The household's person, with some of its members changed."""
     members = {member.resident_id: member for member in (*MEMBERS, *changed)}
-    return Person(
-        municipality_code=CODE,
+    residence = Residence(
         resident=members[requester],
         household=household,
         members=tuple(members[member_id] for member_id in household.member_ids),
         tax={record.fiscal_year: record for record in (TAXED, UNDECLARED, *tax)},
-        records_digest=bytes(32),
     )
+    return Person(CODE, requester, residence, None, bytes(32))
+
+
+def in_other_words(who: Person, **changes: Any) -> Person:
+    """The same person with another residence's part."""
+    assert who.residence is not None
+    return dataclasses.replace(who, residence=dataclasses.replace(who.residence, **changes))
 
 
 def asked(
@@ -285,9 +291,13 @@ class Office:
             _session_id, caller = sessions.open_session(
                 connection,
                 terminal=self.terminals[terminal],
-                municipality_code=CODE,
-                link_digest=hashlib.sha256(resident_id.encode()).digest(),
-                holder=sessions.holder_digest(self.keys.challenge, CODE, visit, resident_id),
+                known_as=[
+                    KnownAs(
+                        CODE,
+                        hashlib.sha256(resident_id.encode()).digest(),
+                        sessions.holder_digest(self.keys.challenge, CODE, visit, resident_id),
+                    )
+                ],
                 visit_id=visit,
                 now_utc=self.clock(),
             )

@@ -79,8 +79,8 @@ def test_the_five_requests_of_a_visit(server: Server) -> None:
 
     caller = server.issuer.callers[0]
     assert server.issuer.callers == [caller] * 4
-    assert (caller.terminal_id, caller.municipality_code, caller.visit_id) == ("T-0001", CODES[1], VISIT)
-    assert caller.link_digest == Vault(server.keys.vault).link_digest(CODES[1], Authority().key_sha256, 77)
+    assert (caller.terminal_id, caller.known_as[0].municipality_code, caller.visit_id) == ("T-0001", CODES[1], VISIT)
+    assert caller.known_as[0].link_digest == Vault(server.keys.vault).link_digest(CODES[1], Authority().key_sha256, 77)
 
 
 def test_every_answer_forbids_to_be_kept_or_guessed_at(server: Server) -> None:

@@ -17,6 +17,7 @@ from issuance_server.sessions import (
     MAX_PREPARATIONS,
     SESSION_LIFETIME_S,
     Caller,
+    KnownAs,
     count_preparation,
     find_session,
     find_session_of_order,
@@ -28,7 +29,7 @@ from protocol.signing import key_thumbprint
 from tests.server_parts import NOW, VISIT, order_row, terminal_key
 
 LINK = b"d" * 32
-HOLDER = bytes(range(32))
+KNOWN_AS = (KnownAs("992011", LINK, bytes(range(32))), KnownAs("992020", b"e" * 32, bytes(32)))
 ORDER = "7" * 32
 
 
@@ -54,9 +55,7 @@ def begin(engine: Engine, *, visit_id: str = VISIT, hours: float = 0) -> tuple[s
         return open_session(
             connection,
             terminal=terminal(),
-            municipality_code="992011",
-            link_digest=LINK,
-            holder=HOLDER,
+            known_as=KNOWN_AS,
             visit_id=visit_id,
             now_utc=NOW + timedelta(hours=hours),
         )
@@ -74,9 +73,7 @@ def test_a_session_says_who_is_asking(engine: Engine) -> None:
     assert caller == Caller(
         terminal_id="T-0001",
         session_hash=caller.session_hash,
-        municipality_code="992011",
-        link_digest=LINK,
-        holder_digest=HOLDER,
+        known_as=KNOWN_AS,
         visit_id=VISIT,
         expires_at_utc=NOW + timedelta(seconds=SESSION_LIFETIME_S),
     )

@@ -10,7 +10,7 @@ import pytest
 from deploy.demo.town import Town, build_people
 from deploy.demo.town_stories import STORIES, Story
 from issuance_server import documents, rules
-from issuance_server.register.store import Person
+from issuance_server.register.person import Person
 from issuance_server.rules import Asked
 from issuance_server.settings import MunicipalitySettings
 from printing.paper import certificates
