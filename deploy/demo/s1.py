@@ -24,7 +24,7 @@ from deploy.demo.visit_file import VisitFile
 from deploy.demo.visitor import VisitBroken, Visitor
 
 TERMINALS: Final = 4
-KIND: Final = "residence"
+KIND: Final = CertificateKind.RESIDENCE
 _RESTING: Final = ("customer_deposit", "suspense", "refund_liability", "uncollected", "over_short")
 
 
