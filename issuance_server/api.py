@@ -144,6 +144,7 @@ class Api:
         asked = codec.decode(PrepareRequest, body)
         note(order_id=asked.order_id)
         caller = self._caller(terminal, asked.session_id)
+        note(municipality=asked.municipality_code)
         return _pdf(*self._services().issuer.prepare(caller, asked))
 
     def repeat(self, order_id: str) -> Response:

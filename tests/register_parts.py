@@ -24,7 +24,7 @@ from issuance_server.register.records import (
 )
 from issuance_server.settings import DocumentSettings, MunicipalitySettings, OpenHours
 from printing.paper.records import CertificateKind
-from tests.issuing_parts import ADDRESS, ALL_DAY, CHILD, CODE, HANAKO, SETTINGS, TARO, Office, fee
+from tests.issuing_parts import ADDRESS, ALL_DAY, CHILD, HANAKO, SETTINGS, TARO, Office, fee
 from tests.paper_samples_more import seal_png
 
 OTHER = "999985"

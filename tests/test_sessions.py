@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from issuance_server.database import open_engine, read, write
-from issuance_server.schema import metadata, sessions
+from issuance_server.schema import metadata, session_links, sessions
 from issuance_server.sessions import (
     MAX_PREPARATIONS,
     SESSION_LIFETIME_S,
@@ -77,6 +77,15 @@ def test_a_session_says_who_is_asking(engine: Engine) -> None:
         visit_id=VISIT,
         expires_at_utc=NOW + timedelta(seconds=SESSION_LIFETIME_S),
     )
+
+
+def test_a_session_knows_the_card_as_each_municipality_does(engine: Engine) -> None:
+    _session_id, caller = begin(engine)
+    assert caller.at("992020").link_digest == b"e" * 32
+    assert caller.at("992011").link_digest == LINK
+    with pytest.raises(IssueError) as caught:
+        caller.at("999993")
+    assert caught.value.code is ErrorCode.NOT_OFFERED
 
 
 def test_the_id_stands_nowhere_and_fits_the_message(engine: Engine, tmp_path: Path) -> None:
@@ -200,3 +209,4 @@ def test_old_sessions_are_forgotten(engine: Engine) -> None:
         begin(engine, visit_id=str(day) * 32, hours=24 * day)
     with read(engine) as connection:
         assert connection.execute(select(func.count()).select_from(sessions)).scalar() == 2
+        assert connection.execute(select(func.count()).select_from(session_links)).scalar() == 2 * len(KNOWN_AS)
