@@ -73,7 +73,8 @@ def utc_now() -> datetime:
 def decide(settings: MunicipalitySettings, person: Person, asked: Asked, now_utc: datetime) -> Decision:
     """Return consent to one document for the person who asks.
 
-    Errors: IssueError BAD_REQUEST, NOT_OFFERED, NOT_OFFERED_NOW (as NotNow), NOT_ISSUABLE_HERE, in this order.
+    Errors: IssueError BAD_REQUEST, NOT_OFFERED, NOT_OFFERED_NOW (as NotNow), NOT_ISSUABLE_HERE; what says something
+            about a person comes last.
     """
     now_jst = now_utc.astimezone(JST)
     today = now_jst.date()
@@ -213,16 +214,15 @@ def _check_form(asked: Asked) -> None:
         raise IssueError(ErrorCode.BAD_REQUEST, "members: each at most once")
     if by_fiscal_year(asked.kind) != (asked.fiscal_year is not None):
         raise IssueError(ErrorCode.BAD_REQUEST, "fiscal_year: with a tax certificate, and only then")
-    row = row_of(asked.kind)
-    if row is not None and len(asked.items) < row.least_items:
-        raise IssueError(ErrorCode.BAD_REQUEST, f"items: this document states at least {row.least_items}")
 
 
 def _check_choice(settings: MunicipalitySettings, document: DocumentSettings, asked: Asked, on_jst: date) -> None:
-    """Refuse items, scope and fiscal year that this municipality does not offer."""
+    """Refuse items, scope and fiscal year that this municipality, or this kind of document, does not offer."""
     row = KINDS[CertificateKind(asked.kind)]
     if not set(asked.items) <= set(row.items) & set(document.items):
         raise IssueError(ErrorCode.NOT_OFFERED, "items: not all are offered for this document")
+    if len(asked.items) < row.least_items:
+        raise IssueError(ErrorCode.BAD_REQUEST, f"items: this document states at least {row.least_items}")
     if asked.scope not in row.scopes:
         raise IssueError(ErrorCode.NOT_OFFERED, "scope: not for this document")
     if asked.fiscal_year is not None and asked.fiscal_year not in open_fiscal_years(settings, on_jst):

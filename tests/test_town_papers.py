@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from functools import cache
 
@@ -152,6 +153,12 @@ def test_everybody_elses_papers_can_be_drawn() -> None:
     assert len(heads) > 100
     found = {outcome(town, head, CertificateKind.RESIDENCE, Scope.HOUSEHOLD) for head in heads}
     assert found == {"issued"}
+    members = [member for h in town.households.values() for member in h.member_ids if member not in told]
+    for kind, row in KINDS.items():
+        scope = [scope for scope in row.scopes if scope is not Scope.MEMBERS][-1]
+        outcomes = Counter(outcome(town, member, kind, scope) for member in members[::4])
+        assert set(outcomes) <= {"issued", ErrorCode.NOT_ISSUABLE_HERE, ErrorCode.NOT_OFFERED}, kind
+        assert outcomes["issued"] > 10, kind
     taxed = [r.resident_id for r in town.tax if r.fiscal_year == FISCAL_YEAR and r.resident_id not in told]
     results = {outcome(town, resident_id, CertificateKind.TAXATION, Scope.SELF) for resident_id in taxed}
     assert results <= {"issued", ErrorCode.NOT_ISSUABLE_HERE}  # the undeclared
