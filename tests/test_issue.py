@@ -445,7 +445,7 @@ def number_unasked(fonts: Fonts, record: Certificate, issuance: Issuance, seal_t
 
 
 def broken_page(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> bytes:
-    return certificates.render(fonts, record, issuance, seal_text).replace(b"/Kids [ ", b"/Kids [ 9")
+    return certificates.render(fonts, record, issuance, seal_text).replace(b"/Kids[", b"/Kids[9")
 
 
 class LastOne:

@@ -1,26 +1,27 @@
-"""The fonts of the papers: what can be drawn, how wide it is, and one embedded subset a document and face.
+"""The fonts of the papers: what can be drawn, how wide it is, and the subsets that are embedded.
 
 Text is split into units: one character with its variation selector, if it has one. A unit is drawn exactly or not at
 all; the base glyph never stands in for a variant. Glyph lookup, outlines and subsetting are uharfbuzz's work.
 
-`Fonts` is loaded once, before workers fork, and is passed on as a value. What belongs to one document is in
-`DocumentFont`, so that a document's bytes depend on nothing that was drawn before it.
+`Fonts` is loaded once, before workers fork, and is passed on as a value. Subsets are embedded with codes of two kinds:
+`ValueCodes` for what registers say, one a document; `words_font` for the form's own words, kept between documents,
+since the same labels come again and again.
 """
 
 from __future__ import annotations
 
-import hashlib
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import uharfbuzz as hb
-from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFName, PDFStream, PDFString, PDFZCompress
 
 from printing.paper.errors import FontMissing, UndrawableText
+from printing.paper.pdf import EmbeddedFont, embedded_font
 
 FONT_FOLDER = Path("/usr/share/fonts/truetype")
 _INSTALL = "install the Debian package "
@@ -38,26 +39,36 @@ _DRAWABLE_CATEGORIES = frozenset(
 _SPACES = frozenset((" ", "\u3000"))
 
 
+_UNIT = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]|.[\ufe00-\ufe0f\U000e0100-\U000e01ef]?", re.DOTALL)
+_MAX_UNITS_KEPT = 16_384  # lookups that a process remembers: a few MB at most
+
+
 def is_selector(character: str) -> bool:
     """Whether a character is a variation selector (FE00-FE0F, E0100-E01EF)."""
     return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
 
 
-def units(text: str) -> Iterator[str]:
+def units(text: str) -> Sequence[str]:
     """Split text into characters with their selector; a selector without a base is a unit of its own."""
-    start = 0
-    for index in range(1, len(text) + 1):
-        if index == len(text) or not (is_selector(text[index]) and index - start == 1 and not is_selector(text[start])):
-            yield text[start:index]
-            start = index
+    return _UNIT.findall(text)
+
+
+class Hit(NamedTuple):
+    """What a unit is drawn with; the advance is in em."""
+
+    face: Face
+    glyph: int
+    advance_em: float
 
 
 class Face:
     """One font file: lookup and metrics; immutable after construction."""
 
-    def __init__(self, path: Path, remedy: str, *, addon: bool = False) -> None:
+    def __init__(self, path: Path, remedy: str, *, resource_name: str = "F", addon: bool = False) -> None:
+        """resource_name: by which pages call this face, another one for each face of `Fonts`."""
         if not path.is_file():
             raise FontMissing(f"{path} is missing: {remedy}")
+        self.resource_name = resource_name
         self._source = hb.Face(hb.Blob.from_file_path(str(path)))
         self._font = hb.Font(self._source)
         self._prepared = hb.subset_preprocess(self._source)
@@ -84,11 +95,11 @@ class Face:
         return float(self._font.get_glyph_h_advance(glyph)) / self.units_per_em
 
     @cached_property
-    def descriptor(self) -> dict[str, int]:
-        """What a PDF font descriptor says of the face, in thousandths of an em."""
-        extents = self._font.get_font_extents("ltr")
+    def extents(self) -> tuple[int, int]:
+        """Ascent and descent in thousandths of an em."""
+        found = self._font.get_font_extents("ltr")
         scale = 1000 / self.units_per_em
-        return {"Ascent": round(extents.ascender * scale), "Descent": round(extents.descender * scale)}
+        return round(found.ascender * scale), round(found.descender * scale)
 
     def subset(self, glyphs: Iterable[int]) -> tuple[bytes, dict[int, int]]:
         """Return a TrueType file of these glyphs without hinting, and where each glyph went."""
@@ -100,6 +111,25 @@ class Face:
         request.flags = hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NO_LAYOUT_CLOSURE
         plan = hb.SubsetPlan(self._prepared, request)
         return bytes(plan.execute().blob.data), dict(plan.old_to_new_glyph_mapping.items())
+
+    def embedded(self, codes: Sequence[tuple[int, str, int]], *, kept: bool) -> EmbeddedFont:
+        """Return a subset under the given codes, for many files (kept) or one.
+
+        Shape:  (code, unit, glyph) each; a code stands for one unit.
+        """
+        program, places = self.subset(glyph for _code, _unit, glyph in codes)
+        cid_to_gid = bytearray(2 * (max(code for code, _unit, _glyph in codes) + 1))
+        for code, _unit, glyph in codes:
+            cid_to_gid[2 * code : 2 * code + 2] = places[glyph].to_bytes(2, "big")
+        return embedded_font(
+            program,
+            self.postscript_name,
+            self.extents,
+            advances={code: round(self.advance_em(glyph) * 1000) for code, _unit, glyph in codes},
+            cid_to_gid=bytes(cid_to_gid),
+            to_unicode=[(code, unit) for code, unit, _glyph in codes],
+            kept=kept,
+        )
 
     def outline(self, glyph: int) -> str:
         """Return a glyph's outline as PDF path operators in font units, for marks that must not be text."""
@@ -143,13 +173,14 @@ class FaceList:
 
     def __init__(self, *faces: Face) -> None:
         self.faces = faces
+        self.find = lru_cache(maxsize=_MAX_UNITS_KEPT)(self._find)
 
-    def find(self, unit: str) -> tuple[Face, int] | None:
-        """Return face and glyph for a unit, or None if no face can draw it."""
+    def _find(self, unit: str) -> Hit | None:
+        """Return what draws a unit, or None if no face can."""
         for face in self.faces:
             glyph = face.glyph(unit)
             if glyph is not None:
-                return face, glyph
+                return Hit(face, glyph, face.advance_em(glyph))
         return None
 
     def undrawable(self, text: str) -> tuple[str, ...]:
@@ -161,17 +192,17 @@ class FaceList:
 
         Errors: UndrawableText with all sequences that cannot be drawn.
         """
-        return sum(face.advance_em(glyph) for _unit, face, glyph in self.runs(text))
+        return sum(hit.advance_em for _unit, hit in self.runs(text))
 
-    def runs(self, text: str) -> list[tuple[str, Face, int]]:
-        """Return (unit, face, glyph) for a whole text.
+    def runs(self, text: str) -> list[tuple[str, Hit]]:
+        """Return a whole text's units with what draws them.
 
         Errors: UndrawableText with all sequences that cannot be drawn.
         """
         found = [(unit, self.find(unit)) for unit in units(text)]
         if any(hit is None for _unit, hit in found):
             raise UndrawableText(self.undrawable(text))
-        return [(unit, *hit) for unit, hit in found if hit is not None]
+        return [(unit, hit) for unit, hit in found if hit is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +220,14 @@ class Fonts:
         addon: the font of the characters of 行政事務標準文字 beyond the MJ collection, where the operator has one.
         Errors: FontMissing, naming the Debian package.
         """
-        mincho = Face(folder / "ipamj" / "ipamjm.ttf", _INSTALL + "fonts-ipamj-mincho")
-        label = Face(folder / "bizud-mincho" / "BIZUDMincho-Regular.ttf", _INSTALL + "fonts-morisawa-bizud-mincho")
-        heading = Face(folder / "bizud-gothic" / "BIZUDGothic-Regular.ttf", _INSTALL + "fonts-morisawa-bizud-gothic")
-        extra = () if addon is None else (Face(addon, "it is configured as the font of add-on characters", addon=True),)
+        mincho = Face(folder / "ipamj" / "ipamjm.ttf", _INSTALL + "fonts-ipamj-mincho", resource_name="M")
+        bizud = _INSTALL + "fonts-morisawa-bizud-"
+        label = Face(folder / "bizud-mincho" / "BIZUDMincho-Regular.ttf", bizud + "mincho", resource_name="L")
+        heading = Face(folder / "bizud-gothic" / "BIZUDGothic-Regular.ttf", bizud + "gothic", resource_name="H")
+        extra: tuple[Face, ...] = ()
+        if addon is not None:
+            remedy = "it is configured as the font of add-on characters"
+            extra = (Face(addon, remedy, resource_name="A", addon=True),)
         return cls(values=FaceList(mincho, *extra), labels=FaceList(label, mincho), headings=FaceList(heading, mincho))
 
     def undrawable(self, text: str) -> tuple[str, ...]:
@@ -200,91 +235,66 @@ class Fonts:
         return self.values.undrawable(text)
 
 
-class DocumentFont:
-    """What one document uses of one face: a Type0 font with Identity-H codes in the order of first use.
+class ValueCodes:
+    """What one document uses of the faces for values: two-byte codes in the order of first use.
 
     A code stands for a unit, not for a glyph: base and base + selector may share a glyph and must still be extracted
-    as what they were. ReportLab asks for `addObjects` when the document is finished.
+    as what they were.
     """
 
-    def __init__(self, face: Face, resource_name: str) -> None:
-        self._face = face
-        self._resource_name = resource_name
-        self._codes: dict[str, int] = {}
-        self._glyphs: list[int] = []
+    def __init__(self, faces: FaceList) -> None:
+        self._faces = faces
+        self._known: dict[str, tuple[Face, float, str]] = {}
+        self._used: dict[Face, list[tuple[int, str, int]]] = {}
 
-    def code(self, unit: str, glyph: int) -> int:
-        """Return the document's code for a unit, giving it one at first use."""
-        code = self._codes.get(unit)
-        if code is None:
-            self._glyphs.append(glyph)
-            code = self._codes[unit] = len(self._glyphs)
-        return code
+    def line(self, text: str) -> tuple[float, list[tuple[Face, str]]]:
+        """Return a text's width in em, and its codes in hexadecimal, face by face.
 
-    def addObjects(self, doc: Any) -> None:  # noqa: N802 - ReportLab's name
-        """Add the font's objects to a ReportLab document and to its pages' resources."""
-        program, places = self._face.subset(self._glyphs)
-        digest = hashlib.sha256(program).digest()
-        name = "".join(chr(65 + byte % 26) for byte in digest[:6]) + "+" + self._face.postscript_name
-        ref = self._resource_name
-        file = _stream(program, {"Length1": len(program)})
-        cid_to_gid = b"\0\0" + b"".join(places[glyph].to_bytes(2, "big") for glyph in self._glyphs)
-        descriptor = PDFDictionary(
-            {
-                "Type": PDFName("FontDescriptor"),
-                "FontName": PDFName(name),
-                "Flags": 4,
-                "FontBBox": PDFArray([0, self._face.descriptor["Descent"], 1000, self._face.descriptor["Ascent"]]),
-                "ItalicAngle": 0,
-                **self._face.descriptor,
-                "CapHeight": self._face.descriptor["Ascent"],
-                "StemV": 80,
-                "FontFile2": doc.Reference(file, f"{ref}.file"),
-            }
-        )
-        widths = [round(self._face.advance_em(glyph) * 1000) for glyph in self._glyphs]
-        descendant = PDFDictionary(
-            {
-                "Type": PDFName("Font"),
-                "Subtype": PDFName("CIDFontType2"),
-                "BaseFont": PDFName(name),
-                "CIDSystemInfo": PDFDictionary(
-                    {"Registry": PDFString("Adobe"), "Ordering": PDFString("Identity"), "Supplement": 0}
-                ),
-                "FontDescriptor": doc.Reference(descriptor, f"{ref}.descriptor"),
-                "DW": 1000,
-                "W": PDFArray([1, PDFArray(widths)]),
-                "CIDToGIDMap": doc.Reference(_stream(cid_to_gid), f"{ref}.map"),
-            }
-        )
-        font = PDFDictionary(
-            {
-                "Type": PDFName("Font"),
-                "Subtype": PDFName("Type0"),
-                "BaseFont": PDFName(name),
-                "Encoding": PDFName("Identity-H"),
-                "DescendantFonts": PDFArray([doc.Reference(descendant, f"{ref}.descendant")]),
-                "ToUnicode": doc.Reference(_stream(to_unicode(self._codes)), f"{ref}.unicode"),
-            }
-        )
-        doc.idToObject["BasicFonts"].dict[ref] = doc.Reference(font, ref)
+        Errors: UndrawableText with all sequences that cannot be drawn.
+        """
+        known = self._known
+        entries = [known.get(unit) or self._learn(unit, text) for unit in units(text)]
+        width_em = sum([entry[1] for entry in entries])
+        if len(self._used) == 1:
+            return width_em, [(face, "".join([entry[2] for entry in entries])) for face in self._used]
+        runs: list[tuple[Face, str]] = []
+        for face, _advance_em, code in entries:
+            if runs and runs[-1][0] is face:
+                runs[-1] = (face, runs[-1][1] + code)
+            else:
+                runs.append((face, code))
+        return width_em, runs
+
+    def fonts(self) -> list[tuple[str, EmbeddedFont]]:
+        """Return the subsets of everything that was set, with the names under which pages call them."""
+        return [(value_resource(face), face.embedded(codes, kept=False)) for face, codes in self._used.items()]
+
+    def _learn(self, unit: str, text: str) -> tuple[Face, float, str]:
+        hit = self._faces.find(unit)
+        if hit is None:
+            raise UndrawableText(self._faces.undrawable(text))
+        codes = self._used.setdefault(hit.face, [])
+        codes.append((len(codes) + 1, unit, hit.glyph))
+        entry = self._known[unit] = (hit.face, hit.advance_em, f"{len(codes):04X}")
+        return entry
 
 
-def to_unicode(codes: dict[str, int]) -> bytes:
-    """Return a ToUnicode CMap: code -> base and selector in UTF-16."""
-    lines = [f"<{code:04X}> <{unit.encode('utf-16-be').hex().upper()}>" for unit, code in codes.items()]
-    blocks = [
-        lines[start : start + 100] for start in range(0, len(lines), 100)
-    ]  # a block holds at most 100 by the rule
-    body = "\n".join(f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
-    return (
-        "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n"
-        "/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def\n"
-        "/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n"
-        "1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n"
-        f"{body}\nendcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
-    ).encode("ascii")
+def value_resource(face: Face) -> str:
+    """Return the name by which pages call a face under a document's own codes."""
+    return f"V{face.resource_name}"
 
 
-def _stream(content: bytes, entries: dict[str, int] | None = None) -> PDFStream:
-    return PDFStream(dictionary=PDFDictionary(dict(entries or {})), content=content, filters=[PDFZCompress])
+def words_resource(face: Face) -> str:
+    """Return the name by which pages call a face under the codes of `words_font`."""
+    return f"W{face.resource_name}"
+
+
+@lru_cache(maxsize=256)
+def words_font(faces: FaceList, face: Face, characters: frozenset[str]) -> EmbeddedFont:
+    """Return a subset for the form's own words. A character's code is its code point, so that lines can be kept.
+
+    Shape:  characters of the Basic Multilingual Plane without selectors; a pure function, remembered.
+    """
+    found = [(ord(character), character, faces.find(character)) for character in sorted(characters)]
+    codes = [(code, character, hit.glyph) for code, character, hit in found if hit is not None]
+    return face.embedded(codes, kept=True)

@@ -1,39 +1,52 @@
-"""A document under construction: A4 sheets, measured in mm from the top left corner, drawn through a ReportLab canvas.
+"""A document under construction: A4 sheets, measured in mm from the top left corner.
 
-ReportLab keeps the file's structure; text is set with our own fonts (fonts.py), and no font is registered anywhere,
-so that the bytes are a function of what was drawn in this document and of nothing else.
+What differs from paper to paper is drawn as it comes. What is the same on many (rules, the form's own words, whatever
+is drawn within `prepared`) is a pure function of the calls that draw it: it is made once in a process's life and kept.
+Rules and marks are shown as a form under the text; words stay among the values that they name, so that the text of a
+page is read in the order in which it stands there. No font is registered anywhere: the bytes are a function of what
+was drawn in this document and of nothing else.
 """
 
 from __future__ import annotations
 
-import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-
-from reportlab import rl_config
-from reportlab.lib.pagesizes import A4
-from reportlab.lib.units import mm
-from reportlab.pdfbase.pdfdoc import PDFDictionary, PDFName, PDFStream, PDFZCompress
-from reportlab.pdfgen.canvas import Canvas
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from printing.paper.errors import ValueTooLong
-from printing.paper.fonts import DocumentFont, Face, FaceList, Fonts, units
+from printing.paper.fonts import (
+    Face,
+    FaceList,
+    Fonts,
+    ValueCodes,
+    units,
+    value_resource,
+    words_font,
+    words_resource,
+)
+from printing.paper.pdf import A4_PT, EmbeddedFont, Form, Mask, PdfFile, mask
 
-# ReportLab would write page streams in ASCII, a third of a document's whole time. Set once, before anything is drawn.
-rl_config.useA85 = 0
-
-PT_PER_MM = mm
+PT_PER_MM: Final = 72 / 25.4
 MIN_SIZE_PT = 6.0  # the smallest type that an officer signs; below it a value wraps, and then is refused
 MIN_READING_PT = 4.5  # of readings above a name, as ruby is set
 SIZE_STEP_PT = 0.25
 LEADING = 1.18  # line distance by type size
 _BASELINE_EM = 0.38  # from the middle of an em box down to its baseline
+#: What a process remembers of forms: some 20 KB each, so that a register of unusual papers cannot fill the memory.
+_FORMS_KEPT: Final = 256
+_WORDS_KEPT: Final = 8192
 
 Colour = tuple[float, float, float]
 BLACK: Colour = (0.0, 0.0, 0.0)
 WHITE: Colour = (1.0, 1.0, 1.0)
+#: A drawing call: the name of the method of `_Ink` and its arguments.
+_Call = tuple[Any, ...]
+#: Which characters the form's own words take of which face.
+_Words = dict[tuple[FaceList, Face], set[str]]
 
 
 class Align(StrEnum):
@@ -44,8 +57,7 @@ class Align(StrEnum):
     RIGHT = "right"
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle on the sheet; mm from the top left corner."""
 
     left_mm: float
@@ -56,6 +68,24 @@ class Box:
     def inset(self, by_mm: float) -> Box:
         """Return the rectangle inside this one, smaller on every side."""
         return Box(self.left_mm + by_mm, self.top_mm + by_mm, self.width_mm - 2 * by_mm, self.height_mm - 2 * by_mm)
+
+
+class _Line(NamedTuple):
+    """Where a line of text stands: its left end, middle or right end, and the middle of its em boxes."""
+
+    x_mm: float
+    middle_mm: float
+    size_pt: float
+    align: Align
+
+
+class _Picture(NamedTuple):
+    """A picture of one bit a pixel; rows are padded to bytes, 1 is paper."""
+
+    name: str
+    width_px: int
+    height_px: int
+    rows: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,58 +145,182 @@ def _wrap(faces: FaceList, text: str, width_em: float, *, at_spaces: bool) -> tu
     return tuple(lines)
 
 
-class _Canvas(Canvas):
-    """A canvas without ReportLab's initial Helvetica, which would be a font that is not embedded."""
+class _Ink:
+    """Drawing calls as PDF operators, with the words and pictures that they use."""
 
-    _doc: Any  # the document behind the canvas; its stub leaves it out
-    _formsinuse: list[str]  # pictures on the current page
+    def __init__(self, words: _Words) -> None:
+        self.operators: list[str] = []
+        self._words = words
+        self.masks: dict[str, Mask] = {}
 
-    def _make_preamble(self) -> None:
-        self._preamble = "1 0 0 1 0 0 cm"
+    def frame(self, box: Box, line_pt: float, colour: Colour) -> None:
+        self.operators.append("q {:g} {:g} {:g} RG ".format(*colour) + f"{line_pt:g} w {_rectangle(box)} S Q")
+
+    def line(self, from_mm: tuple[float, float], to_mm: tuple[float, float], line_pt: float) -> None:
+        (x0, y0), (x1, y1) = from_mm, to_mm
+        path = f"{x0 * PT_PER_MM:.3f} {_y_pt(y0):.3f} m {x1 * PT_PER_MM:.3f} {_y_pt(y1):.3f} l"
+        self.operators.append(f"{line_pt:g} w {path} S")
+
+    def fill(self, box: Box, colour: Colour) -> None:
+        self.paths([_rectangle(box)], colour)
+
+    def paths(self, paths: list[str], colour: Colour) -> None:
+        self.operators.append("q " + "{:g} {:g} {:g} rg ".format(*colour) + "\n".join(paths) + " f Q")
+
+    def outlines(self, faces: FaceList, text: str, line: _Line, colour: Colour, angle: float) -> None:
+        cos, sin, size_pt = math.cos(angle), math.sin(angle), line.size_pt
+        x_pt, y_pt = line.x_mm * PT_PER_MM, _y_pt(line.middle_mm)
+        along_pt = -faces.width_em(text) * size_pt / 2
+        for _unit, (face, glyph, advance_em) in faces.runs(text):
+            scale = size_pt / face.units_per_em
+            down_pt = -_BASELINE_EM * size_pt
+            x, y = x_pt + along_pt * cos - down_pt * sin, y_pt + along_pt * sin + down_pt * cos
+            matrix = f"{scale * cos:.5f} {scale * sin:.5f} {-scale * sin:.5f} {scale * cos:.5f} {x:.3f} {y:.3f} cm"
+            self.paths([matrix, face.outline(glyph)], colour)
+            along_pt += advance_em * size_pt
+
+    def outline_in(self, faces: FaceList, unit: str, box: Box, colour: Colour) -> None:
+        ((_unit, (face, glyph, _advance_em)),) = faces.runs(unit)
+        x_scale, y_scale = (side_mm * PT_PER_MM / face.units_per_em for side_mm in (box.width_mm, box.height_mm))
+        y_pt = _y_pt(box.top_mm + box.height_mm) + (0.5 - _BASELINE_EM) * box.height_mm * PT_PER_MM
+        matrix = f"{x_scale:.5f} 0 0 {y_scale:.5f} {box.left_mm * PT_PER_MM:.3f} {y_pt:.3f} cm"
+        self.paths([matrix, face.outline(glyph)], colour)
+
+    def picture(self, picture: _Picture, boxes: tuple[Box, ...], colour: Colour) -> None:
+        self.masks[picture.name] = mask(picture.width_px, picture.height_px, picture.rows)
+        shows = " ".join(
+            f"q {box.width_mm * PT_PER_MM:.3f} 0 0 {box.height_mm * PT_PER_MM:.3f} {box.left_mm * PT_PER_MM:.3f} "
+            f"{_y_pt(box.top_mm + box.height_mm):.3f} cm /{picture.name} Do Q"
+            for box in boxes
+        )
+        self.operators.append("q {:g} {:g} {:g} rg ".format(*colour) + shows + " Q")
+
+    def word_line(self, faces: FaceList, text: str, line: _Line) -> None:
+        operators, used = _word_line(faces, text, line)
+        self.operators.append(operators)
+        for face, characters in used:
+            self._words.setdefault((faces, face), set()).update(characters)
+
+
+def _words_fonts(words: _Words) -> list[tuple[str, EmbeddedFont]]:
+    return [
+        (words_resource(face), words_font(faces, face, frozenset(characters)))
+        for (faces, face), characters in words.items()
+    ]
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, tuple[tuple[Face, frozenset[str]], ...]]:
+    """Return the operators of one of the form's own lines, and the characters that it takes of each face."""
+    runs: list[tuple[Face, list[str]]] = []
+    for unit, hit in faces.runs(text):
+        assert len(unit) == 1 <= ord(unit) < 0x10000, "a form's own words are plain characters"
+        if not runs or runs[-1][0] is not hit.face:
+            runs.append((hit.face, []))
+        runs[-1][1].append(unit)
+    shown = [(words_resource(face), "".join(characters).encode("utf-16-be").hex()) for face, characters in runs]
+    operators = _shown(shown, faces.width_em(text), line)
+    return operators, tuple((face, frozenset(characters)) for face, characters in runs)
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _label_pt(faces: FaceList, text: str, width_mm: float, size_pt: float) -> float:
+    return min(size_pt, (width_mm - 1.0) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
+
+
+@lru_cache(maxsize=_FORMS_KEPT)
+def _prepared(calls: tuple[_Call, ...]) -> Form:
+    """Return the form that these calls draw: a pure function, remembered."""
+    words: _Words = {}
+    ink = _Ink(words)
+    for name, *arguments in calls:
+        getattr(ink, name)(*arguments)
+    return Form.of("\n".join(ink.operators).encode("ascii"), _words_fonts(words), ink.masks.items())
+
+
+def _shown(runs: list[tuple[str, str]], width_em: float, line: _Line) -> str:
+    """Return the operators of one line. Shape: runs are font names with codes in hexadecimal."""
+    x_mm, middle_mm, size_pt, align = line
+    x_pt = x_mm * PT_PER_MM
+    if align is not Align.LEFT:
+        x_pt -= width_em * size_pt / (2 if align is Align.CENTRE else 1)
+    shows = "".join([f"/{name} {size_pt:g} Tf <{codes}> Tj " for name, codes in runs])
+    return f"BT 1 0 0 1 {x_pt:.3f} {_y_pt(middle_mm) - _BASELINE_EM * size_pt:.3f} Tm {shows}ET"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    operators: bytes
+    xobjects: tuple[tuple[str, Form | Mask], ...]
 
 
 class Document:
-    """One PDF under construction."""
+    """One PDF under construction.
 
-    def __init__(self, fonts: Fonts, title: str, author: str) -> None:
+    trial: it is drawn to see whether everything fits, and nobody will have it.
+    """
+
+    def __init__(self, fonts: Fonts, title: str, author: str, *, trial: bool = False) -> None:
         self.fonts = fonts
-        self._out = io.BytesIO()
-        self._canvas = _Canvas(self._out, pagesize=A4, pageCompression=1, invariant=1, lang="ja-JP")
-        self._canvas.setTitle(title)
-        self._canvas.setAuthor(author)
-        self._canvas.setCreator("Madoguchi")
-        self._fonts: dict[Face, tuple[str, DocumentFont]] = {}
+        self.trial = trial
+        self._title = title
+        self._author = author
+        self._codes = ValueCodes(fonts.values)
+        self._words: _Words = {}
+        self._pages: list[_Page] = []
+        # The same calls on two pages are one form of this document, whatever was forgotten in between.
+        self._forms: dict[tuple[_Call, ...], Form] = {}
+        self._recording: list[_Call] | None = None
+        self._begin_page()
+
+    def _begin_page(self) -> None:
+        self._ink = _Ink(self._words)
+        self._rules: list[_Call] = []
+        self._under: list[Form] = []
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """What is drawn within is the same on many papers, and stands below what is drawn without."""
+        assert self._recording is None, "prepared within prepared"
+        self._recording = []
+        yield
+        calls, self._recording = tuple(self._recording), None
+        self._under.append(self._form(calls))
 
     def next_page(self) -> None:
-        """Finish a sheet; another one begins with what is drawn next."""
-        self._canvas.showPage()
+        """Finish a page; another one begins with what is drawn next."""
+        assert self._recording is None, "a page ends within prepared"
+        forms = [*self._under, self._form(tuple(self._rules))] if self._rules else self._under
+        named = [(f"P{number}", form) for number, form in enumerate(forms)]
+        shows = [f"/{name} Do" for name, _form in named]
+        content = "\n".join([*shows, *self._ink.operators]).encode("ascii")
+        self._pages.append(_Page(content, (*named, *self._ink.masks.items())))
+        self._begin_page()
 
     def finish(self) -> bytes:
-        """Return the document's bytes; the last sheet was finished by next_page."""
-        self._canvas.save()
-        return self._out.getvalue()
+        """Return the document's bytes; the last page was finished by next_page."""
+        fonts = [*self._codes.fonts(), *_words_fonts(self._words)]
+        file = PdfFile()
+        for page in self._pages:
+            file.page(page.operators, fonts, page.xobjects)
+        return file.finish(self._title, self._author)
 
     def text(
         self, faces: FaceList, text: str, x_mm: float, middle_mm: float, size_pt: float, *, align: Align = Align.LEFT
     ) -> None:
         """Set one line of text; x_mm is its left end, middle or right end, middle_mm the middle of its em boxes.
 
+        Lines in any faces but those for values are kept beyond the document: nothing of a person's may stand in them.
         Errors: UndrawableText.
         """
-        runs = faces.runs(text)
-        width_pt = sum(face.advance_em(glyph) for _unit, face, glyph in runs) * size_pt
-        x_pt = x_mm * PT_PER_MM - {Align.LEFT: 0.0, Align.CENTRE: width_pt / 2, Align.RIGHT: width_pt}[align]
-        y_pt = _y_pt(middle_mm) - _BASELINE_EM * size_pt
-        parts: list[str] = []
-        current: Face | None = None
-        for unit, face, glyph in runs:
-            name, font = self._font(face)
-            if face is not current:
-                parts.append(f"{'> Tj ' if current else ''}/{name} {size_pt:g} Tf <")
-                current = face
-            parts.append(f"{font.code(unit, glyph):04X}")
-        if parts:
-            self._add(f"BT 1 0 0 1 {x_pt:.3f} {y_pt:.3f} Tm {''.join(parts)}> Tj ET")
+        line = _Line(x_mm, middle_mm, size_pt, align)
+        if self._recording is not None:
+            self._recording.append(("word_line", faces, text, line))
+        elif faces is self.fonts.values:
+            width_em, runs = self._codes.line(text)
+            self._show(runs, width_em, line)
+        else:
+            self._ink.word_line(faces, text, line)
 
     def value(
         self,
@@ -183,22 +337,29 @@ class Document:
 
         Errors: ValueTooLong(item), UndrawableText.
         """
-        faces = self.fonts.values
-        fitted = fit(faces, text, box.width_mm - 2 * padding_mm, box.height_mm, size_pt, item=item, min_pt=min_pt)
-        pitch_mm = fitted.size_pt * LEADING / PT_PER_MM
         x_mm = {
             Align.LEFT: box.left_mm + padding_mm,
             Align.CENTRE: box.left_mm + box.width_mm / 2,
             Align.RIGHT: box.left_mm + box.width_mm - padding_mm,
         }[align]
-        first_mm = box.top_mm + box.height_mm / 2 - pitch_mm * (len(fitted.lines) - 1) / 2
+        width_mm = box.width_mm - 2 * padding_mm
+        middle_mm = box.top_mm + box.height_mm / 2
+        if self._recording is None:
+            width_em, runs = self._codes.line(text)
+            if width_em * size_pt <= width_mm * PT_PER_MM:
+                self._show(runs, width_em, _Line(x_mm, middle_mm, size_pt, align))
+                return
+        faces = self.fonts.values
+        fitted = fit(faces, text, width_mm, box.height_mm, size_pt, item=item, min_pt=min_pt)
+        pitch_mm = fitted.size_pt * LEADING / PT_PER_MM
+        first_mm = middle_mm - pitch_mm * (len(fitted.lines) - 1) / 2
         for number, line in enumerate(fitted.lines):
             self.text(faces, line, x_mm, first_mm + number * pitch_mm, fitted.size_pt, align=align)
 
     def label(self, text: str, box: Box, size_pt: float = 7.5) -> float:
         """Set one of the form's own words in the middle of its cell, shrunk to the cell's width; return the size."""
         faces = self.fonts.labels
-        size_pt = min(size_pt, (box.width_mm - 1.0) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
+        size_pt = _label_pt(faces, text, box.width_mm, size_pt)
         self.text(
             faces, text, box.left_mm + box.width_mm / 2, box.top_mm + box.height_mm / 2, size_pt, align=Align.CENTRE
         )
@@ -206,26 +367,21 @@ class Document:
 
     def frame(self, box: Box, line_pt: float, colour: Colour = BLACK) -> None:
         """Rule a rectangle."""
-        self._add("q {:g} {:g} {:g} RG ".format(*colour) + f"{line_pt:g} w {_rectangle(box)} S Q")
+        self._rule("frame", box, line_pt, colour)
 
     def fill(self, box: Box, colour: Colour) -> None:
         """Fill a rectangle; the colour holds for this rectangle alone."""
-        self.paths([_rectangle(box)], colour)
+        self._rule("fill", box, colour)
 
     def line(self, from_mm: tuple[float, float], to_mm: tuple[float, float], line_pt: float) -> None:
         """Rule a line."""
-        (x0, y0), (x1, y1) = from_mm, to_mm
-        self._add(f"{line_pt:g} w {x0 * PT_PER_MM:.3f} {_y_pt(y0):.3f} m {x1 * PT_PER_MM:.3f} {_y_pt(y1):.3f} l S")
-
-    def paths(self, paths: list[str], colour: Colour) -> None:
-        """Fill paths given as PDF operators in points."""
-        self._add("q " + "{:g} {:g} {:g} rg ".format(*colour) + "\n".join(paths) + " f Q")
+        self._rule("line", from_mm, to_mm, line_pt)
 
     def grid(self, paths: list[str], at_mm: tuple[float, float], step_mm: float) -> None:
-        """Fill paths given in whole steps of a grid that runs right and down from a point."""
+        """Fill paths given in whole steps of a grid that runs right and down from a point: this document's own."""
         step_pt = step_mm * PT_PER_MM
         matrix = f"{step_pt:.5f} 0 0 {-step_pt:.5f} {at_mm[0] * PT_PER_MM:.5f} {_y_pt(at_mm[1]):.5f} cm"
-        self.paths([matrix, *paths], BLACK)
+        self._ink.paths([matrix, *paths], BLACK)
 
     def outlines(
         self,
@@ -238,64 +394,55 @@ class Document:
         angle: float = 0.0,
     ) -> None:
         """Draw text as outlines, which no one can extract; at_mm is the middle of the line, angle in radians."""
-        cos, sin = math.cos(angle), math.sin(angle)
-        x_pt, y_pt = at_mm[0] * PT_PER_MM, _y_pt(at_mm[1])
-        along_pt = -faces.width_em(text) * size_pt / 2
-        for _unit, face, glyph in faces.runs(text):
-            scale = size_pt / face.units_per_em
-            down_pt = -_BASELINE_EM * size_pt
-            x, y = x_pt + along_pt * cos - down_pt * sin, y_pt + along_pt * sin + down_pt * cos
-            matrix = f"{scale * cos:.5f} {scale * sin:.5f} {-scale * sin:.5f} {scale * cos:.5f} {x:.3f} {y:.3f} cm"
-            self.paths([matrix, face.outline(glyph)], colour)
-            along_pt += face.advance_em(glyph) * size_pt
+        self._rule("outlines", faces, text, _Line(*at_mm, size_pt, Align.CENTRE), colour, angle)
 
     def outline_in(self, faces: FaceList, unit: str, box: Box, colour: Colour) -> None:
         """Draw one unit's outline, its em box stretched to a rectangle."""
-        ((_unit, face, glyph),) = faces.runs(unit)
-        x_scale, y_scale = (side_mm * PT_PER_MM / face.units_per_em for side_mm in (box.width_mm, box.height_mm))
-        y_pt = _y_pt(box.top_mm + box.height_mm) + (0.5 - _BASELINE_EM) * box.height_mm * PT_PER_MM
-        matrix = f"{x_scale:.5f} 0 0 {y_scale:.5f} {box.left_mm * PT_PER_MM:.3f} {y_pt:.3f} cm"
-        self.paths([matrix, face.outline(glyph)], colour)
+        self._rule("outline_in", faces, unit, box, colour)
 
-    def bitmap(self, name: str, width_px: int, height_px: int, rows: bytes, box: Box) -> None:
-        """Draw a picture of one bit a pixel in black on what is there; rows are padded to bytes, 1 is paper.
+    def bitmap(
+        self, name: str, width_px: int, height_px: int, rows: bytes, box: Box, *, colour: Colour = BLACK
+    ) -> None:
+        """Draw a picture of one bit a pixel on what is there; rows are padded to bytes, 1 is paper.
 
-        name: the same for the same picture within a document.
+        name: the same for the same picture within a document. Only within `prepared` is it kept beyond the document.
         """
-        entries = {
-            "Type": PDFName("XObject"),
-            "Subtype": PDFName("Image"),
-            "Width": width_px,
-            "Height": height_px,
-            "ImageMask": "true",
-            "BitsPerComponent": 1,
-        }
-        picture = PDFStream(dictionary=PDFDictionary(entries), content=rows, filters=[PDFZCompress])
-        self._canvas._doc.addForm(name, picture)
-        self._canvas._formsinuse.append(name)
-        size = f"{box.width_mm * PT_PER_MM:.3f} 0 0 {box.height_mm * PT_PER_MM:.3f}"
-        place = f"{box.left_mm * PT_PER_MM:.3f} {_y_pt(box.top_mm + box.height_mm):.3f}"
-        self._add(f"q 0 0 0 rg {size} {place} cm /{self._canvas._doc.getXObjectName(name)} Do Q")
+        picture = _Picture(name, width_px, height_px, rows)
+        if self._recording is None:
+            self._ink.picture(picture, (box,), colour)
+        else:
+            self._recording.append(("picture", picture, (box,), colour))
 
-    def _font(self, face: Face) -> tuple[str, DocumentFont]:
-        known = self._fonts.get(face)
-        if known is None:
-            name = f"M{len(self._fonts) + 1}"
-            font = DocumentFont(face, name)
-            # ReportLab calls addObjects of these when the document is finished and every code is known.
-            self._canvas._doc.delayedFonts.append(font)
-            known = self._fonts[face] = (name, font)
-        return known
+    def tiled(self, name: str, width_px: int, height_px: int, rows: bytes, tile: Box, *, colour: Colour) -> None:
+        """Cover the sheet with a picture of one bit a pixel, from a tile's corner on to the right and down."""
+        across = math.ceil((A4_PT[0] / PT_PER_MM - tile.left_mm) / tile.width_mm)
+        down = math.ceil((A4_PT[1] / PT_PER_MM - tile.top_mm) / tile.height_mm)
+        boxes = tuple(
+            tile._replace(left_mm=tile.left_mm + column * tile.width_mm, top_mm=tile.top_mm + row * tile.height_mm)
+            for row in range(down)
+            for column in range(across)
+        )
+        self._rule("picture", _Picture(name, width_px, height_px, rows), boxes, colour)
 
-    def _add(self, operators: str) -> None:
-        self._canvas.addLiteral(operators)
+    def _rule(self, *call: Any) -> None:
+        (self._rules if self._recording is None else self._recording).append(call)
+
+    def _form(self, calls: tuple[_Call, ...]) -> Form:
+        form = self._forms.get(calls)
+        if form is None:
+            form = self._forms[calls] = _prepared(calls)
+        return form
+
+    def _show(self, runs: list[tuple[Face, str]], width_em: float, line: _Line) -> None:
+        named = [(value_resource(face), codes) for face, codes in runs]
+        self._ink.operators.append(_shown(named, width_em, line))
 
 
 def _y_pt(y_mm: float) -> float:
-    return float(A4[1]) - y_mm * PT_PER_MM
+    return A4_PT[1] - y_mm * PT_PER_MM
 
 
 def _rectangle(box: Box) -> str:
     y_pt = _y_pt(box.top_mm + box.height_mm)
     sizes = (box.left_mm * PT_PER_MM, y_pt, box.width_mm * PT_PER_MM, box.height_mm * PT_PER_MM)
-    return " ".join(f"{size:.3f}" for size in sizes) + " re"
+    return " ".join([f"{size:.3f}" for size in sizes]) + " re"

@@ -59,7 +59,9 @@ def render(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str
     Shape:  every page is A4 with the issue number and its page of how many; the seal stands on the first.
     Errors: UndrawableText with all sequences, WrongVocabulary, InconsistentRecord, ValueTooLong, NoEra.
     """
-    return _drawn(fonts, record, issuance, seal_text).finish()
+    document = _document(fonts, record, issuance, trial=False)
+    _draw(document, record, issuance, seal_text)
+    return document.finish()
 
 
 def check(fonts: Fonts, record: Certificate, issuance: Issuance) -> None:
@@ -68,7 +70,7 @@ def check(fonts: Fonts, record: Certificate, issuance: Issuance) -> None:
     Shape:  issuance with any issue number of the right length will do.
     Errors: as render.
     """
-    _drawn(fonts, record, issuance, "A" * max_seal_chars(record))
+    _draw(_document(fonts, record, issuance, trial=True), record, issuance, "A" * max_seal_chars(record))
 
 
 def undrawable(fonts: Fonts, record: Certificate, issuance: Issuance) -> tuple[str, ...]:
@@ -89,15 +91,17 @@ def title(record: Certificate) -> str:
     return LAYOUTS[kind_of(record)].title(record)
 
 
-def _drawn(fonts: Fonts, record: Certificate, issuance: Issuance, seal_text: str) -> Document:
-    bad = undrawable(fonts, record, issuance)
+def _document(fonts: Fonts, record: Certificate, issuance: Issuance, *, trial: bool) -> Document:
+    return Document(fonts, title(record), issuance.certifier.municipality_name, trial=trial)
+
+
+def _draw(document: Document, record: Certificate, issuance: Issuance, seal_text: str) -> None:
+    bad = undrawable(document.fonts, record, issuance)
     if bad:
         raise UndrawableText(bad)
     layout = LAYOUTS[kind_of(record)]
-    document = Document(fonts, layout.title(record), issuance.certifier.municipality_name)
     layout.check(record)
     layout.draw(document, record, issuance, seal_text)
-    return document
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
-from printing.paper.marks import draw_qr, draw_specimen, draw_stamp
+from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, Align, Box, Document
 from printing.paper.records import Issuance
 
@@ -84,8 +84,9 @@ def _draw_check(document: Document, issuance: Issuance, seal_text: str, *, alone
     """Draw the seal's code and what to do with it; where no certification stands beside it, it may be larger."""
     area_mm = _SEAL_AREA_MM if alone else _SEAL_AREA_WIDE_MM
     top_mm = FOOT_TOP_MM + (8.0 if alone else 1.5)
-    if draw_qr(document, seal_text, LEFT_MM, top_mm) > area_mm:
+    if qr_side_mm(len(seal_text)) > area_mm:
         raise ValueTooLong("seal")
+    draw_qr(document, seal_text, LEFT_MM, top_mm)
     left_mm = LEFT_MM + area_mm
     width_mm = RIGHT_MM - left_mm
     top_mm = FOOT_TOP_MM + 36.0
