@@ -211,9 +211,7 @@ def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: 
     assert caught.value.what.split(":")[0] == what
 
 
-@pytest.mark.parametrize(
-    "pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all", pdf_of_five().replace(b"/Kids[", b"/Kids[9")]
-)
+@pytest.mark.parametrize("pdf", [b"", b"%PDF-1.4\n", b"not a pdf at all", pdf_of_five().replace(b"/Kids[", b"/Kids[9")])
 def test_what_is_no_pdf_is_caught(pdf: bytes) -> None:
     with pytest.raises(RecheckFailed, match="pdf"):
         recheck(pdf, expected_of(FIVE))
