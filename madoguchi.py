@@ -18,6 +18,9 @@ from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server.verify.command import CannotCheck, verify_file
+from printing.paper import calibration
+from printing.paper.errors import FontMissing
+from printing.paper.fonts import Fonts
 
 # Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
 TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -152,6 +155,22 @@ def verify(file: Path, keys: Path, server: str | None, *, as_json: bool) -> None
         raise click.UsageError(str(error)) from error
     click.echo(verified.as_json() if as_json else verified.as_text())
     sys.exit(verified.exit_code)
+
+
+@main.group()
+def paper() -> None:
+    """Papers that belong to no visit."""
+
+
+@paper.command("calibration")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The PDF to write.")
+def paper_calibration(out: Path) -> None:
+    """The page by which a printing model is set. Example: madoguchi paper calibration --out calibration.pdf"""
+    try:
+        out.write_bytes(calibration.render(Fonts.load()))
+    except (FontMissing, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: print it at 100 %, and do as it says")
 
 
 def _end_once(*_: object) -> None:

@@ -32,11 +32,11 @@ from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
 from issuance_server.sessions import Caller, count_preparation, end_visit, holder_digest
-from issuance_server.settings import MunicipalitySettings
+from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
-from printing.paper.errors import NoEra, PaperError, UndrawableText, ValueTooLong
+from printing.paper.errors import NoEra, PaperError, UndrawableText, UnknownFiscalYear, ValueTooLong
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
 from printing.paper.records import Certificate, Certifier, Issuance
@@ -315,6 +315,8 @@ class Issuer:
             raise IssueError(ErrorCode.GLYPH_NOT_PRINTABLE) from None
         except ValueTooLong as error:
             raise IssueError(ErrorCode.FORM_TOO_SMALL, f"{error.item}: longer than the form holds") from None
+        except UnknownFiscalYear as unknown:
+            raise IssueError(ErrorCode.NOT_OFFERED, str(unknown)) from None
         except NoEra:
             raise IssueError(ErrorCode.FORM_TOO_SMALL, "a date: before the calendar that the form knows") from None
         except PaperError:
@@ -376,18 +378,23 @@ class Issuer:
 
     def _issuance(self, draft: _Draft, issue_number: str, check_code: str) -> Issuance:
         settings = draft.settings
+        issued_on_jst = draft.now_utc.astimezone(JST).date()
+        certifier = certifier_on(settings, draft.decision.kind, issued_on_jst)
         return Issuance(
             issue_number=issue_number,
-            issued_on_jst=draft.now_utc.astimezone(JST).date(),
+            issued_on_jst=issued_on_jst,
             certifier=Certifier(
                 municipality_code=settings.municipality_code,
                 municipality_name=settings.municipality_name,
-                title=settings.certifier_title,
-                name=settings.certifier_name,
+                office=certifier.office,
+                title=certifier.title,
+                name=certifier.name,
+                seal_png=certifier.seal_png,
                 specimen=settings.specimen,
             ),
             check_code=check_code,
             check_address=self._check_address,
+            latent_screen=settings.latent_screen,
         )
 
     def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:

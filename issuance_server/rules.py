@@ -16,7 +16,7 @@ from fees.schedule import FeeRow, UnknownFee, fee_on
 from issuance_server.kinds import KINDS, Source, by_fiscal_year, row_of
 from issuance_server.register.person import Family, Person, Residence
 from issuance_server.register.records import RegisterEntry, Resident, TaxStatus
-from issuance_server.settings import DocumentSettings, MunicipalitySettings
+from issuance_server.settings import DocumentSettings, MunicipalitySettings, NoCertifier, certifier_on
 from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Scope
@@ -99,7 +99,8 @@ def decide(settings: MunicipalitySettings, person: Person, asked: Asked, now_utc
 def offered(settings: MunicipalitySettings, kind: str, on_jst: date) -> tuple[DocumentSettings, FeeRow]:
     """Return a document's settings and its fee on a date.
 
-    Errors: NOT_OFFERED if the municipality does not offer the kind, or no ordinance says what it costs.
+    Errors: NOT_OFFERED if the municipality does not offer the kind, no ordinance says what it costs, or nobody
+            certifies it.
     """
     document = next((document for document in settings.documents if document.kind == kind), None)
     if document is None or row_of(kind) is None:
@@ -109,9 +110,12 @@ def offered(settings: MunicipalitySettings, kind: str, on_jst: date) -> tuple[Do
         for fee in settings.fees
     )
     try:
+        certifier_on(settings, kind, on_jst)
         return document, fee_on(kind, settings.municipality_code, on_jst, rows)
     except UnknownFee as unknown:
         raise IssueError(ErrorCode.NOT_OFFERED, f"fee: {unknown}") from None
+    except NoCertifier as nobody:
+        raise IssueError(ErrorCode.NOT_OFFERED, f"certifier: {nobody}") from None
 
 
 def open_fiscal_years(settings: MunicipalitySettings, on_jst: date) -> tuple[int, ...]:

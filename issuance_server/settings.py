@@ -10,6 +10,11 @@ from datetime import date, time
 
 import msgspec
 
+from printing.paper.bitmap import municipal_seal
+from printing.paper.errors import BadBitmap, UnknownScreen
+from printing.paper.records import STANDARD_SCREEN
+from printing.paper.screens import screen_named
+
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all settings."""
@@ -52,6 +57,33 @@ class FiscalYearOpening(Setting, frozen=True, kw_only=True):
     available_from: date
 
 
+class NoCertifier(Exception):
+    """Nobody certifies this document on this date; the message names both."""
+
+
+class CertifierSettings(Setting, frozen=True, kw_only=True):
+    """Who certifies from valid_from on: the mayor, a ward's head, an acting head are just rows.
+
+    Shape:  kinds: the documents; none = all that no other row names. seal_png: the municipal seal, one bit a pixel with
+            its resolution.
+    Errors: ValueError if the seal cannot be shown at true size; while decoding, msgspec.ValidationError with its place.
+    """
+
+    kinds: tuple[str, ...] = ()
+    valid_from: date
+    office: str
+    title: str
+    name: str
+    seal_png: bytes
+
+    def __post_init__(self) -> None:
+        """A seal that cannot be drawn would stop papers one by one, in front of residents."""
+        try:
+            municipal_seal(self.seal_png)
+        except BadBitmap as bad:
+            raise ValueError(f"seal_png: {bad.rule}") from bad
+
+
 class MunicipalitySettings(Setting, frozen=True, kw_only=True):
     """Everything one municipality decided, from valid_from on."""
 
@@ -59,8 +91,34 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
     municipality_name: str
     valid_from: date
     specimen: bool  # invented municipality: every paper says 見本
+    latent_screen: str = STANDARD_SCREEN  # to which its operator's printing model was calibrated
     documents: tuple[DocumentSettings, ...]
     fees: tuple[Fee, ...]
     fiscal_years: tuple[FiscalYearOpening, ...]
-    certifier_title: str
-    certifier_name: str
+    certifiers: tuple[CertifierSettings, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what would stop papers one by one, in front of residents.
+
+        Two certifiers of one document from the same day on: nobody could say whose paper it is. A latent screen that
+        nobody calibrated.
+        """
+        keys = [(kind, row.valid_from) for row in self.certifiers for kind in row.kinds or (None,)]
+        if len(set(keys)) != len(keys):
+            raise ValueError("certifiers: two for the same document from the same day on")
+        try:
+            screen_named(self.latent_screen)
+        except UnknownScreen as unknown:
+            raise ValueError(str(unknown)) from unknown
+
+
+def certifier_on(settings: MunicipalitySettings, kind: str, on_jst: date) -> CertifierSettings:
+    """Return who certifies a document: the date on it decides.
+
+    Shape:  a row that names the kind goes before a row for all; of those, the latest that has begun.
+    Errors: NoCertifier if no row covers the date.
+    """
+    begun = [row for row in settings.certifiers if row.valid_from <= on_jst and (not row.kinds or kind in row.kinds)]
+    if not begun:
+        raise NoCertifier(f"{kind}: nobody certifies on {on_jst}")
+    return max(begun, key=lambda row: (bool(row.kinds), row.valid_from))

@@ -8,232 +8,66 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
-import msgspec
 import pypdfium2 as pdfium
 from PIL import Image
 
 from printing.paper.certificates import pages, render, title
-from printing.paper.records import Certificate, ForeignResidentItems, ResidencePerson, TaxationCertificate
+from printing.paper.records import Certificate, Issuance
 from printing.paper.seal import SEAL_PREFIX, max_seal_chars
-from tests.paper_samples import (
-    FOREIGN,
-    INDIVIDUAL_NUMBER,
-    ISSUANCE,
-    JAPANESE,
-    TAXED,
-    WITHHELD,
-    bare,
-    fonts,
-    line,
-    residence,
-)
-from tests.paper_samples_more import (
-    ABROAD,
-    ADOPTED,
-    FEW_STATED,
-    ICHIRO,
-    INCOME,
-    KATSURAKO,
-    LIVED,
-    MOVED,
-    PAYMENT,
-    REMOVED,
-    REMOVED_BEFORE,
-    SEALED,
-    SEALED_FOREIGN,
-    STATED_FOREIGN,
-    STATED_JAPANESE,
-    individual,
-    matter,
-    register,
-    stated,
-    supplementary,
-)
+from tests.gallery_exhibits import exhibits
+from tests.paper_samples import ISSUANCE, fonts
+from tests.photocopier import SCANNER_DPI, copied, seen
 
 FOLDER = Path(__file__).parents[1] / "docs" / "gallery"
-DPI = 90
-# Ink, its greys, paper, the specimen mark, the electronic seal: one palette for all, or the seal would turn grey.
+DRAWN_DPI = 600  # the screens of the latent pattern are whole pixels here; shown smaller, they are what an eye sees
+DPI = 100
+LATENT = "latent.png"
+LATENT_DPI = 150
+_LATENT_MM = (100.0, 70.0)  # of the sheet's upper left corner
+_LATENT_GAP_PX = 12
+_COPIER = (1.15, 215)  # dot gain in px, and the level that a copier takes for paper
+# Ink, its greys, paper, the latent tint, the specimen mark, the electronic seal: one palette for all, or the seal would
+# turn grey.
 PALETTE = (
     *((level, level, level) for level in (0, 60, 120, 170, 215, 255)),
+    (234, 245, 246),
     (230, 235, 242),
     (184, 20, 26),
     (222, 130, 134),
 )
 
 _CODE_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_LONG_NAME = "MONTEMAYOR VILLAVICENCIO ECHEVERRIA GUADALUPE CONCEPCION FRANCISCA"
-_LONG_ADDRESS = "みほん県みほん市中央一丁目2番3号 " + "アルファベータガンマデルタ" * 4 + " 2001号室"
-
-replace = msgspec.structs.replace
 
 
-@dataclass(frozen=True, slots=True)
-class Exhibit:
-    """One certificate of the gallery."""
-
-    file: str
-    shows: str
-    record: Certificate
-
-
-def _foreign(name: str, **changes: object) -> ResidencePerson:
-    assert FOREIGN.foreign is not None
-    without: dict[str, object] = {"alias": None, "alias_history": (), "kanji_name": None}
-    foreign = replace(FOREIGN.foreign, **(without | changes))
-    return replace(FOREIGN, name=name, name_reading=None, relationship="同居人", foreign=foreign)
-
-
-def _household() -> tuple[ResidencePerson, ...]:
-    husband = replace(
-        JAPANESE,
-        name="渡\u9089\U000e010f 一郎",
-        name_reading="わたなべ いちろう",
-        former_surname=None,
-        former_surname_reading=None,
-    )
-    daughter = replace(husband, name="渡\u9089\U000e010f さくら", name_reading="わたなべ さくら", moved_in_from=None)
-    return (
-        JAPANESE,
-        replace(husband, born_on=date(1983, 7, 9), sex="男", relationship="夫"),
-        replace(daughter, born_on=date(2012, 3, 4), sex="女", relationship="子", became_resident_on=date(2012, 3, 4)),
-        replace(FOREIGN, relationship="同居人"),
-        replace(bare("見本 四郎"), relationship="縁故者"),
-    )
-
-
-def _untaxed() -> TaxationCertificate:
-    return replace(
-        TAXED,
-        taxed=False,
-        name="RAMIREZ GONZALEZ MARIA FERNANDA",
-        name_reading=None,
-        alias="山田 マリア",
-        born_on=date(1990, 5, 3),
-        born_in_era=False,
-        incomes=(line("給与収入", 980_000), line("給与所得", 330_000)),
-        totals=(line("総所得金額", 330_000), line("合計所得金額", 330_000)),
-        deductions=(line("基礎控除", 430_000),),
-        dependants=(),
-        taxable_base_yen=0,
-        credits=(),
-        city_income_based_yen=0,
-        city_per_capita_yen=0,
-        prefecture_income_based_yen=0,
-        prefecture_per_capita_yen=0,
-        forest_tax_yen=0,
-        annual_yen=0,
-    )
-
-
-def _every_category() -> tuple[ResidencePerson, ...]:
-    no_term: dict[str, object] = {"status": None, "period": None, "expires_on": None}
-    return (
-        FOREIGN,
-        _foreign(
-            "KIM MINJUN", category="特別永住者", nationality="韓国", alias="金田 民俊", kanji_name="金民俊", **no_term
-        ),
-        _foreign("NGUYEN VAN AN", category="一時庇護許可者", nationality="ベトナム", card_number=None, **no_term),
-        _foreign("SILVA LUCAS", category="出生による経過滞在者", nationality="ブラジル", card_number=None, **no_term),
-    )
-
-
-def _longest() -> tuple[ResidencePerson, ...]:
-    long = replace(
-        JAPANESE,
-        name="じゅげむじゅげむごこうのすりきれ かいじゃりすいぎょのすいぎょうまつ",
-        moved_in_from=_LONG_ADDRESS,
-        previous_address=_LONG_ADDRESS,
-        domicile=_LONG_ADDRESS,
-        remarks="令和8年11月1日 記載の誤りを職権で修正 " * 3,
-    )
-    return long, replace(FOREIGN, name=_LONG_NAME)
-
-
-def exhibits() -> tuple[Exhibit, ...]:
-    """Return the gallery's certificates, in the order of the index."""
-    numbered = replace(JAPANESE, individual_number=INDIVIDUAL_NUMBER, previous_address="みほん県みほん市南町5番6号")
-    omitted = residence(bare("見本 花子"), _nothing_known(), items=frozenset())
-    long_matters = replace(
-        ICHIRO,
-        matters=(
-            *ICHIRO.matters,
-            matter(
-                "氏の変更",
-                *(
-                    (f"従前の記録{n}", _LONG_ADDRESS if n % 6 == 0 else f"みほん県みほん市南町{n}番")
-                    for n in range(1, 25)
-                ),
-            ),
-        ),
-    )
-    return (
-        Exhibit(
-            "residence-one",
-            "one Japanese national, every item chosen, Individual Number among them",
-            residence(numbered),
-        ),
-        Exhibit(
-            "residence-household",
-            "a whole household of five on two sheets",
-            residence(*_household(), whole=True),
-        ),
-        Exhibit("residence-foreign", "every category of foreign resident", residence(*_every_category())),
-        Exhibit("residence-nothing-chosen", "no item chosen, nothing recorded", omitted),
-        Exhibit(
-            "residence-longest",
-            "the longest values: shrunk, then wrapped",
-            residence(*_longest()),
-        ),
-        Exhibit("items-all", "every item asked for", stated(STATED_JAPANESE, STATED_FOREIGN)),
-        Exhibit("items-few", "the address alone asked for", FEW_STATED),
-        Exhibit("seal", "a seal of 15 mm at true size, a former surname", SEALED),
-        Exhibit("seal-foreign", "the largest seal, an alias", SEALED_FOREIGN),
-        Exhibit("income", "incomes by kind, one of them not recorded", INCOME),
-        Exhibit("taxed", "tax levied", TAXED),
-        Exhibit("untaxed", "no tax levied, foreign resident with an alias", _untaxed()),
-        Exhibit("withheld", "a dependant who did not declare: no amounts", WITHHELD),
-        Exhibit("payment", "levied, paid, unpaid; one tax not recorded", PAYMENT),
-        Exhibit("register", "full, on two sheets, one person removed", register(ICHIRO, KATSURAKO, ADOPTED, REMOVED)),
-        Exhibit("register-individual", "individual: an adopted daughter", individual(ADOPTED)),
-        Exhibit(
-            "register-continued", "a matter divided between sheets, with headings that continue", register(long_matters)
-        ),
-        Exhibit(
-            "supplementary",
-            "everybody, every item chosen, one removed before 2022-01-11",
-            supplementary(LIVED, ABROAD, REMOVED_BEFORE),
-        ),
-        Exhibit(
-            "supplementary-part", "one person, no item chosen", supplementary(LIVED, everybody=False, items=frozenset())
-        ),
-        Exhibit(
-            "supplementary-longest",
-            "the longest values",
-            supplementary(
-                replace(LIVED, name=_LONG_NAME, addresses=(replace(MOVED[0], address=_LONG_ADDRESS), *MOVED[1:]))
-            ),
-        ),
-    )
-
-
-def _nothing_known() -> ResidencePerson:
-    return replace(bare("LEE"), foreign=ForeignResidentItems(became_foreign_resident_on=None), born_on=date(1990, 5, 3))
-
-
-def pictures(record: Certificate) -> Iterator[bytes]:
+def pictures(record: Certificate, issuance: Issuance = ISSUANCE) -> Iterator[bytes]:
     """Yield a PNG of every sheet; the code on it has a real one's greatest length, but is nobody's signature."""
+    for sheet in _drawn(record, issuance):
+        yield _png(seen(sheet, DPI))
+
+
+def latent_picture(record: Certificate) -> bytes:
+    """Return a PNG of a sheet's corner beside the same corner of its copy, as tests/photocopier.py models one."""
+    sheet = next(_drawn(record, ISSUANCE))
+    width_px, height_px = (round(side_mm / 25.4 * LATENT_DPI) for side_mm in _LATENT_MM)
+    both = Image.new("RGB", (2 * width_px + _LATENT_GAP_PX, height_px), (120, 120, 120))
+    both.paste(seen(sheet, LATENT_DPI).crop((0, 0, width_px, height_px)), (0, 0))
+    copy = copied(sheet.convert("L"), *_COPIER).reduce(SCANNER_DPI // LATENT_DPI)
+    both.paste(copy.crop((0, 0, width_px, height_px)).convert("RGB"), (width_px + _LATENT_GAP_PX, 0))
+    out = io.BytesIO()
+    both.quantize(24, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _drawn(record: Certificate, issuance: Issuance) -> Iterator[Image.Image]:
     length = max_seal_chars(record) - len(SEAL_PREFIX)
     stream = hashlib.shake_256(record.__class__.__name__.encode()).digest(length)
     code = SEAL_PREFIX + "".join(_CODE_LETTERS[byte % len(_CODE_LETTERS)] for byte in stream)
-    document = pdfium.PdfDocument(render(fonts(), record, ISSUANCE, code))
+    document = pdfium.PdfDocument(render(fonts(), record, issuance, code))
     try:
         for index in range(len(document)):
-            sheet = document[index].render(scale=DPI / 72).to_pil().convert("RGB")
-            yield _png(sheet)
+            yield document[index].render(scale=DRAWN_DPI / 72, no_smoothimage=True).to_pil().convert("RGB")
     finally:
         document.close()
 
@@ -259,10 +93,13 @@ def main() -> None:
     ]
     for exhibit in exhibits():
         lines += ["", f"## {title(exhibit.record)}: {exhibit.shows}", ""]
-        for number, png in enumerate(pictures(exhibit.record), start=1):
+        for number, png in enumerate(pictures(exhibit.record, exhibit.issuance), start=1):
             name = f"{exhibit.file}.png" if pages(exhibit.record) == 1 else f"{exhibit.file}-{number}.png"
             (FOLDER / name).write_bytes(png)
             lines.append(f"![{title(exhibit.record)}, {exhibit.shows}, sheet {number}]({name})")
+    (FOLDER / LATENT).write_bytes(latent_picture(exhibits()[0].record))
+    lines += ["", "## Latent 複写: a sheet as an eye has it at 300 mm, and its copy by a model of a copier", ""]
+    lines.append(f"![A sheet's corner, and the same corner of its copy, where 複写 appears]({LATENT})")
     (FOLDER / "README.md").write_text("\n".join(lines) + "\n")
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}")
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from sqlalchemy import Engine, func, select
 
+from deploy.demo.seal_pictures import square_seal_png
 from fees.postings import Account
 from issuance_server import events, ledger, payments, sessions, terminals
 from issuance_server.database import open_engine, read, write
@@ -37,7 +38,14 @@ from issuance_server.rules import Asked
 from issuance_server.schema import cases, metadata, order_events, orders
 from issuance_server.schema import sessions as session_rows
 from issuance_server.sessions import Caller, KnownAs
-from issuance_server.settings import DocumentSettings, Fee, FiscalYearOpening, MunicipalitySettings, OpenHours
+from issuance_server.settings import (
+    CertifierSettings,
+    DocumentSettings,
+    Fee,
+    FiscalYearOpening,
+    MunicipalitySettings,
+    OpenHours,
+)
 from issuance_server.settings_store import SettingsStore
 from issuance_server.terminals import Terminal
 from issuance_server.vault import Vault
@@ -89,8 +97,15 @@ SETTINGS = MunicipalitySettings(
         FiscalYearOpening(fiscal_year=2026, available_from=date(2026, 6, 1)),
         FiscalYearOpening(fiscal_year=2027, available_from=date(2027, 6, 1)),
     ),
-    certifier_title="見本市長",
-    certifier_name="見本 みなと",
+    certifiers=(
+        CertifierSettings(
+            valid_from=date(2020, 4, 1),
+            office="見本市役所",
+            title="見本市長",
+            name="見本 みなと",
+            seal_png=square_seal_png("見本市長之印"),
+        ),
+    ),
 )
 
 TARO = Resident(

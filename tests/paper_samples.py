@@ -8,6 +8,7 @@ from functools import cache
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from deploy.demo.seal_pictures import square_seal_png
 from printing.paper.fonts import Fonts
 from printing.paper.records import (
     AmountLine,
@@ -27,7 +28,13 @@ ADDRESS = "みほん県みほん市中央一丁目2番3号"
 INDIVIDUAL_NUMBER = "123456789018"
 
 CERTIFIER = Certifier(
-    municipality_code="131130", municipality_name="みほん市", title="みほん市長", name="見本 太郎", specimen=True
+    municipality_code="999993",
+    municipality_name="みほん市",
+    office="みほん市役所",
+    title="みほん市長",
+    name="見本 太郎",
+    seal_png=square_seal_png("みほん市長之印"),
+    specimen=True,
 )
 ISSUANCE = Issuance(
     issue_number="2026-00001234",
@@ -110,6 +117,7 @@ TAXED = TaxationCertificate(
     dependants=(("一般扶養", 1),),
     taxable_base_yen=2_507_000,
     credits=(line("調整控除", 2_500),),
+    flat_rate_reduction_yen=0,
     city_income_based_yen=124_500,
     city_per_capita_yen=3_000,
     prefecture_income_based_yen=83_000,

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from io import BytesIO
 
-from PIL import Image, ImageDraw, ImageFont
-
-from printing.paper.fonts import FONT_FOLDER
+from deploy.demo.seal_pictures import round_seal_png
 from printing.paper.records import (
     AdoptiveParents,
     DatedAddress,
@@ -84,24 +81,13 @@ def stated(*people: StatedPerson, items: frozenset[StatedItem] = ALL_STATED) -> 
 FEW_STATED = stated(StatedPerson(name="見本 花子", born_on=date(2004, 9, 30)), items=frozenset((StatedItem.ADDRESS,)))
 
 
-def seal_png(side_mm: float = 15.0, legend: str = "渡邊", dpi: int = 600, mode: str = "1") -> bytes:
-    """A round registered seal of one column."""
-    side_px = round(side_mm / 25.4 * dpi)
-    image = Image.new(mode, (side_px, side_px), 1 if mode == "1" else 255)
-    pen = ImageDraw.Draw(image)
-    pen.ellipse((2, 2, side_px - 3, side_px - 3), outline=0, width=max(2, side_px // 30))
-    font = ImageFont.truetype(FONT_FOLDER / "ipamj" / "ipamjm.ttf", round(side_px * 0.8 / max(2, len(legend))))
-    for at, letter in enumerate(legend):
-        pen.text(
-            (side_px / 2, side_px * (0.11 + 0.78 * (at + 0.5) / len(legend))), letter, fill=0, font=font, anchor="mm"
-        )
-    out = BytesIO()
-    image.save(out, "PNG", dpi=(dpi, dpi))
-    return out.getvalue()
-
-
 SEALED = SealRegistrationCertificate(
-    name=WATANABE, former_surname="佐藤", born_on=BORN_ON, born_in_era=True, address=ADDRESS, image_png=seal_png()
+    name=WATANABE,
+    former_surname="佐藤",
+    born_on=BORN_ON,
+    born_in_era=True,
+    address=ADDRESS,
+    image_png=round_seal_png("渡邊", 15.0, dpi=600, line_px=12),
 )
 SEALED_FOREIGN = SealRegistrationCertificate(
     name="RAMIREZ GONZALEZ MARIA FERNANDA",
@@ -109,7 +95,7 @@ SEALED_FOREIGN = SealRegistrationCertificate(
     born_on=date(1990, 5, 3),
     born_in_era=False,
     address=ADDRESS,
-    image_png=seal_png(24.9, "山田"),
+    image_png=round_seal_png("山田", 24.9, dpi=600, line_px=20),
 )
 
 INCOME = IncomeCertificate(

@@ -118,7 +118,6 @@ OTHER_SETTINGS = replace(
     ALL_SETTINGS,
     municipality_code=OTHER,
     municipality_name="遠見市",
-    certifier_title="遠見市長",
     documents=tuple(document(kind, hours=OFFICE_HOURS) for kind in CertificateKind),
 )
 

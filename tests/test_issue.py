@@ -17,6 +17,7 @@ from issuance_server import cases, documents, ledger, rules
 from issuance_server.database import read, write
 from issuance_server.ledger import OrderState
 from issuance_server.schema import issue_number_counters
+from issuance_server.settings import FiscalYearOpening
 from printing.paper import certificates, recheck, seal
 from printing.paper.fonts import Fonts
 from printing.paper.records import (
@@ -38,6 +39,7 @@ from tests.issuing_parts import (
     NOW,
     SETTINGS,
     TARO,
+    TAXED,
     Office,
     abandon,
     asked,
@@ -167,6 +169,31 @@ def test_a_refusal_takes_no_number_and_leaves_no_row(
     assert "長" not in refused.value.detail
     assert rows(office) == (0, 0, 0)
     assert last_number(office) is None
+
+
+def test_a_fiscal_year_without_a_layout_is_not_offered(office: Office) -> None:
+    opened = FiscalYearOpening(fiscal_year=2020, available_from=date(2020, 6, 1))
+    later = replace(SETTINGS, valid_from=date(2026, 6, 1), fiscal_years=(*SETTINGS.fiscal_years, opened))
+    with write(office.engine) as connection:
+        office.settings.put(connection, later)
+    office.put(replace(TAXED, fiscal_year=2020))
+    with pytest.raises(IssueError, match="no layout for 2020") as refused:
+        office.prepare(office.caller(), 1, kind="taxation", fiscal_year=2020)
+    assert refused.value.code is ErrorCode.NOT_OFFERED
+    assert rows(office) == (0, 0, 0)
+
+
+def test_the_date_on_the_paper_decides_who_certifies(office: Office) -> None:
+    """An acting head takes over at midnight; the day before, the paper still names the mayor."""
+    mayor = SETTINGS.certifiers[0]
+    acting = replace(mayor, valid_from=date(2026, 7, 2), title="見本市長職務代理者 見本市副市長", name="見本 なぎさ")
+    with write(office.engine) as connection:
+        office.settings.put(connection, replace(SETTINGS, valid_from=date(2026, 6, 1), certifiers=(acting, mayor)))
+    for number, names in ((1, (mayor.title, mayor.name)), (2, (acting.title, acting.name))):
+        _prepared, pdf = office.prepare(office.caller(visit=str(number) * 32), number)
+        text = recheck.page_texts(pdf)[0]
+        assert "\r\n".join((mayor.office, *names)) in text
+        office.clock.advance(days=1)
 
 
 def test_a_removed_link_is_nobody(office: Office) -> None:

@@ -5,6 +5,7 @@ import os
 import msgspec
 import pytest
 
+from deploy.demo.seal_pictures import round_seal_png
 from printing.paper import seal
 from printing.paper.records import Certificate, StatedItem, kind_of
 from tests.certificate_parts import ADDRESSES, FAMILY, FULL, SAMPLES
@@ -18,7 +19,6 @@ from tests.paper_samples_more import (
     PAYMENT,
     SEALED,
     STATED_FOREIGN,
-    seal_png,
     supplementary,
 )
 
@@ -58,5 +58,5 @@ def test_what_the_paper_is_about_is_proven() -> None:
 
 
 def test_the_digest_covers_the_registered_seal() -> None:
-    other = replace(SEALED, image_png=seal_png(legend="渡部"))
+    other = replace(SEALED, image_png=round_seal_png("渡部", 15.0))
     assert seal.content_digest(SEALED, ISSUANCE, b"a" * 16) != seal.content_digest(other, ISSUANCE, b"a" * 16)

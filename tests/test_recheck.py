@@ -125,7 +125,7 @@ def test_a_shorter_title_is_not_found_within_a_longer_one() -> None:
 def test_another_fiscal_year_s_paper_of_the_same_person_is_caught() -> None:
     expected = expected_of(TAXED)
     recheck(render(fonts(), TAXED, ISSUANCE, "MDG1:TEST"), expected)
-    pdf = render(fonts(), msgspec.structs.replace(TAXED, fiscal_year=2026), ISSUANCE, "MDG1:TEST")
+    pdf = render(fonts(), msgspec.structs.replace(TAXED, fiscal_year=2024), ISSUANCE, "MDG1:TEST")
     with pytest.raises(RecheckFailed, match="headings"):
         recheck(pdf, expected)
 

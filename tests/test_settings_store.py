@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from deploy.demo.seal_pictures import square_seal_png
 from issuance_server.database import open_engine, read, write
 from issuance_server.schema import metadata
-from issuance_server.settings import MunicipalitySettings
+from issuance_server.settings import CertifierSettings, MunicipalitySettings
 from issuance_server.settings_store import SettingsStore
 
 
@@ -25,8 +26,15 @@ def settings(code: str, valid_from: date, certifier_name: str) -> MunicipalitySe
         documents=(),
         fees=(),
         fiscal_years=(),
-        certifier_title="市長",
-        certifier_name=certifier_name,
+        certifiers=(
+            CertifierSettings(
+                valid_from=date(2020, 4, 1),
+                office="見本市役所",
+                title="見本市長",
+                name=certifier_name,
+                seal_png=square_seal_png("見本市長之印"),
+            ),
+        ),
     )
 
 
@@ -55,7 +63,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def test_the_row_in_force(engine: Engine, on_jst: date, name: str | None) -> None:
     with read(engine) as connection:
         found = SettingsStore().in_force(connection, "999993", on_jst)
-    assert (found and found.certifier_name) == name
+    assert (found and found.certifiers[0].name) == name
 
 
 def test_an_unknown_municipality_decided_nothing(engine: Engine) -> None:

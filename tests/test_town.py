@@ -324,9 +324,16 @@ def test_tax_amounts_add_up() -> None:
         base_yen = max(0, total_yen - sum(yen for _, yen in record.deductions)) // 1_000 * 1_000
         assert record.taxable_base_yen == base_yen
         if record.city_income_based_yen or record.prefecture_income_based_yen:
-            credits_yen = sum(yen for _, yen in record.credits)
+            credits_yen = sum(yen for _, yen in record.credits) + (record.flat_rate_reduction_yen or 0)
             levied_yen = record.city_income_based_yen + record.prefecture_income_based_yen
             assert 0 <= base_yen // 10 - credits_yen - levied_yen < 400  # four roundings down to a hundred
+
+
+def test_the_flat_rate_reduction_stands_in_its_two_years_alone() -> None:
+    assessed = [record for record in town_of().tax if record.status in {TaxStatus.TAXED, TaxStatus.UNTAXED}]
+    having = {record.fiscal_year for record in assessed if record.flat_rate_reduction_yen is not None}
+    reduced = {record.fiscal_year for record in assessed if record.flat_rate_reduction_yen}
+    assert (having, reduced) == ({2024, 2025}, {2024})
 
 
 def test_tax_statuses_are_all_there_and_say_what_they_say() -> None:

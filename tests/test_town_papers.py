@@ -15,7 +15,7 @@ from issuance_server.kinds import KINDS, by_fiscal_year
 from issuance_server.register.person import Person, assemble
 from issuance_server.register.records import RegisterRecord
 from issuance_server.rules import Asked
-from issuance_server.settings import MunicipalitySettings
+from issuance_server.settings import MunicipalitySettings, certifier_on
 from printing.paper import certificates
 from printing.paper.errors import UndrawableText, ValueTooLong
 from printing.paper.fonts import Fonts
@@ -72,15 +72,19 @@ def code_of(town: Town, person_id: str) -> str:
     return elsewhere.get(person_id) or town.municipality_of[person_id]
 
 
-def issuance_of(settings: MunicipalitySettings) -> Issuance:
+def issuance_of(settings: MunicipalitySettings, kind: CertificateKind) -> Issuance:
+    issued_on_jst = date(2026, 10, 1)
+    certifier = certifier_on(settings, kind, issued_on_jst)
     return Issuance(
         issue_number="990019-2026-00000001",
-        issued_on_jst=date(2026, 10, 1),
+        issued_on_jst=issued_on_jst,
         certifier=Certifier(
             municipality_code=settings.municipality_code,
             municipality_name=settings.municipality_name,
-            title=settings.certifier_title,
-            name=settings.certifier_name,
+            office=certifier.office,
+            title=certifier.title,
+            name=certifier.name,
+            seal_png=certifier.seal_png,
             specimen=settings.specimen,
         ),
         check_code="ABCDE-FGHJK-MNPQR-STUVW",
@@ -102,7 +106,7 @@ def outcome(town: Town, resident_id: str, kind: CertificateKind, scope: Scope, a
     person = person_of(town, resident_id)
     try:
         decision = rules.decide(settings, person, asked, at_utc)
-        certificates.check(fonts(), documents.certificate(person, asked, decision), issuance_of(settings))
+        certificates.check(fonts(), documents.certificate(person, asked, decision), issuance_of(settings, kind))
     except IssueError as refused:
         return refused.code
     except UndrawableText:

@@ -1,4 +1,4 @@
-"""Seals (印影) of the town: a round 1-bit picture, drawn with Pillow from the surname and the resident's id."""
+"""Seals (印影) of the town: a round picture, drawn from the surname and the resident's id."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
-from io import BytesIO
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
-
+from deploy.demo.seal_pictures import round_seal_png
 from deploy.demo.town_people import AS_OF, Family
 from issuance_server.register.records import Resident, SealRecord
-from printing.paper.fonts import FONT_FOLDER, is_selector
+from printing.paper.fonts import is_selector
 
-DPI: Final = 300
-_FONT: Final = FONT_FOLDER / "ipamj" / "ipamjm.ttf"
 _ADULT_AGE: Final = 18
 _SHARE: Final = 0.35
 _DIAMETERS_MM: Final = (12.0, 13.5, 15.0, 18.0)  # most rules allow 8 to 25 mm
@@ -66,21 +62,5 @@ def _legend(resident: Resident) -> str:
 
 @cache
 def _image_png(legend: str, look: int) -> bytes:
-    diameter_px = round(_DIAMETERS_MM[look % len(_DIAMETERS_MM)] / 25.4 * DPI)
-    line_px = 4 + look % 3
-    image = Image.new("1", (diameter_px, diameter_px), 1)
-    draw = ImageDraw.Draw(image)
-    draw.ellipse((1, 1, diameter_px - 2, diameter_px - 2), outline=0, width=line_px)
-    font = _font(round(diameter_px * 0.8 / max(2, len(legend))))
-    step_px = diameter_px * 0.78 / len(legend)
-    for at, character in enumerate(legend):
-        middle = (diameter_px / 2 + look % 5 - 2, diameter_px * 0.11 + step_px * (at + 0.5))
-        draw.text(middle, character, fill=0, font=font, anchor="mm")
-    out = BytesIO()
-    image.save(out, "PNG", dpi=(DPI, DPI))
-    return out.getvalue()
-
-
-@cache
-def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_FONT, size_px)
+    diameter_mm = _DIAMETERS_MM[look % len(_DIAMETERS_MM)]
+    return round_seal_png(legend, diameter_mm, line_px=4 + look % 3, shift_px=look % 5 - 2)

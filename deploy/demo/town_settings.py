@@ -8,9 +8,17 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from typing import Any, Final
 
+from deploy.demo.seal_pictures import square_seal_png
 from deploy.demo.town_names import HOSHIMI, TOWNS, UMIBE
 from issuance_server.kinds import KINDS
-from issuance_server.settings import DocumentSettings, Fee, FiscalYearOpening, MunicipalitySettings, OpenHours
+from issuance_server.settings import (
+    CertifierSettings,
+    DocumentSettings,
+    Fee,
+    FiscalYearOpening,
+    MunicipalitySettings,
+    OpenHours,
+)
 from printing.paper.records import CertificateKind, ResidenceItem
 
 COMMISSION_YEN: Final = 117
@@ -54,6 +62,13 @@ def _document(kind: CertificateKind, hours: tuple[OpenHours, ...], **changes: An
     return DocumentSettings(kind=kind, hours=hours, **(defaults | changes))
 
 
+def _umibe_head(valid_from: date, title: str, name: str) -> CertifierSettings:
+    """Umibe's mayors, and who acted between them: under the same seal, as is usual."""
+    return CertifierSettings(
+        valid_from=valid_from, office="海辺市役所", title=title, name=name, seal_png=square_seal_png("海辺市長之印")
+    )
+
+
 _UMIBE: Final = MunicipalitySettings(
     municipality_code=UMIBE,
     municipality_name=TOWNS[UMIBE],
@@ -75,8 +90,11 @@ _UMIBE: Final = MunicipalitySettings(
         FiscalYearOpening(fiscal_year=2025, available_from=date(2025, 6, 2)),
         FiscalYearOpening(fiscal_year=2026, available_from=date(2026, 6, 1)),
     ),
-    certifier_title="海辺市長",
-    certifier_name="見本 みなと",
+    certifiers=(
+        _umibe_head(date(2022, 5, 1), "海辺市長", "見本 はると"),
+        _umibe_head(date(2026, 4, 20), "海辺市長職務代理者 海辺市副市長", "見本 しおり"),
+        _umibe_head(date(2026, 5, 10), "海辺市長", "見本 みなと"),
+    ),
 )
 
 _HOSHIMI: Final = MunicipalitySettings(
@@ -104,8 +122,15 @@ _HOSHIMI: Final = MunicipalitySettings(
         _fee(CertificateKind.SUPPLEMENTARY_REGISTER, 300, date(2022, 4, 1), "星見町手数料徴収条例"),
     ),
     fiscal_years=(),
-    certifier_title="星見町長",
-    certifier_name="見本 すばる",
+    certifiers=(
+        CertifierSettings(
+            valid_from=date(2020, 4, 1),
+            office="星見町役場",
+            title="星見町長",
+            name="見本 すばる",
+            seal_png=square_seal_png("星見町長之印", 18.0),
+        ),
+    ),
 )
 
 MUNICIPALITIES: Final = (_UMIBE, _HOSHIMI)

@@ -18,7 +18,8 @@ from typing import Final
 from issuance_server.register.records import TaxRecord, TaxStatus
 
 FISCAL_YEARS: Final = (2024, 2025, 2026)
-RELIEF_YEAR: Final = 2024  # 定額減税 (令和6年度)
+#: 定額減税; in the second year only for those whose spouse is no dependant by their own high income: nobody here.
+RELIEF_YEARS: Final = (2024, 2025)
 REFORM_YEAR: Final = 2026  # 令和7年分 on: more 給与所得控除, a higher limit for dependants
 
 CITY_PERCENT: Final = 6
@@ -138,14 +139,15 @@ def assess(
     levied = not untaxed and base.total_yen > _income_based_limit_yen(claims)
     city_yen = _levy_yen(base.taxable_yen, CITY_PERCENT, credits_yen * 3 // 5) if levied else 0
     prefecture_yen = _levy_yen(base.taxable_yen, PREFECTURE_PERCENT, credits_yen * 2 // 5) if levied else 0
-    lines = [("調整控除", credits_yen)] if levied else []
-    if levied and fiscal_year == RELIEF_YEAR:
+    lines = (("調整控除", credits_yen),) if levied else ()
+    reduction_yen = 0 if fiscal_year in RELIEF_YEARS else None
+    if levied and fiscal_year == RELIEF_YEARS[0]:
         relief_yen = min(RELIEF_PER_HEAD_YEN * (1 + claims.heads), city_yen + prefecture_yen)
         city_relief_yen = min(city_yen, -(-relief_yen * CITY_PERCENT // (CITY_PERCENT + PREFECTURE_PERCENT)))
         prefecture_relief_yen = min(prefecture_yen, relief_yen - city_relief_yen)
         city_yen = (city_yen - city_relief_yen) // 100 * 100
         prefecture_yen = (prefecture_yen - prefecture_relief_yen) // 100 * 100
-        lines.append(("定額減税", city_relief_yen + prefecture_relief_yen))
+        reduction_yen = city_relief_yen + prefecture_relief_yen
     per_capita = (0, 0, 0) if untaxed else (CITY_PER_CAPITA_YEN, PREFECTURE_PER_CAPITA_YEN, FOREST_TAX_YEN)
     return TaxRecord(
         resident_id=resident_id,
@@ -157,7 +159,8 @@ def assess(
         deductions=base.deductions,
         dependants=base.dependants,
         taxable_base_yen=base.taxable_yen,
-        credits=tuple(lines),
+        credits=lines,
+        flat_rate_reduction_yen=reduction_yen,
         city_income_based_yen=city_yen,
         city_per_capita_yen=per_capita[0],
         prefecture_income_based_yen=prefecture_yen,

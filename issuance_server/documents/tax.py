@@ -132,6 +132,7 @@ def _with_amounts(paper: TaxationCertificate, tax: TaxRecord) -> TaxationCertifi
         dependants=tax.dependants,
         taxable_base_yen=tax.taxable_base_yen,
         credits=_lines(tax.credits),
+        flat_rate_reduction_yen=tax.flat_rate_reduction_yen,
         city_income_based_yen=tax.city_income_based_yen,
         city_per_capita_yen=tax.city_per_capita_yen,
         prefecture_income_based_yen=tax.prefecture_income_based_yen,

@@ -104,6 +104,7 @@ class TaxRecord(RegisterRecord, frozen=True, kw_only=True):
     dependants: tuple[tuple[str, int], ...] = ()
     taxable_base_yen: int = 0
     credits: tuple[tuple[str, int], ...] = ()
+    flat_rate_reduction_yen: int | None = None  # 定額減税, fiscal years 2024 and 2025
     city_income_based_yen: int = 0
     city_per_capita_yen: int = 0
     prefecture_income_based_yen: int = 0

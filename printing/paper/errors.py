@@ -39,11 +39,35 @@ class InconsistentRecord(PaperError):
         self.item = item
 
 
+class UnknownFiscalYear(PaperError):
+    """A fiscal year whose tax certificates have no layout here."""
+
+    def __init__(self, fiscal_year: int) -> None:
+        super().__init__(f"fiscal_year: no layout for {fiscal_year}")
+        self.fiscal_year = fiscal_year
+
+
+class BadBitmap(PaperError):
+    """A seal's picture that cannot be shown at true size; `rule` says what it must be."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"picture: {rule}")
+        self.rule = rule
+
+
 class NoEra(PaperError):
     """A date before the Gregorian calendar came into force: its month and day would be printed wrong."""
 
     def __init__(self) -> None:
         super().__init__("date: before 1873-01-01 the official calendar was another one")
+
+
+class UnknownScreen(PaperError):
+    """A screen of the latent pattern that no printer model has."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"latent_screen: {name!r} is none of the calibrated screens")
+        self.name = name
 
 
 class FontMissing(PaperError):

@@ -42,6 +42,8 @@ _SPACES = frozenset((" ", "\u3000"))
 _UNIT = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]|.[\ufe00-\ufe0f\U000e0100-\U000e01ef]?", re.DOTALL)
 _MAX_UNITS_KEPT = 16_384  # lookups that a process remembers: a few MB at most
 
+Matrix = tuple[float, float, float, float, float, float]  # a, b, c, d, e, f as PDF has them
+
 
 def is_selector(character: str) -> bool:
     """Whether a character is a variation selector (FE00-FE0F, E0100-E01EF)."""
@@ -136,6 +138,19 @@ class Face:
         pen = _PathPen()
         self._font.draw_glyph_with_pen(glyph, pen)
         return " ".join(pen.operators)
+
+    def raster(self, placed: Iterable[tuple[int, Matrix]], side_px: int) -> bytes:
+        """Return glyphs drawn into one square picture, a byte a pixel, rows from the top; 255 is wholly covered.
+
+        placed: glyphs, each with the matrix from font units to pixels, counted from the lower left corner.
+        """
+        raster = hb.RasterDraw()
+        raster.extents = hb.RasterExtents(0, 0, side_px, side_px, side_px)
+        for glyph, matrix in placed:
+            raster.transform = matrix
+            raster.draw_glyph(self._font, glyph)
+        from_bottom = bytes(raster.render().buffer)
+        return b"".join(from_bottom[y * side_px : (y + 1) * side_px] for y in range(side_px - 1, -1, -1))
 
 
 class _PathPen:

@@ -9,10 +9,11 @@ from typing import Any
 
 import zxingcpp
 
+from printing.paper.bitmap import Bitmap
 from printing.paper.page import WHITE, Box, Document
 
 QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
-QR_QUIET_MODULES = 4
+QR_QUIET_MM = 4 * QR_MODULE_MM
 _DARK_RUN = re.compile(b"\0+")
 STAMP_COLOUR = (0.72, 0.08, 0.10)
 SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
@@ -38,42 +39,32 @@ def _qr_modules(characters: int) -> int:
 
 
 def qr_side_mm(characters: int) -> float:
-    """Return the side of a QR code of so many capital letters and digits, quiet zone included."""
-    return (_qr_modules(characters) + 2 * QR_QUIET_MODULES) * QR_MODULE_MM
+    """Return the side of a QR code of so many capital letters and digits, without its quiet zone."""
+    return _qr_modules(characters) * QR_MODULE_MM
 
 
 def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> None:
-    """Draw a QR code as vector runs on white, quiet zone included."""
+    """Draw a QR code as vector runs, its first module at a place, on white that is its quiet zone."""
     left_mm, top_mm = snap_mm(left_mm), snap_mm(top_mm)
-    side_mm = qr_side_mm(len(text))
-    document.fill(Box(left_mm, top_mm, side_mm, side_mm), WHITE)
+    side_mm = qr_side_mm(len(text)) + 2 * QR_QUIET_MM
+    document.fill(Box(left_mm - QR_QUIET_MM, top_mm - QR_QUIET_MM, side_mm, side_mm), WHITE)
     if document.trial:  # encoding is a quarter of a page's whole time
         return
     rows = qr_rows(text)
     assert len(rows) == _qr_modules(len(text)), "a seal's text is capital letters, digits and the like alone"
-    quiet_mm = QR_QUIET_MODULES * QR_MODULE_MM
     runs = [
         f"{run.start()} {number} {run.end() - run.start()} 1 re"
         for number, row in enumerate(rows)
         for run in _DARK_RUN.finditer(row)
     ]
-    document.grid(runs, (left_mm + quiet_mm, top_mm + quiet_mm), QR_MODULE_MM)
+    document.grid(runs, (left_mm, top_mm), QR_MODULE_MM)
 
 
-def draw_stamp(document: Document, words: str, box: Box) -> None:
-    """Draw the electronic seal (電子公印) as outlines: columns from the right, each filled from top to bottom."""
-    document.frame(box, 1.6, STAMP_COLOUR)
-    document.frame(box.inset(0.9), 0.5, STAMP_COLOUR)
-    area = box.inset(1.5)
-    columns = math.ceil(math.sqrt(len(words)))
-    width_mm = area.width_mm / columns
-    for column in range(columns):
-        letters = words[column * len(words) // columns : (column + 1) * len(words) // columns]
-        height_mm = area.height_mm / len(letters)
-        left_mm = area.left_mm + area.width_mm - (column + 1) * width_mm
-        for row, letter in enumerate(letters):
-            cell = Box(left_mm, area.top_mm + row * height_mm, width_mm, height_mm)
-            document.outline_in(document.fonts.headings, letter, cell.inset(0.15), STAMP_COLOUR)
+def draw_stamp(document: Document, stamp: Bitmap, left_mm: float, top_mm: float) -> None:
+    """Draw the municipal seal (電子公印) as a stencil at its true size: only its ink is drawn, on what is there."""
+    box = Box(left_mm, top_mm, stamp.width_mm, stamp.height_mm)
+    with document.prepared():
+        document.bitmap("municipal-seal", stamp.width_px, stamp.height_px, stamp.rows, box, colour=STAMP_COLOUR)
 
 
 def draw_specimen(document: Document) -> None:

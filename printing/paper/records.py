@@ -13,6 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
+STANDARD_SCREEN = "standard"  # the latent pattern of a printing model that was not calibrated
+
 
 class CertificateKind(StrEnum):
     """The documents; the values are the words on the wire, in journals and in settings."""
@@ -149,6 +151,7 @@ class TaxationCertificate(Record, tag="taxation", frozen=True, kw_only=True):
     dependants: tuple[tuple[str, int], ...] = ()
     taxable_base_yen: int | None = None
     credits: tuple[AmountLine, ...] = ()
+    flat_rate_reduction_yen: int | None = None  # 定額減税, fiscal years 2024 and 2025
     city_income_based_yen: int | None = None
     city_per_capita_yen: int | None = None
     prefecture_income_based_yen: int | None = None
@@ -369,12 +372,17 @@ def printed_names(record: Certificate) -> tuple[str, ...]:
 
 
 class Certifier(Record, frozen=True, kw_only=True):
-    """Who certifies: office, title and name, as decided by the date on the certificate."""
+    """Who certifies: office, title, name and seal, as decided by the date on the certificate.
+
+    seal_png: the municipal seal (電子公印), one bit a pixel, and its resolution in it, from which comes its size.
+    """
 
     municipality_code: str
     municipality_name: str
+    office: str
     title: str
     name: str
+    seal_png: bytes
     specimen: bool  # prints 「見本」 over the page: invented municipalities only
 
 
@@ -386,3 +394,4 @@ class Issuance(Record, frozen=True, kw_only=True):
     certifier: Certifier
     check_code: str  # >= 80 bits in readable groups
     check_address: str  # the official page's address, to be typed
+    latent_screen: str = STANDARD_SCREEN  # which of latent_screens.json the printing model was calibrated to

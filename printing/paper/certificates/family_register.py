@@ -6,15 +6,15 @@ Matters stand as the register has them: a heading, and lines 【label】value. S
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 
 from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.flow import Band, Block, Cell, Flow, Row
 from printing.paper.certificates.sheet import EMPTY, SheetWords
+from printing.paper.certificates.vocabulary import check_word
 from printing.paper.certificates.wording import wording
-from printing.paper.errors import InconsistentRecord, WrongVocabulary
+from printing.paper.errors import InconsistentRecord
 from printing.paper.page import Document
 from printing.paper.records import (
     FamilyRegister,
@@ -30,12 +30,6 @@ AnyFamilyRegister = FamilyRegisterCertificate | FamilyRegisterIndividualCertific
 
 TITLE_FULL = "戸籍全部事項証明書"
 TITLE_INDIVIDUAL = "戸籍個人事項証明書"
-
-# 続柄 to the parents: the eldest is 長, the others are counted; 男 and 女 alone were entered of children born out of
-# wedlock until 2004. A residence certificate's words (子, 妻, 世帯主) are none of a family register's.
-_RELATIONSHIP = re.compile(r"(?:長|二|三|四|五|六|七|八|九|十[一二三四五六七八九]?)?[男女]")
-_ADOPTIVE = frozenset(("養子", "養女"))
-_SPOUSE = frozenset(("夫", "妻"))
 
 _HEADING_MM = 30.0
 _WIDTH_MM = sheet.WIDTH_MM - _HEADING_MM
@@ -55,7 +49,7 @@ def title(record: FamilyRegister) -> str:
     return TITLE_FULL if isinstance(record, FamilyRegisterCertificate) else TITLE_INDIVIDUAL
 
 
-def check(record: FamilyRegister) -> None:
+def check(record: AnyFamilyRegister) -> None:
     """Refuse a record that contradicts itself or uses another document's words.
 
     Errors: InconsistentRecord, WrongVocabulary.
@@ -64,13 +58,12 @@ def check(record: FamilyRegister) -> None:
         raise InconsistentRecord("people", "a certificate names at least one person")
     if any(not matter.entries for matter in (*record.matters, *(m for p in record.people for m in p.matters))):
         raise InconsistentRecord("matters", "a matter says at least one thing")
+    kind = kind_of(record)
     for person in record.people:
-        if person.relationship is not None and not is_relationship(person.relationship):
-            raise WrongVocabulary("relationship")
-        if person.adoptive is not None and person.adoptive.relationship not in _ADOPTIVE:
-            raise WrongVocabulary("adoptive.relationship")
-        if person.spouse is not None and person.spouse not in _SPOUSE:
-            raise WrongVocabulary("spouse")
+        adoptive = None if person.adoptive is None else person.adoptive.relationship
+        check_word(kind, "relationship", person.relationship)
+        check_word(kind, "adoptive.relationship", adoptive)
+        check_word(kind, "spouse", person.spouse)
 
 
 def draw(document: Document, record: AnyFamilyRegister, issuance: Issuance, seal_text: str) -> None:
@@ -80,11 +73,6 @@ def draw(document: Document, record: AnyFamilyRegister, issuance: Issuance, seal
     """
     row = wording(kind_of(record), issuance)
     flow.draw(document, _flow(record, row.notes), SheetWords(title(record), "", row.statement), issuance, seal_text)
-
-
-def is_relationship(word: str) -> bool:
-    """Whether a word of 続柄 to the parents may stand in a family register."""
-    return _RELATIONSHIP.fullmatch(word) is not None
 
 
 def _flow(record: FamilyRegister, notes: tuple[str, ...]) -> Flow:

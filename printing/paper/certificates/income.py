@@ -5,6 +5,7 @@ from __future__ import annotations
 from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.flow import Band, Block, Cell, Flow, Row
 from printing.paper.certificates.sheet import SheetWords
+from printing.paper.certificates.tax_layout import check_labels
 from printing.paper.certificates.taxpayer import january_label, taxpayer_rows
 from printing.paper.certificates.wording import wording
 from printing.paper.era import fiscal_year_words
@@ -30,8 +31,10 @@ def title(_record: IncomeCertificate) -> str:
 def check(record: IncomeCertificate) -> None:
     """Refuse a record that says nothing of any income.
 
-    Errors: InconsistentRecord.
+    Errors: InconsistentRecord, UnknownFiscalYear.
     """
+    for item in ("incomes", "totals"):
+        check_labels(record.fiscal_year, item, (line.label for line in getattr(record, item)))
     if not record.incomes and not record.totals:
         raise InconsistentRecord("incomes", "an income certificate states at least one amount")
 

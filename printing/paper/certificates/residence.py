@@ -11,28 +11,30 @@ from datetime import date
 
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import EMPTY, OMITTED, SheetWords
+from printing.paper.certificates.vocabulary import check_word
+from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, western_date
-from printing.paper.errors import InconsistentRecord, WrongVocabulary
-from printing.paper.page import Align, Box, Document
-from printing.paper.records import ForeignResidentItems, Issuance, ResidenceCertificate, ResidenceItem, ResidencePerson
+from printing.paper.errors import InconsistentRecord
+from printing.paper.page import LEADING, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document
+from printing.paper.records import (
+    CertificateKind,
+    ForeignResidentItems,
+    Issuance,
+    ResidenceCertificate,
+    ResidenceItem,
+    ResidencePerson,
+)
 
 PEOPLE_A_SHEET = 4
 TITLE = "住民票の写し"
 SPECIAL_PERMANENT_RESIDENT = "特別永住者"
 
-_STATEMENT_WHOLE = "この写しは、世帯全員の住民票の原本と相違ないことを証明する。"
-_STATEMENT_PART = "この写しは、住民票の原本と相違ないことを証明する。"
-
-# Words of 続柄 on a residence certificate; relations of relations are joined with の (子の妻, 妻の子, 子の子).
-# 長男, 長女, 養子 and the like belong to the family register alone. Source: 住民基本台帳事務処理要領.
-_RELATION_ALONE = frozenset(("世帯主", "縁故者", "同居人"))
-_RELATION_CHAIN = frozenset(("妻", "夫", "妻(未届)", "夫(未届)", "子", "父", "母", "兄", "弟", "姉", "妹"))
-_FULL_WIDTH_BRACKETS = str.maketrans("（）", "()")
-
 _HEAD_ROW_MM = 6.0
-_ROW_MM = 5.0
+_ROW_MM = 5.8
+_WHITE_MM = 0.6  # above and below two lines of the smallest type together: they never touch the rules
+assert _ROW_MM >= 2 * MIN_SIZE_PT * LEADING / PT_PER_MM + _WHITE_MM
 _INDEX_MM = 6.0
-_BLOCK_ROWS = 8
+_BLOCK_ROWS = 7
 _BLOCK_MM = sheet.NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
 _BLOCK_GAP_MM = 1.0
 _LABEL_MM = 18.0
@@ -78,11 +80,8 @@ def draw(document: Document, record: ResidenceCertificate, issuance: Issuance, s
 
     Errors: ValueTooLong, UndrawableText, NoEra.
     """
-    words = SheetWords(
-        title=TITLE,
-        subtitle="(世帯全員)" if record.whole_household else "(世帯の一部)",
-        statement=_STATEMENT_WHOLE if record.whole_household else _STATEMENT_PART,
-    )
+    row = wording(CertificateKind.RESIDENCE, issuance, part=not record.whole_household)
+    words = SheetWords(TITLE, "(世帯全員)" if record.whole_household else "(世帯の一部)", row.statement)
     total = pages(record)
     for number in range(1, total + 1):
         first = (number - 1) * PEOPLE_A_SHEET
@@ -103,8 +102,7 @@ def _check_person(record: ResidenceCertificate, person: ResidencePerson) -> None
     _unchosen(record, ResidenceItem.DOMICILE, domicile=person.domicile, domicile_head=person.domicile_head)
     _unchosen(record, ResidenceItem.PREVIOUS_ADDRESS, previous_address=person.previous_address)
     _unchosen(record, ResidenceItem.INDIVIDUAL_NUMBER, individual_number=person.individual_number)
-    if person.relationship is not None and not is_relationship(person.relationship):
-        raise WrongVocabulary("relationship")
+    check_word(CertificateKind.RESIDENCE, "relationship", person.relationship)
     number = person.individual_number
     if number is not None and not (len(number) == 12 and number.isascii() and number.isdigit()):
         raise InconsistentRecord("individual_number", "12 digits")
@@ -134,12 +132,6 @@ def _unchosen(record: ResidenceCertificate, item: ResidenceItem, **values: objec
     for name, value in values.items():
         if value is not None:
             raise InconsistentRecord(name, "in the record although its item was not chosen")
-
-
-def is_relationship(word: str) -> bool:
-    """Whether a word of 続柄 may stand on a residence certificate."""
-    word = word.translate(_FULL_WIDTH_BRACKETS)
-    return word in _RELATION_ALONE or all(part in _RELATION_CHAIN for part in word.split("の"))
 
 
 def _draw_household(document: Document, record: ResidenceCertificate) -> None:
@@ -201,8 +193,15 @@ def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tup
     if person.former_surname and person.former_surname_reading:
         former = f"{person.former_surname} ({person.former_surname_reading})"
     return (
-        _pair(("旧氏", former, "former_surname"), _dated("住民となった年月日", person, "became_resident_on")),
-        _pair(_dated("届出日", person, "notified_on"), _dated("住所を定めた年月日", person, "address_since")),
+        _pair(
+            ("旧氏", former, "former_surname"),
+            ("住民となった年月日", _date_or_empty(person.became_resident_on), "became_resident_on"),
+        ),
+        (
+            Cell("届出日", _date_or_empty(person.notified_on), "notified_on", _LABEL_MM, 31.0),
+            Cell("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 29.0, 31.0),
+            Cell("個人番号", _individual_number(person), "individual_number", _LABEL_MM, 47.0),
+        ),
         _pair(
             ("本籍", _chosen(record, ResidenceItem.DOMICILE, person.domicile), "domicile"),
             ("筆頭者", _chosen(record, ResidenceItem.DOMICILE, person.domicile_head), "domicile_head"),
@@ -212,7 +211,6 @@ def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tup
         _full(
             "異動前住所", _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address), "previous_address"
         ),
-        _full("個人番号", _individual_number(person), "individual_number"),
         _full("備考", person.remarks or EMPTY, "remarks"),
     )
 
@@ -226,9 +224,16 @@ def _foreign_rows(
     card_label = "特別永住者証明書番号" if special else "在留カード番号" if foreign.category else "在留カード等番号"
     return (
         _alias_row(foreign),
-        _pair(
-            ("国籍・地域", _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality), "nationality"),
-            ("30条の45に規定する区分", _chosen(record, status, foreign.category), "category"),
+        (
+            Cell(
+                "国籍・地域",
+                _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality),
+                "nationality",
+                _LABEL_MM,
+                31.0,
+            ),
+            Cell("30条の45に規定する区分", _chosen(record, status, foreign.category), "category", 34.0, 43.0),
+            Cell("個人番号", _individual_number(person), "individual_number", 16.0, 32.0),
         ),
         (
             Cell("在留資格", _chosen(record, status, foreign.status), "status", _LABEL_MM, 52.0),
@@ -241,11 +246,11 @@ def _foreign_rows(
                 _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number),
                 "card_number",
                 _LONG_LABEL_MM,
-                _LABEL_MM + 60.0 - _LONG_LABEL_MM,
+                37.0,
             ),
-            Cell("個人番号", _individual_number(person), "individual_number", 31.0, 65.0),
+            Cell("届出日", _date_or_empty(person.notified_on), "notified_on", 16.0, 31.0),
+            Cell("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 29.0, 31.0),
         ),
-        _pair(_dated("届出日", person, "notified_on"), _dated("住所を定めた年月日", person, "address_since")),
         _pair(
             ("転入前住所", person.moved_in_from or EMPTY, "moved_in_from"),
             (
@@ -275,9 +280,9 @@ def _alias_row(foreign: ForeignResidentItems) -> tuple[Cell, ...]:
     if foreign.kanji_name is None:
         return _pair(("通称", alias, "alias"), (label, since, item))
     return (
-        Cell("通称", alias, "alias", _LABEL_MM, 46.0),
-        Cell("漢字氏名", foreign.kanji_name, "kanji_name", 15.0, 31.0),
-        Cell(label, since, item, 31.0, 33.0),
+        Cell("通称", alias, "alias", _LABEL_MM, 44.0),
+        Cell("漢字氏名", foreign.kanji_name, "kanji_name", 16.0, 31.0),
+        Cell(label, since, item, 34.0, 31.0),
     )
 
 
@@ -294,12 +299,8 @@ def _date_or_empty(on: date | None) -> str:
     return EMPTY if on is None else era_date(on)
 
 
-def _dated(label: str, person: ResidencePerson, item: str) -> tuple[str, str, str]:
-    return label, _date_or_empty(getattr(person, item)), item
-
-
 def _pair(
-    left: tuple[str, str, str], right: tuple[str, str, str], widths_mm: tuple[float, float, float] = (60.0, 31.0, 65.0)
+    left: tuple[str, str, str], right: tuple[str, str, str], widths_mm: tuple[float, float, float] = (60.0, 34.0, 62.0)
 ) -> tuple[Cell, Cell]:
     left_value_mm, right_label_mm, right_value_mm = widths_mm
     return Cell(*left, _LABEL_MM, left_value_mm), Cell(*right, right_label_mm, right_value_mm)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.flow import Band, Block, Cell, Flow, Row
-from printing.paper.certificates.residence import SPECIAL_PERMANENT_RESIDENT, is_relationship
+from printing.paper.certificates.residence import SPECIAL_PERMANENT_RESIDENT
 from printing.paper.certificates.sheet import EMPTY, OMITTED, SheetWords
+from printing.paper.certificates.vocabulary import check_word
 from printing.paper.certificates.wording import wording
-from printing.paper.errors import InconsistentRecord, WrongVocabulary
+from printing.paper.errors import InconsistentRecord
 from printing.paper.page import Document
 from printing.paper.records import CertificateKind, Issuance, ResidenceItemCertificate, StatedItem, StatedPerson
 
@@ -17,7 +18,7 @@ TITLE = "住民票記載事項証明書"
 
 _INDEX_MM = 8.0
 _WIDTH_MM = sheet.WIDTH_MM - _INDEX_MM
-_LABEL_MM = 30.0
+_LABEL_MM = 34.0
 
 # Which fields belong to which item.
 _FIELDS: Mapping[StatedItem, tuple[str, ...]] = {
@@ -90,8 +91,7 @@ def _check_person(record: ResidenceItemCertificate, person: StatedPerson) -> Non
         for name in fields:
             if item not in record.items and getattr(person, name) not in {None, ()}:
                 raise InconsistentRecord(name, "in the record although its item was not chosen")
-    if person.relationship is not None and not is_relationship(person.relationship):
-        raise WrongVocabulary("relationship")
+    check_word(CertificateKind.RESIDENCE_ITEMS, "relationship", person.relationship)
     number = person.individual_number
     if number is not None and not (len(number) == 12 and number.isascii() and number.isdigit()):
         raise InconsistentRecord("individual_number", "12 digits")

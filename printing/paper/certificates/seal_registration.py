@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from io import BytesIO
-
-from PIL import Image
-
+from printing.paper.bitmap import Bitmap, read_bitmap
 from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.flow import Cell, Row
 from printing.paper.certificates.sheet import EMPTY, SheetWords
 from printing.paper.certificates.wording import wording
-from printing.paper.errors import InconsistentRecord
+from printing.paper.errors import BadBitmap, InconsistentRecord
 from printing.paper.page import Align, Box, Document
 from printing.paper.records import CertificateKind, Issuance, SealRegistrationCertificate
 
 TITLE = "印鑑登録証明書"
-MAX_SIDE_PX = 2000
-MIN_DPI = 150  # below it, a seal's lines cannot be compared
 
-_MM_PER_INCH = 25.4
 _FRAME_MM = 60.0  # the area in which the seal stands
 _MARGIN_MM = 10.0  # kept free around it, for the scale below
 _SCALE_MM = 10.0
@@ -46,9 +39,7 @@ def check(record: SealRegistrationCertificate) -> None:
         raise InconsistentRecord("alias", "nobody has both a former surname and an alias")
     if not 0 < record.largest_mm <= _FRAME_MM - 2 * _MARGIN_MM:
         raise InconsistentRecord("largest_mm", "larger than the paper's frame")
-    _picture, width_mm, height_mm = _seal(record.image_png)
-    if max(width_mm, height_mm) > record.largest_mm:
-        raise InconsistentRecord("image_png", "larger than a registered seal may be")
+    _seal(record)
 
 
 def draw(document: Document, record: SealRegistrationCertificate, issuance: Issuance, seal_text: str) -> None:
@@ -87,12 +78,13 @@ def _rows(record: SealRegistrationCertificate) -> tuple[Row, ...]:
 
 
 def _draw_seal(document: Document, record: SealRegistrationCertificate, frame: Box) -> None:
-    picture, width_mm, height_mm = _seal(record.image_png)
+    seal = _seal(record)
     document.frame(frame, sheet.RULE_PT)
     document.text(document.fonts.labels, "印影", frame.left_mm + 2.0, frame.top_mm + 4.0, sheet.LABEL_PT)
     middle_mm = (frame.left_mm + frame.width_mm / 2, frame.top_mm + frame.height_mm / 2)
-    box = Box(middle_mm[0] - width_mm / 2, middle_mm[1] - height_mm / 2, width_mm, height_mm)
-    document.bitmap("registered-seal", picture.width, picture.height, picture.tobytes(), box)
+    left_mm, top_mm = middle_mm[0] - seal.width_mm / 2, middle_mm[1] - seal.height_mm / 2
+    box = Box(left_mm, top_mm, seal.width_mm, seal.height_mm)
+    document.bitmap("registered-seal", seal.width_px, seal.height_px, seal.rows, box)
     # A scale at true size: whoever holds a ruler to it sees whether a copy was enlarged.
     left_mm, y_mm = frame.left_mm + 3.0, frame.top_mm + frame.height_mm - 4.0
     document.line((left_mm, y_mm), (left_mm + _SCALE_MM, y_mm), sheet.RULE_PT)
@@ -102,23 +94,12 @@ def _draw_seal(document: Document, record: SealRegistrationCertificate, frame: B
     document.text(document.fonts.labels, f"{_SCALE_MM:g}mm", words_mm, y_mm, 6.5, align=Align.LEFT)
 
 
-def _seal(image_png: bytes) -> tuple[Image.Image, float, float]:
-    """Return a registered seal's picture, one bit a pixel, and its true width and height.
+def _seal(record: SealRegistrationCertificate) -> Bitmap:
+    """Return the registered seal's picture.
 
     Errors: InconsistentRecord.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(BytesIO(image_png), formats=("PNG",))
-            if picture.mode != "1" or max(picture.size) > MAX_SIDE_PX:
-                raise InconsistentRecord("image_png", f"one bit a pixel, at most {MAX_SIDE_PX} pixels a side")
-            picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InconsistentRecord("image_png", "a PNG picture that can be read") from error
-    across, down = picture.info.get("dpi", (0.0, 0.0))
-    if min(across, down) < MIN_DPI or abs(across - down) > 0.5:
-        raise InconsistentRecord("image_png", f"its resolution, the same both ways, at least {MIN_DPI} dpi")
-    if picture.getextrema() != (0, 255):
-        raise InconsistentRecord("image_png", "a seal, not one even colour")
-    return picture, picture.width / across * _MM_PER_INCH, picture.height / down * _MM_PER_INCH
+        return read_bitmap(record.image_png, largest_mm=record.largest_mm)
+    except BadBitmap as bad:
+        raise InconsistentRecord("image_png", bad.rule) from bad

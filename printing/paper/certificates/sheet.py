@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from printing.paper import latent
+from printing.paper.bitmap import municipal_seal
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
-from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, Align, Box, Document
+from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
 from printing.paper.records import Issuance
+from printing.paper.screens import screen_named
 
 LEFT_MM = 15.0
 WIDTH_MM = 180.0
@@ -28,11 +31,33 @@ EMPTY = "【空欄】"  # not recorded
 OMITTED = "【省略】"  # left out by choice
 
 _SPECIMEN_WORDS = "見本です。記載された人物・住所・番号はすべて架空のものです。 Specimen: all people are invented."
-_STAMP_MM = 21.0
+_STAMP_GAP_MM = 2.0
+_STAMP_OVERLAP_MM = 1.2  # a quarter of a letter
+_STAMP_BOTTOM_MM = 35.0
+_NAME_INDENT_MM = 6.0
+_CERTIFIER_PT = 14.0
 _READING_MM = 3.0
 _ONE_LINE_MM = 4.5  # too low for a second line: what must be typed or compared is never broken
-_SEAL_AREA_MM = 54.5  # a QR code of up to 97 modules, 970 characters, with its quiet zone
-_SEAL_AREA_WIDE_MM = 60.0  # up to 109 modules, 1,170 characters: many people, many names
+_STATEMENT_PT = 10.5
+
+
+@dataclass(frozen=True, slots=True)
+class _CodeArea:
+    """Where the seal's code stands below the body, and how large it may be; text stands to the right of it.
+
+    most_mm: its side without the quiet zone, which reaches into the margin and into the white around.
+    """
+
+    top_mm: float
+    width_mm: float
+    most_mm: float
+    beside_statement: bool
+
+
+# Below the statement: 101 modules, 1,035 characters. Beside it, for many people and long names: 117 modules, 1,451,
+# which is all that there is between the body of four people and the line of numbers.
+_BELOW = _CodeArea(FOOT_TOP_MM + 8.5, 54.5, 51.4, beside_statement=False)
+_BESIDE = _CodeArea(FOOT_TOP_MM + 0.5, 62.5, 59.5, beside_statement=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +70,8 @@ class SheetWords:
 
 
 def draw_head(document: Document, words: SheetWords, issuance: Issuance) -> None:
-    """Draw specimen mark, title and subtitle; everything else is drawn over it."""
+    """Draw latent pattern, specimen mark, title and subtitle; everything else is drawn over them."""
+    latent.draw(document, latent.tile(document.fonts, screen_named(issuance.latent_screen)))
     if issuance.certifier.specimen:
         draw_specimen(document)
     fonts = document.fonts
@@ -57,37 +83,65 @@ def draw_foot(
     document: Document, words: SheetWords, issuance: Issuance, seal_text: str, *, page: int, pages: int
 ) -> None:
     """Draw what stands below the body: certification on the last sheet, the seal on the first, numbers on each."""
+    side_mm = qr_side_mm(len(seal_text)) if page == 1 else 0.0
+    area = _BELOW if page == pages and side_mm <= _BELOW.most_mm else _BESIDE
+    if side_mm > area.most_mm:
+        raise ValueTooLong("seal")
     if page == pages:
-        _draw_certification(document, words.statement, issuance)
+        _draw_certification(document, words.statement, issuance, area)
     else:
         note = f"認証文は{pages}枚目にあります。全{pages}枚がそろって1通の証明書です。"
         document.text(document.fonts.labels, note, RIGHT_MM, FOOT_TOP_MM + 5.0, 8.5, align=Align.RIGHT)
     if page == 1:
-        _draw_check(document, issuance, seal_text, alone=pages == 1)
+        draw_qr(document, seal_text, LEFT_MM, area.top_mm)
+        _draw_check(document, issuance, LEFT_MM + area.width_mm)
     _draw_numbers(document, issuance, page, pages)
 
 
-def _draw_certification(document: Document, statement: str, issuance: Issuance) -> None:
-    certifier, labels = issuance.certifier, document.fonts.labels
-    document.text(labels, statement, LEFT_MM + 1.0, FOOT_TOP_MM + 3.5, 10.5)
-    left_mm, width_mm = LEFT_MM + _SEAL_AREA_MM, WIDTH_MM - _SEAL_AREA_MM - _STAMP_MM - 2.0
-    document.text(labels, era_date(issuance.issued_on_jst), left_mm, FOOT_TOP_MM + 12.0, 10.5)
-    title = Box(left_mm, FOOT_TOP_MM + 18.0, width_mm, _ONE_LINE_MM)
-    name = Box(left_mm + 6.0, FOOT_TOP_MM + 26.0, width_mm - 6.0, _ONE_LINE_MM)
-    document.value(certifier.title, title, 12.0, "certifier.title", padding_mm=0.0)
-    document.value(certifier.name, name, 14.0, "certifier.name", padding_mm=0.0)
-    stamp = Box(RIGHT_MM - _STAMP_MM, FOOT_TOP_MM + 11.5, _STAMP_MM, _STAMP_MM)
-    draw_stamp(document, certifier.title + "之印", stamp)
+def _draw_certification(document: Document, statement: str, issuance: Issuance, area: _CodeArea) -> None:
+    certifier = issuance.certifier
+    _draw_statement(document, statement, LEFT_MM + area.width_mm if area.beside_statement else LEFT_MM)
+    stamp = municipal_seal(certifier.seal_png)
+    left_mm, top_mm = LEFT_MM + area.width_mm, FOOT_TOP_MM + _STAMP_BOTTOM_MM - stamp.height_mm
+    width_mm = RIGHT_MM - left_mm - stamp.width_mm - _STAMP_GAP_MM
+    lines = (
+        (era_date(issuance.issued_on_jst), "issued_on", 10.5, 10.5),
+        (certifier.office, "certifier.office", 16.5, 9.5),
+        (certifier.title, "certifier.title", 22.5, 12.0),
+    )
+    beside_mm = left_mm  # where the lines end that the seal stands beside
+    for text, item, middle_mm, size_pt in lines:
+        box = Box(left_mm, FOOT_TOP_MM + middle_mm - _ONE_LINE_MM / 2, width_mm, _ONE_LINE_MM)
+        document.value(text, box, size_pt, item, padding_mm=0.0)
+        if box.top_mm + box.height_mm > top_mm:
+            beside_mm = max(beside_mm, left_mm + _set_mm(document, text, box, size_pt, item) + _STAMP_GAP_MM)
+    # The seal's edge touches the name's last letter, as a clerk sets it, and no other word; the name is set over it.
+    room = Box(left_mm + _NAME_INDENT_MM, FOOT_TOP_MM + 27.25, width_mm - _NAME_INDENT_MM, _ONE_LINE_MM)
+    name_mm = _set_mm(document, certifier.name, room, _CERTIFIER_PT, "certifier.name")
+    name = room._replace(left_mm=max(room.left_mm, beside_mm + _STAMP_OVERLAP_MM - name_mm))
+    draw_stamp(document, stamp, name.left_mm + name_mm - _STAMP_OVERLAP_MM, top_mm)
+    document.value(certifier.name, name, _CERTIFIER_PT, "certifier.name", padding_mm=0.0)
 
 
-def _draw_check(document: Document, issuance: Issuance, seal_text: str, *, alone: bool) -> None:
-    """Draw the seal's code and what to do with it; where no certification stands beside it, it may be larger."""
-    area_mm = _SEAL_AREA_MM if alone else _SEAL_AREA_WIDE_MM
-    top_mm = FOOT_TOP_MM + (8.0 if alone else 1.5)
-    if qr_side_mm(len(seal_text)) > area_mm:
-        raise ValueTooLong("seal")
-    draw_qr(document, seal_text, LEFT_MM, top_mm)
-    left_mm = LEFT_MM + area_mm
+def _draw_statement(document: Document, statement: str, left_mm: float) -> None:
+    labels = document.fonts.labels
+    size_pt = min(_STATEMENT_PT, (RIGHT_MM - left_mm) * PT_PER_MM / labels.width_em(statement))
+    assert size_pt >= MIN_SIZE_PT, "the form leaves too little room for the statement"
+    document.text(labels, statement, left_mm, FOOT_TOP_MM + 3.5, size_pt)
+
+
+def _set_mm(document: Document, text: str, box: Box, size_pt: float, item: str) -> float:
+    """Return how wide a line comes out in its room.
+
+    Errors: ValueTooLong(item).
+    """
+    values = document.fonts.values
+    fitted = fit(values, text, box.width_mm, box.height_mm, size_pt, item=item)
+    return values.width_em(text) * fitted.size_pt / PT_PER_MM
+
+
+def _draw_check(document: Document, issuance: Issuance, left_mm: float) -> None:
+    """Draw what to do with the seal's code, to the right of it."""
     width_mm = RIGHT_MM - left_mm
     top_mm = FOOT_TOP_MM + 36.0
     labels = document.fonts.labels
@@ -157,6 +211,6 @@ def name_cell(document: Document, label_box: Box, name: str, value_width_mm: flo
 
 def name_reading(document: Document, label_box: Box, reading: str, value_width_mm: float) -> None:
     """Draw the reading above a name, in the cell that name_cell ruled."""
-    document.label("振り仮名", Box(label_box.left_mm, label_box.top_mm, label_box.width_mm, _READING_MM), 5.0)
+    document.label("振り仮名", Box(label_box.left_mm, label_box.top_mm, label_box.width_mm, _READING_MM), MIN_SIZE_PT)
     value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm + 0.2, value_width_mm, _READING_MM)
     document.value(reading, value_box, 6.5, "name_reading", min_pt=MIN_READING_PT)

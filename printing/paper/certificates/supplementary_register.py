@@ -26,7 +26,7 @@ TITLE = "戸籍の附票の写し"
 SEX_SINCE = date(2022, 1, 11)  # of who was removed before, sex was never entered
 
 _INDEX_MM = 8.0
-_LABEL_MM = 28.0
+_LABEL_MM = 30.0
 _WIDTH_MM = sheet.WIDTH_MM - _INDEX_MM
 _VOTER_LABEL = "在外選挙人名簿の登録"
 
@@ -104,7 +104,7 @@ def _name_row(person: SupplementaryPerson) -> Row:
 
 
 def _address_row(address: DatedAddress) -> Row:
-    since_label_mm, since_mm = 27.0, 32.0
+    since_label_mm, since_mm = 26.0, 31.0
     address_mm = _WIDTH_MM - _LABEL_MM - since_label_mm - since_mm
     return Row(
         (

@@ -7,6 +7,7 @@ from datetime import date
 from printing.paper.certificates import flow
 from printing.paper.certificates.flow import Band, Block, Cell, Flow, Row
 from printing.paper.certificates.sheet import SheetWords
+from printing.paper.certificates.tax_layout import check_labels
 from printing.paper.certificates.taxpayer import taxpayer_rows
 from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, era_year
@@ -35,8 +36,9 @@ def title(_record: TaxPaymentCertificate) -> str:
 def check(record: TaxPaymentCertificate) -> None:
     """Refuse a record without a tax, or whose amounts do not add up.
 
-    Errors: InconsistentRecord.
+    Errors: InconsistentRecord, UnknownFiscalYear.
     """
+    check_labels(record.fiscal_year, "lines", (line.tax for line in record.lines))
     if not record.lines:
         raise InconsistentRecord("lines", "a tax payment certificate states at least one tax")
     for line in record.lines:

@@ -7,7 +7,7 @@ from datetime import date
 from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.flow import Row
 from printing.paper.era import era_year
-from printing.paper.records import IncomeCertificate, TaxPaymentCertificate
+from printing.paper.records import IncomeCertificate, TaxationCertificate, TaxPaymentCertificate
 
 _LABEL_MM = 40.0
 
@@ -18,7 +18,7 @@ def january_label(fiscal_year: int) -> str:
 
 
 def taxpayer_rows(
-    record: IncomeCertificate | TaxPaymentCertificate, address_label: str, address: str
+    record: IncomeCertificate | TaxationCertificate | TaxPaymentCertificate, address_label: str, address: str
 ) -> tuple[Row, ...]:
     """Return address, name, birth date and, where one is recorded, the alias.
 
