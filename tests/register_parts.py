@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from deploy.demo.seal_pictures import round_seal_png
 from issuance_server.kinds import KINDS
 from issuance_server.register.records import (
     Adoption,
@@ -25,7 +26,6 @@ from issuance_server.register.records import (
 from issuance_server.settings import DocumentSettings, MunicipalitySettings, OpenHours
 from printing.paper.records import CertificateKind
 from tests.issuing_parts import ADDRESS, ALL_DAY, CHILD, HANAKO, SETTINGS, TARO, Office, fee
-from tests.paper_samples_more import seal_png
 
 OTHER = "999985"
 HIDDEN_ADDRESS = "架空県霧里町字朝霧1番地"
@@ -88,7 +88,7 @@ HOLDERS = tuple(
     RegisterHolder(person_id=one.person_id, register_id="k-1", name=f"見本 {one.given_name}", born_on=one.born_on)
     for one in (TARO_IN, HANAKO_IN, CHILD_IN)
 )
-SEAL = SealRecord(resident_id="r-taro", registered_on=date(2019, 1, 1), image_png=seal_png(legend="見本"))
+SEAL = SealRecord(resident_id="r-taro", registered_on=date(2019, 1, 1), image_png=round_seal_png("見本", 15.0))
 PAID = TaxPaymentRecord(
     resident_id="r-taro",
     fiscal_year=2026,

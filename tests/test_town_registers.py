@@ -11,7 +11,8 @@ from deploy.demo.town_names import HOSHIMI, SPACE, TOWNS, UMIBE
 from deploy.demo.town_people import AS_OF
 from deploy.demo.town_stories import STORIES
 from deploy.demo.town_tax_payments import CONFIRMED_UNTIL
-from printing.paper.certificates.family_register import is_relationship
+from printing.paper.certificates.vocabulary import check_word
+from printing.paper.records import CertificateKind
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def test_registers_use_their_own_words_and_days_that_were() -> None:
         assert register.head_given_name in {entry.given_name for entry in register.people}
         for entry, line in zip(register.people, told.supplementary.people, strict=True):
             assert entry.relationship is not None
-            assert is_relationship(entry.relationship)
+            check_word(CertificateKind.FAMILY_REGISTER, "relationship", entry.relationship)
             assert line.born_on == entry.born_on <= AS_OF
             assert (line.removed_on is not None) == entry.removed
             assert line.addresses
