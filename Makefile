@@ -6,8 +6,9 @@ RESIDENTS ?= 2000
 SEED ?= 1
 VISITS ?= 200
 VISIT ?=
+N ?= 100000
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card bench-render glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -48,6 +49,12 @@ judge-card: setup-test ## OpenSC and openssl judge the virtual card
 
 pictures: setup-test ## take the README's two pictures again, from a real visit
 	@$(PY) -m deploy.demo.pictures
+
+bench-render: setup-bench setup-test ## this engine against others, and a worker's memory; WRITE=1 writes the docs
+	@$(PY) -m tests.benches.render --memory 10000 $(if $(WRITE),--write)
+
+glyphs: setup-test ## N random names over all characters of the font: extracted exactly, drawn exactly, or refused
+	@$(PY) -m tests.judges.glyphs --names $(N)
 
 gallery: setup-test ## draw every kind of certificate into docs/gallery
 	@$(PY) -m tests.gallery

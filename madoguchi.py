@@ -11,12 +11,13 @@ import click
 import msgspec
 
 from deploy.demo import known_cards
-from deploy.demo.bring_up import CURRENT, PUBLISHED_KEYS, bring_up
+from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
+from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.command import CannotCheck, verify_file
 from printing.paper import calibration
 from printing.paper.errors import FontMissing
@@ -155,6 +156,23 @@ def verify(file: Path, keys: Path, server: str | None, *, as_json: bool) -> None
         raise click.UsageError(str(error)) from error
     click.echo(verified.as_json() if as_json else verified.as_text())
     sys.exit(verified.exit_code)
+
+
+@main.command("alarms")
+@click.argument("file", default=CURRENT / CHECK_ALARMS, type=click.Path(path_type=Path))
+def alarms(file: Path) -> None:
+    """Show the alarms of the receivers' check: valid seals that no ledger knows. Example: madoguchi alarms FILE
+
+    Exit codes: 0 there are none, 1 there are some: a key may be stolen.
+    """
+    if not file.exists():
+        return
+    book = AlarmBook(file)
+    found = book.all()
+    book.close()
+    for alarm in found:
+        click.echo(f"{alarm.minute_utc:%Y-%m-%dT%H:%MZ} {alarm.municipality_code} key {alarm.key_id}: {alarm.seen}")
+    sys.exit(1 if found else 0)
 
 
 @main.group()

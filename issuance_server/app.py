@@ -103,7 +103,7 @@ def build(config: ServerConfig, clock: Clock = utc_now) -> Flask:
     keys = Keys.load(config.keys_folder)
     vault = Vault(keys.vault)
     register = RegisterStore(vault)
-    fonts = Fonts.load()
+    fonts = Fonts.load(addon=config.addon_font)
 
     def make_services(engine: Engine) -> Services:
         issuer = Issuer(

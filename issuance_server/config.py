@@ -21,7 +21,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Shape:  authorities are what terminals call this server by, as `host` or `host:port` in lower case: a request that
             was signed for another server is refused. anchors_folder holds the card authorities' certificates in PEM.
-            check_address is the address that the code on a paper leads to. Relative paths are relative to the file.
+            check_address is the address that the code on a paper leads to. addon_font is the font of the characters
+            of 行政事務標準文字 beyond the MJ collection, where the operator has one. Relative paths are relative to
+            the file.
     """
 
     database_url: Annotated[str, msgspec.Meta(min_length=1)]
@@ -32,6 +34,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ]
     check_address: Annotated[str, msgspec.Meta(pattern="^https?://")]
     production: bool
+    addon_font: Path | None = None
 
 
 def load(path: Path) -> ServerConfig:
@@ -44,7 +47,10 @@ def load(path: Path) -> ServerConfig:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     return msgspec.structs.replace(
-        config, keys_folder=path.parent / config.keys_folder, anchors_folder=path.parent / config.anchors_folder
+        config,
+        keys_folder=path.parent / config.keys_folder,
+        anchors_folder=path.parent / config.anchors_folder,
+        addon_font=None if config.addon_font is None else path.parent / config.addon_font,
     )
 
 

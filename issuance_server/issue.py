@@ -429,7 +429,11 @@ class Issuer:
                 at_utc=now_utc,
                 values={
                     "lease": order.lease_until_utc,
-                    "new_seal_text": seal_text,
+                    "new_seal_blob": ledger.sealed_seal(self._vault, order, seal_text),
+                    "new_seal_for_code": check_codes.seal_under(
+                        snapshot.issuance.issue_number, snapshot.issuance.check_code, seal_text
+                    ),
+                    "new_statement_sha256": seal.statement_digest(seal_text),
                     "new_pdf_sha256": digest,
                     "new_pages": snapshot.expected.pages,
                     "new_expires_at_utc": expires_at_utc,
@@ -478,10 +482,11 @@ class Issuer:
         raise IssueError(ErrorCode.ORDER_IN_FLIGHT, "order_id: it is being prepared")
 
     def _render_again(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
-        assert order.seal_text is not None
+        seal_text = ledger.opened_seal(self._vault, order)
+        assert seal_text is not None
         assert order.pdf_sha256 is not None
         with _DRAWING:
-            pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, order.seal_text)
+            pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
         if hashlib.sha256(pdf).digest() != order.pdf_sha256:
             self._stop(order, now_utc)
             raise IssueError(ErrorCode.INTEGRITY_STOP, "pdf: rendered again, it is not what was checked")

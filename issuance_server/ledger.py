@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Update, bindparam, insert, select, text,
 from fees.postings import PostingKind
 from issuance_server.cases import CaseReason
 from issuance_server.schema import UNGRANTED, order_events, orders
+from issuance_server.vault import Vault
 from protocol.errors import ErrorCode, IssueError
 
 LEASE = timedelta(seconds=30)
@@ -148,7 +149,7 @@ class Order:
     records_digest: bytes
     lease_until_utc: datetime
     expires_at_utc: datetime
-    seal_text: str | None
+    seal_blob: bytes | None
     pdf_sha256: bytes | None
     pages: int | None
     grant_fingerprint: bytes | None
@@ -164,7 +165,7 @@ class Order:
 
 _ROW = tuple(orders.c[name] for name in Order.__dataclass_fields__)
 _LATER = (
-    "seal_text",
+    "seal_blob",
     "pdf_sha256",
     "pages",
     "grant_fingerprint",
@@ -215,9 +216,9 @@ def _guarded(*columns: str) -> Update:
 _MOVE = _guarded()
 _MOVES: Mapping[OrderEvent, Update] = {
     # The lease stands in the guard too: a late result of a worker that lost it is thrown away.
-    _E.PREPARE: _guarded("seal_text", "pdf_sha256", "pages", "expires_at_utc").where(
-        orders.c.lease_until_utc == bindparam("lease")
-    ),
+    _E.PREPARE: _guarded(
+        "seal_blob", "seal_for_code", "statement_sha256", "pdf_sha256", "pages", "expires_at_utc"
+    ).where(orders.c.lease_until_utc == bindparam("lease")),
     _E.GRANT: _guarded("grant_fingerprint", "grant_bytes", "grant_signature", "payment_id"),
     _E.PRINTED: _guarded("sheets_out"),
     _E.PARTIAL: _guarded("sheets_out"),
@@ -261,6 +262,16 @@ def snapshot(connection: Connection, order_id: str) -> bytes:
     """Return an order's sealed snapshot."""
     blob: bytes = connection.execute(_SNAPSHOT, {"order": order_id}).scalar_one()
     return blob
+
+
+def sealed_seal(vault: Vault, order: Order, seal_text: str) -> bytes:
+    """Return an order's printed code as it is stored: its text names people."""
+    return vault.seal(_seal_aad(order), seal_text.encode("ascii"))
+
+
+def opened_seal(vault: Vault, order: Order) -> str | None:
+    """Return the text of an order's printed code; None if it was never sealed. Errors: VaultError."""
+    return None if order.seal_blob is None else vault.open(_seal_aad(order), order.seal_blob).decode("ascii")
 
 
 def take_lease(connection: Connection, order: Order, now_utc: datetime) -> Order | None:
@@ -315,6 +326,10 @@ def void_expired(connection: Connection, terminal_id: str, now_utc: datetime) ->
     for order in expired:
         move(connection, order, _E.TIME_OUT, guard=Guard.EXPIRED, at_utc=now_utc)
     return len(expired)
+
+
+def _seal_aad(order: Order) -> bytes:
+    return f"order-seal/{order.municipality_code}/{order.order_id}".encode()
 
 
 def _order(row: Row[Any]) -> Order:

@@ -210,7 +210,9 @@ orders = Table(
     Column("intended_at_utc", UtcDateTime, nullable=False),
     Column("lease_until_utc", UtcDateTime, nullable=False),
     Column("expires_at_utc", UtcDateTime, nullable=False),
-    Column("seal_text", Text),
+    Column("seal_blob", LargeBinary),  # sealed: the printed code's text, to render the same bytes again
+    Column("seal_for_code", LargeBinary),  # the same text, under a key that only the printed check code gives
+    Column("statement_sha256", LargeBinary(32), unique=True, index=True),  # what the paper's status is asked by
     Column("pdf_sha256", LargeBinary(32)),
     Column("pages", Integer),
     Column("grant_fingerprint", LargeBinary(32)),

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from protocol.messages import Message, MunicipalityCode
 
+StatusBits = Annotated[int, msgspec.Meta(ge=4, le=20)]
+
 
 class SealKeyTrust(Message, frozen=True, kw_only=True):
     """One municipality's seal key: its id as it stands in the seal, and the public key in PEM.
@@ -26,11 +28,25 @@ class SealKeyTrust(Message, frozen=True, kw_only=True):
     sealed_until_jst: date | None = None
 
 
+class StatusKeyTrust(Message, frozen=True, kw_only=True):
+    """The central operator's key behind the status lists: its id as it stands in a list, and the public key in PEM."""
+
+    key_id: str
+    public_key_pem: str
+
+
 class Trust(Message, frozen=True, kw_only=True):
-    """The server's public keys; grant_public_key is the raw Ed25519 key."""
+    """The server's public keys; grant_public_key is the raw Ed25519 key.
+
+    Shape:  a paper's status stands in the list of the first status_bits bits of its statement's digest: few enough
+            that a list covers hundreds of papers, so that who asks for it does not say for which. They are pinned
+            here, since whoever could choose them per question could ask them one by one.
+    """
 
     grant_public_key: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     seal_keys: tuple[SealKeyTrust, ...]
+    status_keys: tuple[StatusKeyTrust, ...] = ()
+    status_bits: StatusBits = 10
 
     def grant_key(self) -> Ed25519PublicKey:
         """Return the key that `grant.verify` takes."""

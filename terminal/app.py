@@ -26,8 +26,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from terminal import visit as v
 from terminal.screens import choosing
-from terminal.screens.choosing import BadTouch, Draft
-from terminal.screens.view import MORE_TIME, details, touches, view
+from terminal.screens.choices import details, offer_view
+from terminal.screens.choosing import BadTouch, Draft, Page
+from terminal.screens.view import MORE_TIME, touches, view
 from terminal.screens.words import Lang, say
 from terminal.visit import State, Visit
 
@@ -60,6 +61,13 @@ TEMPLATES: dict[State, str] = {
     State.TAKE_PAPER: "take_paper.html",
     State.REFUSED: "refused.html",
     State.CLOSED: "wait.html",
+}
+
+#: One template a page of an offer's options.
+OPTIONS_TEMPLATES: dict[Page, str] = {
+    Page.OPTIONS: "details.html",
+    Page.PEOPLE: "people.html",
+    Page.ITEMS: "items.html",
 }
 
 #: Touches that carry nothing but themselves.
@@ -259,13 +267,13 @@ class Pages:
         return Response(status=204, headers={"HX-Refresh": "true"})
 
     def draft(self) -> Response:
-        """Show the options of one offer as they stand in the page's form."""
+        """Show one municipality's documents, the options of one of them as they stand in the form, or why not."""
         _, visit = self._runner.current()
         if _stale(visit, State.CHOOSING):
             return Response(status=409)
-        chosen = choosing.read_draft(request.form, visit)
+        answer = self._choosing(visit)
         self._runner.more_time()
-        return self._details(visit, chosen, complain=False)
+        return answer
 
     def touch(self, action: str) -> Response:
         """Hand a touch to the flow. 409: it was meant for a screen that is gone, and counts for nothing."""
@@ -288,6 +296,18 @@ class Pages:
         """The one front-end library, as npm laid it down."""
         return send_from_directory(HTMX, "htmx.min.js")
 
+    def _choosing(self, visit: Visit) -> Response:
+        if "offer" not in request.form:
+            code = choosing.read_municipality(request.form, visit)
+            return self._fragment(visit, TEMPLATES[State.CHOOSING], municipality=code)
+        index = choosing.read_offer(request.form, visit)
+        if visit.offers[index].refusal is not None:
+            said = offer_view(index, visit.offers[index], self._screen.lang(visit))
+            return self._fragment(visit, "cannot.html", offer=said)
+        # The options' own form names no page: only who leaves the people's page with nobody chosen is told so.
+        complain = request.form.get("page") == Page.OPTIONS
+        return self._details(visit, choosing.read_draft(request.form, visit), complain=complain)
+
     def _choose(self, visit: Visit) -> Response:
         chosen = choosing.read_draft(request.form, visit)
         if chosen.missing():
@@ -300,10 +320,10 @@ class Pages:
 
     def _details(self, visit: Visit, chosen: Draft, *, complain: bool) -> Response:
         said = details(visit, chosen, self._screen.lang(visit), complain=complain)
-        return self._fragment(visit, "details.html", d=said)
+        return self._fragment(visit, OPTIONS_TEMPLATES[chosen.page], d=said)
 
-    def _fragment(self, visit: Visit, template: str, **extra: object) -> Response:
-        body = render_template(template, **_context(visit, self._screen.lang(visit)), **extra)
+    def _fragment(self, visit: Visit, template: str, *, municipality: str | None = None, **extra: object) -> Response:
+        body = render_template(template, **_context(visit, self._screen.lang(visit), municipality), **extra)
         answer = make_response(body)
         answer.headers["Kiosk-State"] = str(visit.state)
         return answer
@@ -313,11 +333,11 @@ def _same(given: str | None, secret: str) -> bool:
     return hmac.compare_digest((given or "").encode(), secret.encode())
 
 
-def _context(visit: Visit, lang: Lang) -> dict[str, Any]:
+def _context(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str, Any]:
     def words(key: str, **values: object) -> str:
         return say(key, lang, **values)
 
-    return {"v": view(visit, lang), "t": words}
+    return {"v": view(visit, lang, municipality), "t": words}
 
 
 def _stale(visit: Visit, state: State | None = None) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from printing.paper.records import StatedItem, SupplementaryItem
 from protocol.errors import ErrorCode
 from protocol.messages import ItemOffer, MemberOffer, Offer, PreparedOrder, Scope
 from terminal.visit import (
@@ -106,10 +107,92 @@ NINE_OFFER = offer(
     members=tuple(MemberOffer(ref=f"m{n}", masked_name=name, is_requester=n == 0) for n, name in enumerate(NINE)),
     items=tuple(ItemOffer(item=item, default=False) for item in MANY_ITEMS),
 )
+MEMBERS = offer().members
+_SELF = (Scope.SELF,)
+_ALL_SCOPES = tuple(Scope)
+EVERY_KIND: dict[str, Offer] = {
+    "residence": offer(),
+    "residence_items": offer(
+        "residence_items",
+        title="住民票記載事項証明書",
+        items=tuple(ItemOffer(item=item.value, default=item is StatedItem.ADDRESS) for item in StatedItem),
+        least_items=1,
+    ),
+    "seal_registration": offer("seal_registration", title="印鑑登録証明書", scopes=_SELF, items=(), members=()),
+    "income": offer("income", title="所得証明書", scopes=_SELF, items=(), members=(), fiscal_years=(2025, 2024)),
+    "taxation": TAXATION,
+    "tax_payment": offer("tax_payment", title="納税証明書", scopes=_SELF, items=(), members=(), fiscal_years=(2025,)),
+    "family_register": offer(
+        "family_register", title="戸籍全部事項証明書", fee_yen=450, scopes=(Scope.HOUSEHOLD,), items=()
+    ),
+    "family_register_individual": offer(
+        "family_register_individual", title="戸籍個人事項証明書", fee_yen=450, scopes=_ALL_SCOPES[:2], items=()
+    ),
+    "supplementary_register": offer(
+        "supplementary_register",
+        title="戸籍の附票の写し",
+        scopes=_ALL_SCOPES,
+        items=tuple(ItemOffer(item=item.value, default=False) for item in SupplementaryItem),
+    ),
+}
+DOMICILE_CODE = "999024"
+LONG_NAME = "北みなと野県東虹が丘郡南ほし野川瀬町"  # as long as a county's town in full can be
+FAMILY_KINDS = ("family_register", "family_register_individual", "supplementary_register")
+TWO_PLACES = tuple(
+    msgspec.structs.replace(made, municipality_code=DOMICILE_CODE, municipality_name=LONG_NAME)
+    if kind in FAMILY_KINDS
+    else made
+    for kind, made in EVERY_KIND.items()
+)
+REFUSED_ALL = tuple(
+    msgspec.structs.replace(made, refusal=ErrorCode.NOT_ISSUABLE_HERE, members=()) for made in EVERY_KIND.values()
+)
+CLOSED_ALL = tuple(
+    msgspec.structs.replace(
+        made, refusal=ErrorCode.NOT_OFFERED_NOW, available_again="2026-01-05T09:00:00+09:00", members=()
+    )
+    for made in EVERY_KIND.values()
+)
+HARD_OFFERS = tuple(
+    msgspec.structs.replace(
+        made,
+        municipality_name=LONG_NAME,
+        title="市民税・県民税・森林環境税課税(非課税)証明書" if kind == "taxation" else made.title,
+        members=NINE_OFFER.members[:8] if made.members else (),
+        fee_yen=800,
+    )
+    for kind, made in EVERY_KIND.items()
+)
 CHOICE = Choice("999016", "residence", Scope.SELF, (), (), None, 1)
 _PERSON = Visit(
     State.CHOOSING, visit_id=VISIT_ID, certificate_sha256=b"\1" * 32, masked_name="山● 太●", offers=OFFERS, tries_left=3
 )
+
+
+def confirming(made: Offer, scope: Scope, items: tuple[str, ...], people: tuple[str, ...], copies: int = 1) -> Visit:
+    """A visit that has one document of an offer prepared."""
+    year = max(made.fiscal_years, default=None)
+    paper = msgspec.structs.replace(
+        prepared(),
+        municipality_code=made.municipality_code,
+        municipality_name=made.municipality_name,
+        kind=made.kind,
+        title=made.title,
+        masked_names=people,
+        items=items,
+        fiscal_year=year,
+        fee_yen=made.fee_yen,
+    )
+    return replace(
+        _PERSON,
+        state=State.CONFIRMING,
+        offers=(made,),
+        choice=Choice(made.municipality_code, made.kind, scope, (), items, year, copies),
+        orders=tuple(Order(f"{n:032x}", paper, sheets=-(-len(people) // 4)) for n in range(copies)),
+        payment_id=PAYMENT_ID,
+    )
+
+
 _ORDERED = replace(_PERSON, choice=CHOICE, orders=(order(),), payment_id=PAYMENT_ID)
 _NINE_PREPARED = msgspec.structs.replace(prepared(), masked_names=NINE, items=MANY_ITEMS)
 _PAYING = replace(_ORDERED, money=Money(PAYMENT_ID, 300))
@@ -119,6 +202,25 @@ _PAID = replace(_ORDERED, money=Money(PAYMENT_ID, 300, inserted_yen=500))
 def refused(code: str, money: Money | None = None) -> Visit:
     return Visit(State.REFUSED, visit_id=VISIT_ID, refusal=Refusal(code), money=money)
 
+
+_SELF_NAME = ("山● 太●",)
+CONFIRMING: dict[str, Visit] = {
+    "confirming_residence_items": confirming(
+        EVERY_KIND["residence_items"], Scope.SELF, ("individual_number", "address", "sex"), _SELF_NAME
+    ),
+    "confirming_seal": confirming(EVERY_KIND["seal_registration"], Scope.SELF, (), _SELF_NAME, 2),
+    "confirming_income": confirming(EVERY_KIND["income"], Scope.SELF, (), _SELF_NAME),
+    "confirming_taxation": confirming(HARD_OFFERS[4], Scope.SELF, (), _SELF_NAME),
+    "confirming_tax_payment": confirming(EVERY_KIND["tax_payment"], Scope.SELF, (), _SELF_NAME),
+    "confirming_family": confirming(HARD_OFFERS[6], Scope.HOUSEHOLD, (), NINE[:8]),
+    "confirming_individual": confirming(EVERY_KIND["family_register_individual"], Scope.SELF, (), _SELF_NAME),
+    "confirming_supplementary": confirming(
+        EVERY_KIND["supplementary_register"], Scope.MEMBERS, ("domicile",), ("山● 太●", "山● 花●")
+    ),
+    "confirming_all_items": confirming(
+        HARD_OFFERS[1], Scope.HOUSEHOLD, tuple(item.value for item in StatedItem), NINE[:8], 5
+    ),
+}
 
 VISITS: dict[str, Visit] = {
     "out_of_service": Visit(State.OUT_OF_SERVICE, reasons=(TerminalCode.PRINTER_NOT_READY,)),
@@ -132,6 +234,11 @@ VISITS: dict[str, Visit] = {
     "take_card": replace(_PERSON, state=State.TAKE_CARD),
     "choosing": _PERSON,
     "choosing_nine": replace(_PERSON, offers=(NINE_OFFER, TAXATION)),
+    "choosing_every_kind": replace(_PERSON, offers=tuple(EVERY_KIND.values())),
+    "choosing_two_places": replace(_PERSON, offers=TWO_PLACES),
+    "choosing_hard": replace(_PERSON, offers=HARD_OFFERS),
+    "choosing_refused": replace(_PERSON, offers=REFUSED_ALL),
+    "choosing_closed": replace(_PERSON, offers=CLOSED_ALL),
     "preparing": replace(_PERSON, state=State.PREPARING, choice=CHOICE),
     "confirming": replace(_ORDERED, state=State.CONFIRMING),
     "confirming_two": replace(_ORDERED, state=State.CONFIRMING, orders=(order(), order(1))),
@@ -141,6 +248,7 @@ VISITS: dict[str, Visit] = {
         offers=(NINE_OFFER, TAXATION),
         orders=tuple(replace(order(n), prepared=_NINE_PREPARED) for n in range(5)),
     ),
+    **CONFIRMING,
     "collecting": replace(_PAYING, state=State.COLLECTING),
     "collecting_some": replace(
         _PAYING, state=State.COLLECTING, money=Money(PAYMENT_ID, 300, exact_only=True, inserted_yen=100)

@@ -19,7 +19,7 @@ from terminal import visit as v
 from terminal.app import COOKIE, TEMPLATES, TOKEN_HEADER, KioskServer, create_app
 from terminal.screens.words import TITLES
 from terminal.visit import State, Visit
-from tests.sample_visits import VISITS, FakeRunner
+from tests.sample_visits import DOMICILE_CODE, EVERY_KIND, LONG_NAME, VISITS, FakeRunner
 
 ORIGIN = "http://127.0.0.1:8300"
 KEY = "entry-key"
@@ -268,8 +268,14 @@ def test_options_are_drawn_as_they_stand_and_then_chosen(page: Page) -> None:
         "copies": "2",
     }
     drawn = page.post("/choosing", form).get_data(as_text=True)
-    assert re.search(r'value="m1" checked', drawn)
+    assert '<input type="hidden" name="members" value="m1">' in drawn
+    assert re.search(r'name="items" value="domicile" checked', drawn)
     assert "600円" in drawn
+    asked = page.post("/choosing", form | {"page": "people"}).get_data(as_text=True)
+    assert re.search(r'name="members" value="m1" checked', asked)
+    assert re.search(r'name="members" value="m2" >', asked)
+    assert '<input type="hidden" name="items" value="domicile">' in asked
+    assert '<input type="hidden" name="copies" value="2">' in asked
     assert not page.runner.posted
     assert page.post("/touch/choose", form).status_code == 204
     chosen = page.runner.posted[0]
@@ -281,6 +287,62 @@ def test_going_on_without_anybody_chosen_says_so_and_goes_nowhere(page: Page) ->
     answer = page.post("/touch/choose", {"offer": "0", "scope": "members", "copies": "1"})
     assert answer.headers["HX-Retarget"] == "#main"
     assert "1人以上選んでください" in answer.get_data(as_text=True)
+    assert not page.runner.posted
+
+
+def test_nobody_is_told_what_is_missing_before_they_go_on(page: Page) -> None:
+    page.runner.show(VISITS["choosing"])
+    nobody: dict[str, object] = {"offer": "0", "scope": "members", "copies": "1"}
+    first = page.post("/choosing", nobody).get_data(as_text=True)
+    assert 'name="page" value="people"' in first
+    assert "1人以上選んでください" not in first
+    assert "1人以上選んでください" in page.post("/choosing", nobody | {"page": "options"}).get_data(as_text=True)
+
+
+def test_going_on_without_an_item_where_one_is_needed_says_so(page: Page) -> None:
+    page.runner.show(VISITS["choosing_every_kind"])
+    nothing: dict[str, object] = {"offer": "1", "scope": "self", "copies": "1"}
+    for path, form in (("/touch/choose", nothing), ("/choosing", nothing | {"page": "options"})):
+        answer = page.post(path, form)
+        assert "1つ以上の項目を選んでください" in answer.get_data(as_text=True)
+    assert not page.runner.posted
+    assert page.post("/touch/choose", nothing | {"items": "sex"}).status_code == 204
+
+
+def test_where_two_municipalities_offer_something_the_first_question_is_which(page: Page) -> None:
+    page.runner.show(VISITS["choosing_two_places"])
+    question = page.get("/screen").get_data(as_text=True)
+    assert "どちらの市区町村の証明書ですか" in question
+    assert LONG_NAME in question
+    assert "/touch/choose" not in question
+    listed = page.post("/choosing", {"municipality": DOMICILE_CODE}).get_data(as_text=True)
+    assert "戸籍全部事項証明書" in listed
+    assert "住民票の写し" not in listed
+    assert page.runner.extended == 1
+    answer = page.post("/choosing", {"municipality": "000000"})
+    assert (answer.status_code, answer.get_data(as_text=True)) == (400, "municipality: must be one of the offers'\n")
+    assert page.runner.extended == 1
+
+
+def test_one_municipality_is_no_question(page: Page) -> None:
+    page.runner.show(VISITS["choosing_every_kind"])
+    listed = page.get("/screen").get_data(as_text=True)
+    assert "どちらの市区町村" not in listed
+    for made in EVERY_KIND.values():
+        assert f">{made.title}<" in listed
+
+
+@pytest.mark.parametrize("name", ["choosing_refused", "choosing_closed"])
+def test_every_document_that_cannot_be_had_says_why_in_the_same_words(page: Page, name: str) -> None:
+    page.runner.show(VISITS[name])
+    said = set()
+    for index, made in enumerate(VISITS[name].offers):
+        answer = page.post("/choosing", {"offer": str(index)})
+        assert answer.status_code == 200
+        body = answer.get_data(as_text=True)
+        assert "/touch/choose" not in body
+        said.add(body.replace(made.title, ""))
+    assert len(said) == 1
     assert not page.runner.posted
 
 

@@ -192,7 +192,7 @@ def test_long_values_that_fit_are_shrunk_then_wrapped_and_whole() -> None:
 
 
 def test_a_glyph_that_cannot_be_drawn_is_refused_wherever_it_stands() -> None:
-    bad = "葛\U000e0100"
+    bad = "\u9089\U000e0101"
     for record in (
         replace(SEALED, name=bad),
         register(replace(ICHIRO, matters=(matter("出生", ("出生地", bad)),))),

@@ -411,7 +411,7 @@ def test_a_paper_that_passes_the_check_is_drawn(record: Certificate) -> None:
 
 
 def test_every_refusal_is_one_family() -> None:
-    refused: list[ResidenceCertificate] = [residence(), residence(bare("葛\U000e0100")), residence(bare(LONG))]
+    refused: list[ResidenceCertificate] = [residence(), residence(bare("\u9089\U000e0101")), residence(bare(LONG))]
     for record in refused:
         with pytest.raises(PaperError):
             render(fonts(), record, ISSUANCE, "MDG1:TEST")

@@ -42,3 +42,18 @@ def test_it_is_found_however_it_is_typed(number: str, code: str) -> None:
 )
 def test_any_other_number_code_or_key_is_another_row(key: bytes, number: str, code: str) -> None:
     assert check_codes.digest(key, number, code) != check_codes.digest(KEY, "2026-0000001", CODE)
+
+
+def test_a_seal_opens_for_its_number_and_code_alone() -> None:
+    sealed = check_codes.seal_under("2026-0000001", CODE, "MDG1:TEXT")
+    assert b"MDG1" not in sealed
+    assert check_codes.open_under("２０２６-0000001", CODE.lower().replace("-", " "), sealed) == "MDG1:TEXT"
+    assert sealed != check_codes.seal_under("2026-0000001", CODE, "MDG1:TEXT")
+    for number, code, blob in (
+        ("2026-0000002", CODE, sealed),
+        ("2026-0000001", CODE[:-1] + "B", sealed),
+        ("2026-0000001", CODE, sealed[:-1] + bytes([sealed[-1] ^ 1])),
+        ("2026-0000001", CODE, sealed[:8]),
+        ("2026-0000001", CODE, b""),
+    ):
+        assert check_codes.open_under(number, code, blob) is None

@@ -36,6 +36,13 @@ def test_a_file_is_read_and_its_paths_are_its_own(tmp_path: Path, name: str) -> 
     assert config.production is True
 
 
+def test_an_addon_font_may_be_named(tmp_path: Path) -> None:
+    assert load(written(tmp_path, VALUES)).addon_font is None
+    assert load(written(tmp_path, {**VALUES, "addon_font": "addon.ttf"})).addon_font == tmp_path / "addon.ttf"
+    with pytest.raises(ConfigError, match="addon_font"):
+        load(written(tmp_path, {**VALUES, "addon_font": ""}))
+
+
 @pytest.mark.parametrize("field", sorted(VALUES))
 def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
     path = written(tmp_path, {name: value for name, value in VALUES.items() if name != field})

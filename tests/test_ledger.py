@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -26,6 +27,7 @@ from issuance_server.ledger import (
     OrderState,
 )
 from issuance_server.schema import metadata, order_events, orders
+from issuance_server.vault import Vault, VaultError, VaultKeys
 from protocol.errors import ErrorCode, IssueError
 from tests.issuing_parts import CODE, NOW, order_id
 
@@ -75,7 +77,9 @@ def found(engine: Engine, number: int = 1) -> Order:
 VALUES: dict[OrderEvent, dict[str, object]] = {
     OrderEvent.PREPARE: {
         "lease": NOW + ledger.LEASE,
-        "new_seal_text": "seal",
+        "new_seal_blob": b"sealed",
+        "new_seal_for_code": b"sealed",
+        "new_statement_sha256": bytes(32),
         "new_pdf_sha256": bytes(32),
         "new_pages": 1,
         "new_expires_at_utc": NOW + ledger.LIFE,
@@ -101,7 +105,10 @@ WAY: dict[OrderState, tuple[OrderEvent, ...]] = {
 
 def advance(connection: Connection, order: Order, event_: OrderEvent) -> None:
     guard = TRANSITIONS[order.state, event_].guard
-    ledger.move(connection, order, event_, guard=guard, at_utc=NOW, values=VALUES.get(event_))
+    values = VALUES.get(event_)
+    if values is not None and event_ is OrderEvent.PREPARE:
+        values = values | {"new_statement_sha256": order.status_id + bytes(16)}  # no two papers state the same
+    ledger.move(connection, order, event_, guard=guard, at_utc=NOW, values=values)
 
 
 def order_in(engine: Engine, state: OrderState, number: int = 1) -> Order:
@@ -292,3 +299,14 @@ def test_expired_orders_are_found_by_their_own_index(engine: Engine) -> None:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
     assert "ix_orders_ungranted" in plan[0].detail
     assert orders.name in plan[0].detail
+
+
+def test_a_stored_seal_opens_for_its_own_order_alone(engine: Engine) -> None:
+    vault = Vault(VaultKeys("v1", {"v1": bytes(32)}, bytes(32)))
+    order, other = intend(engine, 1), intend(engine, 2)
+    assert ledger.opened_seal(vault, order) is None
+    sealed = replace(order, seal_blob=ledger.sealed_seal(vault, order, "MDG1:TEXT"))
+    assert b"MDG1" not in (sealed.seal_blob or b"MDG1")
+    assert ledger.opened_seal(vault, sealed) == "MDG1:TEXT"
+    with pytest.raises(VaultError):
+        ledger.opened_seal(vault, replace(other, seal_blob=sealed.seal_blob))

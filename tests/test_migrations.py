@@ -6,11 +6,16 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from deploy.migrations import upgrade
 from issuance_server.database import open_engine, read, write
 from issuance_server.schema import metadata
+from printing.paper import seal
+from tests.paper_samples import ISSUANCE, TAXED
+from tests.verify_parts import new_key
+
+NOW = "2026-07-01 03:00:00.000000"
 
 
 def triggers(engine: Engine) -> dict[str, str]:
@@ -54,6 +59,29 @@ def test_a_second_upgrade_does_nothing(tmp_path: Path) -> None:
     once = (tmp_path / "twice.db").read_bytes()
     upgrade(url)
     assert (tmp_path / "twice.db").read_bytes() == once
+
+
+def test_the_seal_of_an_older_paper_leaves_its_digest_and_no_text(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'older.db'}"
+    upgrade(url, "0002")
+    engine = open_engine(url)
+    seal_text = seal.sign(
+        seal.content_of(TAXED, ISSUANCE, status_id=bytes(16), binding=bytes(32), salt=bytes(16)), new_key()[0]
+    )
+    with write(engine) as connection:
+        columns = [column for column in inspect(connection).get_columns("orders") if not column["nullable"]]
+        values = {column["name"]: NOW if "utc" in column["name"] else "1" for column in columns}
+        values |= {"seal_text": seal_text}
+        insert = f"INSERT INTO orders ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})"  # noqa: S608 - the columns' own names
+        connection.execute(text(insert), values)
+    engine.dispose()
+    upgrade(url)
+    engine = open_engine(url)
+    with read(engine) as connection:
+        digest = connection.execute(text("SELECT statement_sha256 FROM orders")).scalar_one()
+    engine.dispose()
+    assert digest == seal.statement_digest(seal_text)
+    assert seal_text[5:60].encode() not in (tmp_path / "older.db").read_bytes()
 
 
 def test_a_session_of_one_municipality_goes_on_after_the_upgrade(tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ def _signed_rubbish(payload: bytes) -> str:
         packed(b"\x00" * 100_000),  # inflates beyond the bound
         seal.sign(content(TAXED), SIGNER)[:-6],
         packed(unpacked(seal.sign(content(TAXED), SIGNER))[:-1]),
+        packed(unpacked(seal.sign(content(TAXED), SIGNER)) + b"\x00"),
+        seal.sign(content(TAXED), SIGNER) + "\n",
         "MDG1:" + "A" * 5000,
         _mac(),
         _signed_rubbish(b"rubbish"),

@@ -113,10 +113,18 @@ def test_a_stolen_keys_seal_without_a_ledger_row_is_not_issued_and_an_alarm(desk
     assert (told["outcome"], told["seal"], told["status"]) == ("not_issued", "valid", "not_issued")
     assert told["proven"] is None
     alarms = [line for line in logs if line["event"] == "alarm"]
-    assert [(line["reason"], line["municipality_code"]) for line in alarms] == [("valid_seal_without_order", CODE)]
-    with capture_logs() as logs:
-        desk.check(desk.text)
-    assert [line for line in logs if line["event"] == "alarm"] == []
+    assert alarms == [
+        {
+            "event": "alarm",
+            "log_level": "error",
+            "reason": "valid_seal_without_order",
+            "municipality_code": CODE,
+            "key_id": desk.office.signer.key_id,
+        }
+    ]
+    assert told["reported"] is True
+    desk.check(desk.text)
+    assert [(alarm.municipality_code, alarm.seen) for alarm in desk.office.alarms.all()] == [(CODE, 1)]
 
 
 def test_a_stolen_key_cannot_borrow_a_real_papers_id_and_digest(desk: Desk) -> None:
@@ -128,7 +136,7 @@ def test_a_stolen_key_cannot_borrow_a_real_papers_id_and_digest(desk: Desk) -> N
 
 
 def test_a_retired_keys_papers_stay_good_and_it_signs_no_new_ones(desk: Desk) -> None:
-    mine, other = desk.office.keys.all
+    mine, other, _retired = desk.office.keys.all
     for window, expected in (
         ({"sealed_until_jst": TODAY}, Finding.VALID),
         ({"sealed_until_jst": TODAY - timedelta(days=1)}, Finding.RETIRED_KEY),
@@ -191,23 +199,6 @@ def test_an_intent_that_was_never_sealed_has_no_paper(desk: Desk) -> None:
         assert office.book.seal_of(number, code) is None
 
 
-def test_the_status_alone_tells_nothing_that_was_not_known(desk: Desk) -> None:
-    reading = desk.office.keys.read(desk.text)
-    right = (desk.content.status_id, reading.statement_sha256)
-    with capture_logs() as logs:
-        answers = [
-            desk.client.post("/api/status", json={"status_id": b64(status_id), "statement_sha256": b64(digest)})
-            for status_id, digest in (right, (bytes(16), right[1]), (right[0], bytes(32)))
-        ]
-    assert [answer.json for answer in answers] == [
-        {"status": "active"},
-        {"status": "not_issued"},
-        {"status": "not_issued"},
-    ]
-    assert answers[1].data == answers[2].data
-    assert [line for line in logs if line["event"] == "alarm"] == []  # anybody can send random bytes
-
-
 def test_the_check_cannot_write(desk: Desk) -> None:
     harmful = text("UPDATE orders SET state = 'VOIDED'")
     for begin in (read, write):
@@ -217,7 +208,7 @@ def test_the_check_cannot_write(desk: Desk) -> None:
         assert connection.execute(harmful).rowcount == 1
 
 
-@pytest.mark.parametrize("column", ["status_id", "check_digest"])
+@pytest.mark.parametrize("column", ["statement_sha256", "check_digest"])
 def test_a_paper_is_found_by_an_index_however_many_there_are(desk: Desk, column: str) -> None:
     with read(desk.office.engine) as connection:
         plan = connection.execute(text(f"EXPLAIN QUERY PLAN SELECT state FROM orders WHERE {column} = x'00'"))  # noqa: S608 - names above
@@ -253,7 +244,7 @@ def test_the_code_stands_nowhere_in_the_database(desk: Desk) -> None:
     stored = b"".join(path.read_bytes() for path in desk.office.office.folder.glob("office.db*"))
     assert desk.content.issue_number.encode() not in stored  # the year and the number stand apart
     assert order_id(1).encode() in stored
-    for form in (code, code.replace("-", "")):
+    for form in (code, code.replace("-", ""), desk.text):
         assert form.encode() not in stored
 
 
@@ -278,7 +269,7 @@ def test_nothing_that_was_asked_is_logged_or_kept(desk: Desk) -> None:
 
 def test_what_is_personal_comes_in_bodies_only(desk: Desk) -> None:
     number, code = desk.office.printed_numbers()
-    for path in ("/result", "/api/check", "/api/code", "/api/status"):
+    for path in ("/result", "/api/check", "/api/code", "/api/report"):
         assert desk.client.get(path, query_string={"issue_number": number, "check_code": code}).status_code == 405
     answer = desk.client.post(f"/result?issue_number={number}&check_code={code}", data={"lang": "ja"})
     assert "該当する証明書がありません" in answer.text
@@ -294,7 +285,7 @@ def test_what_is_personal_comes_in_bodies_only(desk: Desk) -> None:
         ("/api/check", b'{"seal": "%s"}' % (b"A" * 2001), 400),
         ("/api/check", b"A" * 20_000, 413),
         ("/api/code", b'{"issue_number": "1"}', 400),
-        ("/api/status", b'{"status_id": "AA==", "statement_sha256": "AA=="}', 400),
+        ("/api/report", b"{}", 400),
         ("/api/nothing", b"{}", 404),
     ],
 )
@@ -384,18 +375,18 @@ def test_configuration_is_read_and_its_errors_named(tmp_path: Path) -> None:
     path.write_text('database_url = "sqlite:///x.db"\ntrust_file = "trust.json"\n')
     with pytest.raises(ConfigError, match="check_key_file"):
         load(path)
-    path.write_text('database_url = "sqlite:///x.db"\ntrust_file = "trust.json"\ncheck_key_file = "check.key"\n')
+    path.write_text(
+        'database_url = "sqlite:///x.db"\ntrust_file = "trust.json"\ncheck_key_file = "check.key"\n'
+        'status_key_file = "status.pem"\nalarms_file = "alarms.db"\n'
+    )
     config = load_from_environment({"MADOGUCHI_VERIFY_CONFIG": str(path)})
-    assert config.trust_file == str(tmp_path / "trust.json")
+    files = (config.trust_file, config.check_key_file, config.status_key_file, config.alarms_file)
+    assert files == tuple(str(tmp_path / name) for name in ("trust.json", "check.key", "status.pem", "alarms.db"))
     with pytest.raises(ConfigError, match="MADOGUCHI_VERIFY_CONFIG"):
         load_from_environment({})
     (tmp_path / "trust.json").write_text("{}")
     with pytest.raises(ConfigError, match="no published keys"):
         read_trust(tmp_path / "trust.json")
-
-
-def b64(data: bytes) -> str:
-    return msgspec.to_builtins(data)  # type: ignore[no-any-return]  # Base64, as on the wire
 
 
 def dump(desk: Desk) -> list[str]:

@@ -14,11 +14,22 @@ from terminal import visit as v
 from terminal.app import PLAIN_TOUCHES, TEMPLATES
 from terminal.flow import HANDLERS
 from terminal.screens import choosing
+from terminal.screens.choices import details
 from terminal.screens.choosing import BadTouch, Draft
-from terminal.screens.view import ACTIONS, STEP, details, money_words, view
+from terminal.screens.view import ACTIONS, STEP, money_words, view
 from terminal.screens.words import Lang
 from terminal.visit import Money, State, TerminalCode, Visit
-from tests.sample_visits import OFFERS, PAYMENT_ID, VISITS, offer, refused
+from tests.sample_visits import (
+    CONFIRMING,
+    DOMICILE_CODE,
+    EVERY_KIND,
+    FAMILY_KINDS,
+    OFFERS,
+    PAYMENT_ID,
+    VISITS,
+    offer,
+    refused,
+)
 
 
 @pytest.mark.parametrize("lang", list(Lang))
@@ -216,6 +227,7 @@ def test_members_count_only_where_members_are_chosen() -> None:
         ("copies", (("offer", "0"), ("scope", "self"))),
         ("fiscal_year", (("offer", "1"), ("scope", "self"), ("copies", "1"))),
         ("fiscal_year", (("offer", "1"), ("scope", "self"), ("copies", "1"), ("fiscal_year", "1999"))),
+        ("page", (("offer", "0"), ("scope", "self"), ("copies", "1"), ("page", "elsewhere"))),
     ],
 )
 def test_a_form_that_no_page_sends_is_refused_by_field(field: str, pairs: tuple[tuple[str, str], ...]) -> None:
@@ -243,6 +255,162 @@ def test_nobody_chosen_is_said_only_when_the_resident_wants_to_go_on() -> None:
     draft = Draft(0, Scope.MEMBERS, (), (), None, 1)
     assert details(CHOOSING, draft, Lang.JA)["missing"] is None
     assert details(CHOOSING, draft, Lang.JA, complain=True)["missing"] == "1人以上選んでください。"
+
+
+def test_the_documents_stand_in_the_groups_that_people_think_of() -> None:
+    shown = view(VISITS["choosing_every_kind"], Lang.JA)["choices"]
+    groups = [(g["name"], [o["kind"] for o in g["offers"]]) for column in shown["columns"] for g in column]
+    assert groups == [
+        ("住まい", ["residence", "residence_items"]),
+        ("印鑑", ["seal_registration"]),
+        ("税", ["income", "taxation", "tax_payment"]),
+        ("戸籍", ["family_register", "family_register_individual", "supplementary_register"]),
+    ]
+    assert (shown["municipalities"], shown["back"], shown["usual"]["kind"]) == ([], False, "residence")
+
+
+def test_a_kind_of_tomorrow_is_shown_with_the_servers_own_title() -> None:
+    visit = replace(CHOOSING, offers=(offer("of_tomorrow", title="あすの証明書"),))
+    shown = view(visit, Lang.EN)["choices"]
+    assert shown["columns"][0][0]["name"] == "Others"
+    assert shown["columns"][0][0]["offers"][0]["title"] == "あすの証明書"
+    assert shown["usual"] is None
+
+
+def test_municipalities_are_told_by_name_and_documents() -> None:
+    visit = VISITS["choosing_two_places"]
+    shown = view(visit, Lang.JA)
+    places = shown["choices"]["municipalities"]
+    assert [place["code"] for place in places] == ["999016", DOMICILE_CODE]
+    assert places[1]["documents"] == ["戸籍全部事項証明書", "戸籍個人事項証明書", "戸籍の附票の写し"]
+    assert shown["title"] == "どちらの市区町村の証明書ですか"
+    assert shown["choices"]["columns"] == []
+    home = view(visit, Lang.JA, "999016")
+    assert (home["title"], home["choices"]["back"]) == ("証明書を選んでください", True)
+    assert len(home["offers"]) == len(visit.offers)  # the index of an offer is the same everywhere
+
+
+def test_a_municipality_is_told_by_what_this_person_may_have_there() -> None:
+    two = VISITS["choosing_two_places"]
+    here = tuple(
+        msgspec.structs.replace(made, refusal=ErrorCode.NOT_ISSUABLE_HERE, members=())
+        for made in EVERY_KIND.values()
+        if made.kind in FAMILY_KINDS
+    )
+    closed = msgspec.structs.replace(two.offers[-1], refusal=ErrorCode.NOT_OFFERED_NOW)
+    places = view(replace(two, offers=(*two.offers[:-1], closed, *here)), Lang.JA)["choices"]["municipalities"]
+    assert [len(place["documents"]) for place in places] == [6, 3]
+    none = replace(two, offers=(*here, two.offers[-1]))
+    assert len(view(none, Lang.JA)["choices"]["municipalities"][0]["documents"]) == 3
+
+
+def test_what_cannot_be_had_of_one_municipality_is_said_of_that_one_alone() -> None:
+    two = VISITS["choosing_two_places"]
+    closed = tuple(
+        msgspec.structs.replace(o, refusal=ErrorCode.NOT_OFFERED_NOW) if o.municipality_code == DOMICILE_CODE else o
+        for o in two.offers
+    )
+    visit = replace(two, offers=closed)
+    places = view(visit, Lang.JA)["choices"]["municipalities"]
+    assert [place["nothing"] for place in places] == [False, True]
+    assert not view(visit, Lang.JA)["nothing_to_choose"]
+    assert view(visit, Lang.JA, DOMICILE_CODE)["nothing_to_choose"]
+    assert not view(visit, Lang.JA, "999016")["nothing_to_choose"]
+
+
+def test_when_it_can_be_had_again_is_said_only_of_hours() -> None:
+    again = "2026-01-05T09:00:00+09:00"
+    visit = replace(
+        CHOOSING, offers=(offer(refusal=ErrorCode.NOT_ISSUABLE_HERE, available_again=again, title="住民票の写し"),)
+    )
+    assert view(visit, Lang.JA)["offers"][0]["refusal"]["again"] is None
+
+
+@pytest.mark.parametrize("kind", sorted(EVERY_KIND))
+def test_the_usual_choice_of_every_kind_adds_nothing(kind: str) -> None:
+    visit = replace(CHOOSING, offers=(EVERY_KIND[kind],))
+    draft = choosing.usual(visit.offers, 0)
+    shown = details(visit, draft, Lang.JA)
+    items = ("address",) if kind == "residence_items" else ()  # without any there is no such paper
+    assert (draft.items, draft.members, draft.copies, shown["individual_number"]) == (items, (), 1, False)
+    assert draft.missing() is None
+    assert draft.scope is (Scope.HOUSEHOLD if kind == "family_register" else Scope.SELF)
+    assert shown["note"]
+
+
+def test_many_items_and_people_have_pages_of_their_own() -> None:
+    visit = replace(CHOOSING, offers=(EVERY_KIND["residence_items"],))
+    pairs = (("offer", "0"), ("scope", "self"), ("copies", "1"))
+    assert choosing.read_draft(form(*pairs), visit).page == "options"
+    assert choosing.read_draft(form(*pairs, ("page", "items")), visit).page == "items"
+    assert choosing.read_draft(form(*pairs, ("page", "people")), visit).page == "options"  # there is only oneself
+    some = (("offer", "0"), ("scope", "members"), ("copies", "1"))
+    assert choosing.read_draft(form(*pairs, ("page", "options"), ("items", "sex")), visit).page == "options"
+    assert choosing.read_draft(form(*pairs, ("page", "options")), visit).page == "items"  # one item at least
+    assert choosing.read_draft(form(*some), visit).page == "people"
+    assert choosing.read_draft(form(*some, ("page", "items")), visit).page == "people"
+    assert choosing.read_draft(form(*some, ("members", "m1")), visit).page == "options"
+    assert choosing.read_draft(form(*some, ("members", "m1"), ("page", "people")), visit).page == "people"
+    few = replace(CHOOSING, offers=(EVERY_KIND["supplementary_register"],))
+    assert choosing.read_draft(form(*pairs, ("page", "items")), few).page == "options"
+
+
+def test_a_tax_payment_speaks_of_no_income() -> None:
+    visit = replace(CHOOSING, offers=(EVERY_KIND["tax_payment"], EVERY_KIND["income"]))
+    years = [details(visit, choosing.usual(visit.offers, n), Lang.JA)["fiscal_years"][0]["words"] for n in (0, 1)]
+    assert years == ["令和7年度", "令和7年度(令和6年分)"]
+
+
+# confirming
+
+
+def test_the_confirmation_says_of_each_kind_what_it_has_and_no_more() -> None:
+    shown = {name: view(visit, Lang.JA)["confirm"] for name, visit in CONFIRMING.items()}
+    items = shown["confirming_residence_items"]
+    assert (items["items_shown"], items["number_shown"], items["no_items"]) == (
+        ["住所", "性別"],
+        True,
+        "氏名と生年月日だけ",
+    )
+    assert not shown["confirming_seal"]["items_offered"]
+    assert (shown["confirming_seal"]["copies"], shown["confirming_seal"]["sheets"]) == ("2通", "2枚")
+    assert shown["confirming_income"]["fiscal_year"] == "令和7年度(令和6年分)"
+    assert shown["confirming_tax_payment"]["fiscal_year"] == "令和7年度"
+    assert shown["confirming_family"]["everybody"] == "戸籍の全員"
+    assert shown["confirming_individual"]["everybody"] is None
+    assert shown["confirming_supplementary"]["items_shown"] == ["本籍・筆頭者"]
+    assert shown["confirming_all_items"]["everybody"] == "世帯全員"
+
+
+def test_the_issuing_municipality_says_who_is_asked_about() -> None:
+    visit = VISITS["confirming"]
+    paper = visit.orders[0].prepared
+    assert paper
+    known = msgspec.structs.replace(paper, masked_requester="海● 花●")
+    other = replace(visit, orders=(replace(visit.orders[0], prepared=known),))
+    assert view(visit, Lang.JA)["confirm"]["masked_name"] == "山● 太●"
+    assert view(other, Lang.JA)["confirm"]["masked_name"] == "海● 花●"
+
+
+def test_every_screen_from_the_choice_on_names_the_document() -> None:
+    for name in (
+        "preparing",
+        "collecting",
+        "reserved",
+        "granting",
+        "printing",
+        "ask_sheets",
+        "capturing",
+        "take_paper",
+    ):
+        said = view(VISITS[name], Lang.EN)["document"]
+        assert said == {
+            "municipality": "みなと野市",
+            "title": "Residence certificate",
+            "printed_title": "住民票の写し",
+        }, name
+    for name in ("idle", "pin", "take_card", "refused", "closed"):
+        assert view(VISITS[name], Lang.EN)["document"] is None
 
 
 def test_where_nothing_can_be_had_nobody_is_asked_to_choose() -> None:

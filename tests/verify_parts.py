@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from PIL import Image
 from issuance_server import ledger
 from issuance_server.database import read
 from issuance_server.issue import Snapshot
+from issuance_server.rules import Clock
+from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.app import create_app
 from issuance_server.verify.check import PublishedKeys
 from issuance_server.verify.status import StatusBook, open_read_only
+from issuance_server.verify.status_key import STATUS_KEY_FILE, create_status_key
 from printing.paper import seal
 from printing.paper.certificates import render
 from protocol.messages import EventKind
@@ -51,17 +55,23 @@ def new_key(code: str = CODE, name: str = "見本市") -> tuple[seal.SealSigner,
 
 
 class CheckedOffice:
-    """An office, the check beside it, and a second municipality whose key is published too."""
+    """An office, the check beside it, a second municipality whose key is published too, and a key out of use."""
 
     def __init__(self, folder: Path) -> None:
         self.office = Office(folder)
         self.caller = self.office.caller()
         self.other_signer, other = new_key(OTHER_CODE, "となり市")
+        self.retired_signer, retired = new_key()
+        retired = msgspec.structs.replace(retired, sealed_until_jst=date(2026, 6, 30))
+        self.status_key = create_status_key(folder / STATUS_KEY_FILE)
         trust = self.office.keys.trust({CODE: "見本市"})
-        self.trust = msgspec.structs.replace(trust, seal_keys=(*trust.seal_keys, other))
+        self.trust = msgspec.structs.replace(
+            trust, seal_keys=(*trust.seal_keys, other, retired), status_keys=(self.status_key.published,)
+        )
         self.keys = PublishedKeys(self.trust.seal_keys)
         self.engine = open_read_only(self.office.url)
         self.book = StatusBook(self.engine, self.office.keys.check)
+        self.alarms = AlarmBook(folder / "alarms.db", self.office.clock)
         self._issued = 0
 
     @property
@@ -69,8 +79,10 @@ class CheckedOffice:
         """The municipality's own key, as a thief would have it."""
         return self.office.keys.seals[CODE].signer
 
-    def app(self) -> Flask:
-        return create_app(self.keys, lambda: self.book, clock=self.office.clock)
+    def app(self, clock: Clock | None = None) -> Flask:
+        """The check; at the office's own time, or at another's who reads its lists by that clock."""
+        clock = clock or self.office.clock
+        return create_app(self.trust, self.status_key, lambda: self.book, self.alarms, clock=clock)
 
     def rename(self, names: tuple[str, ...]) -> None:
         """The household's members get other names."""
@@ -116,6 +128,7 @@ class CheckedOffice:
 
     def close(self) -> None:
         self.engine.dispose()
+        self.alarms.close()
         self.office.close()
 
 

@@ -27,6 +27,7 @@ from issuance_server.keys import Keys
 from issuance_server.register.store import RegisterStore
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault
+from issuance_server.verify.status_key import STATUS_KEY_FILE, create_status_key
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 VAR: Final = REPOSITORY / "var"
@@ -68,7 +69,9 @@ def _build(folder: Path, seed: int, residents: int) -> None:
     pki = TownPki.create(folder / "pki", seed)
     keys = Keys.create(folder / "keys", (decided.municipality_code for decided in town.municipalities))
     names = {decided.municipality_code: decided.municipality_name for decided in town.municipalities}
-    (folder / "trust.json").write_bytes(msgspec.json.encode(keys.trust(names)))
+    status_key = create_status_key(folder / "keys" / STATUS_KEY_FILE)
+    trust = msgspec.structs.replace(keys.trust(names), status_keys=(status_key.published,))
+    (folder / "trust.json").write_bytes(msgspec.json.encode(trust))
     (folder / "directory.json").write_bytes(msgspec.json.encode(town_module.directory(town)))
     url = f"sqlite:///{folder / 'server.db'}"
     migrations.upgrade(url)

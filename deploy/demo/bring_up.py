@@ -31,6 +31,7 @@ from deploy.demo.processes import Process, free_port, listens
 from deploy.demo.world import Directory, Place, World
 from issuance_server.config import ENVIRONMENT_VARIABLE
 from issuance_server.verify.config import ENVIRONMENT_VARIABLE as VERIFY_ENVIRONMENT_VARIABLE
+from issuance_server.verify.status_key import STATUS_KEY_FILE
 from protocol.messages import PATH_OPENAPI
 from terminal.config import KioskConfig, PrinterConfig, ReaderConfig, TerminalConfig
 
@@ -38,6 +39,7 @@ CURRENT: Final = base.VAR / "current"
 RUNS_KEPT: Final = 10
 QUEUE: Final = "paper"
 PUBLISHED_KEYS: Final = "trust.json"
+CHECK_ALARMS: Final = "check_alarms.db"
 KIOSK_PORT: Final = 8300
 CHECK_ADDRESS: Final = "https://check.madoguchi.example"
 _VOLATILE_PREFIX: Final = "mdg-"
@@ -79,6 +81,7 @@ class RunningTown:
             "server": self.server,
             "check": self.check,
             "published_keys": str(self.run / PUBLISHED_KEYS),
+            "check_alarms": str(self.run / CHECK_ALARMS),
             "vpcd_port": first.vpcd_port,
             "pcscd_socket": first.pcscd_socket,
             "cups_socket": first.cups_socket,
@@ -168,6 +171,8 @@ def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
         "database_url": f"sqlite:///{running.database}",
         "trust_file": PUBLISHED_KEYS,
         "check_key_file": str(running.town / "keys" / "check.key"),
+        "status_key_file": str(running.town / "keys" / STATUS_KEY_FILE),
+        "alarms_file": CHECK_ALARMS,
     }
     config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()), encoding="utf-8")
     check = Process(

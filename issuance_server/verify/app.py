@@ -1,12 +1,16 @@
 """The receivers' check as an application of its own: a public page and a small API.
 
-It holds no key that signs or opens anything, cannot write to the database, keeps nothing and logs no more than an
-outcome. What is personal comes in the bodies of POST requests alone, never in an address. Pictures are read in the
-browser: only the code's text is sent.
+Pictures are read and seals verified in the browser, which asks for nothing but a list of statuses; what a browser
+cannot do is done here. This application holds one key that signs, that of the lists, and none that opens; it cannot
+write to the ledger, keeps nothing but counted alarms and logs no more than an outcome. What is personal comes in the
+bodies of POST requests alone, never in an address.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -15,31 +19,31 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import structlog
-from flask import Flask, Response, abort, g, render_template, request, send_from_directory
+from flask import Flask, Response, abort, g, render_template, request
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from issuance_server.keys import load_check_key
 from issuance_server.logs import where
 from issuance_server.rules import JST, Clock, utc_now
-from issuance_server.verify import words
-from issuance_server.verify.check import Check, Outcome, PublishedKeys, Status, judge
+from issuance_server.verify import status_list, words
+from issuance_server.verify.alarms import AlarmBook
+from issuance_server.verify.check import Check, Outcome, PublishedKeys, Reading, Status, judge
 from issuance_server.verify.config import VerifyConfig, read_trust
+from issuance_server.verify.installed import Installed, library
+from issuance_server.verify.limits import WINDOW_S, Limiter
 from issuance_server.verify.status import StatusBook, open_read_only
+from issuance_server.verify.status_key import StatusKey, load_status_key
 from printing.paper.seal import MAX_SEAL_CHARS
+from protocol.trust import SealKeyTrust, StatusKeyTrust, Trust
 
 MAX_BODY_BYTES: Final = 8 * 1024  # a seal's text in a form is at most three times as long
 LANGUAGES: Final = ("ja", "en")
-_MODULES: Final = Path(__file__).resolve().parents[2] / "node_modules"
-#: The files of the two libraries that the page loads, and no others.
-_LIBRARIES: Final = {
-    "zxing/es/reader/index.js": "zxing-wasm/dist/es/reader/index.js",
-    "zxing/es/share.js": "zxing-wasm/dist/es/share.js",
-    "zxing/zxing_reader.wasm": "zxing-wasm/dist/reader/zxing_reader.wasm",
-    "pdfjs/pdf.min.mjs": "pdfjs-dist/build/pdf.min.mjs",
-    "pdfjs/pdf.worker.min.mjs": "pdfjs-dist/build/pdf.worker.min.mjs",
-}
+TYPED_A_MINUTE: Final = 20  # typed codes of one client: more than hands can type
+REPORTED_A_MINUTE: Final = 10
+_LISTS_KEPT: Final = 2048
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
@@ -52,7 +56,8 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_SAME_FOR_EVERYBODY: Final = frozenset({"static", "library"})
+_SAME_FOR_EVERYBODY: Final = frozenset({"static", "library", "status"})
+_BUCKET: Final = re.compile("[0-9a-f]{1,8}")
 _Asked = TypeVar("_Asked", bound=msgspec.Struct)
 
 
@@ -69,27 +74,30 @@ class CodeAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check_code: Annotated[str, msgspec.Meta(max_length=64)]
 
 
-class StatusAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """For whoever verified a seal without us: its status id and the digest of all that it signs, in Base64."""
+class Published(msgspec.Struct, frozen=True):
+    """What a receiver needs in order to verify without us."""
 
-    status_id: Annotated[bytes, msgspec.Meta(min_length=10, max_length=16)]
-    statement_sha256: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-
-
-class StatusTold(msgspec.Struct, frozen=True):
-    """The answer to StatusAsked."""
-
-    status: Status
+    seal_keys: tuple[SealKeyTrust, ...]
+    status_keys: tuple[StatusKeyTrust, ...]
+    status_bits: int
 
 
 class Checker:
     """The whole check, for the page and the API."""
 
-    def __init__(self, keys: PublishedKeys, open_book: Callable[[], StatusBook], clock: Clock) -> None:
-        self.keys = keys
+    def __init__(
+        self, trust: Trust, status_key: StatusKey, open_book: Callable[[], StatusBook], alarms: AlarmBook, clock: Clock
+    ) -> None:
+        self.keys = PublishedKeys(trust.seal_keys)
+        self.published = Published(trust.seal_keys, trust.status_keys, trust.status_bits)
+        if status_key.published not in trust.status_keys:
+            raise ValueError("the status key is not among the published ones: nobody could read its lists")
+        self._status_key = status_key
         self._open_book = open_book
         self._book: StatusBook | None = None
+        self._alarms = alarms
         self._clock = clock
+        self._made = functools.lru_cache(maxsize=_LISTS_KEPT)(self._make)
 
     @property
     def book(self) -> StatusBook:
@@ -104,20 +112,29 @@ class Checker:
 
     def seal(self, text: str) -> Check:
         """Return the answer on a code."""
+        now_utc = self._clock()
         reading = self.keys.read(text)
-        status = Status.NOT_ASKED
-        if reading.content is not None:
-            status = self.book.status(reading.content.status_id, reading.statement_sha256)
+        status = self._status(reading)
+        check = judge(reading, status, now_utc.astimezone(JST).date(), now_utc)
         if reading.key is not None and status is Status.NOT_ISSUED:
-            # A key signs what no ledger knows: it is stolen, or a ledger lost what it issued.
-            structlog.get_logger().error(
-                "alarm",
-                reason="valid_seal_without_order",
-                municipality_code=reading.key.municipality_code,
-                key_id=reading.key.key_id,
-                issue_number=None if reading.content is None else reading.content.issue_number,
-            )
-        return judge(reading, status, self.now_jst().date())
+            return msgspec.structs.replace(check, reported=self._alarms.tell(reading.key))
+        return check
+
+    def list_of(self, bucket: int) -> tuple[bytes, int]:
+        """Return a bucket's signed list and for how many seconds it is the newest."""
+        now_s, every_s = self._clock().timestamp(), status_list.MADE_EVERY.total_seconds()
+        slot, age_s = divmod(now_s, every_s)
+        return self._made(bucket, int(slot)), int(every_s - age_s)
+
+    def _make(self, bucket: int, _slot: int) -> bytes:
+        bits = self.published.status_bits
+        now_utc = self._clock()  # before the ledger is read: a list is at least as new as it says
+        return status_list.make(bits, bucket, self.book.bucket(bits, bucket), self._status_key.signer, now_utc)
+
+    def _status(self, reading: Reading) -> Status:
+        if reading.content is None:
+            return Status.NOT_ASKED
+        return self.book.status(reading.content.status_id, reading.statement_sha256)
 
     def code(self, issue_number: str, check_code: str) -> Check:
         """Return the answer on what was typed; unknown, wrong and nonsense are one."""
@@ -125,40 +142,68 @@ class Checker:
         return Check(outcome=Outcome.NOT_FOUND) if text is None else self.seal(text)
 
 
-def create_app(keys: PublishedKeys, open_book: Callable[[], StatusBook], *, clock: Clock = utc_now) -> Flask:
-    """Return the application, ready to be forked: open_book is called by each process on its first request."""
+def create_app(
+    trust: Trust,
+    status_key: StatusKey,
+    open_book: Callable[[], StatusBook],
+    alarms: AlarmBook,
+    *,
+    clock: Clock = utc_now,
+    clock_s: Callable[[], float] = time.monotonic,
+) -> Flask:
+    """Return the application, ready to be forked: open_book is called by each process on its first request.
+
+    Errors: ValueError for doubled key ids, or a status key that is not published.
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.undefined = StrictUndefined
-    pages = _Pages(Checker(keys, open_book, clock))
+    pages = _Pages(Checker(trust, status_key, open_book, alarms, clock), clock_s)
     app.add_url_rule("/", "page", lambda: pages.page("ja"))
     app.add_url_rule("/en", "page_en", lambda: pages.page("en"))
     app.add_url_rule("/result", "result", pages.result, methods=["POST"])
     app.add_url_rule("/api/check", "api_check", pages.api_check, methods=["POST"])
     app.add_url_rule("/api/code", "api_code", pages.api_code, methods=["POST"])
-    app.add_url_rule("/api/status", "api_status", pages.api_status, methods=["POST"])
+    app.add_url_rule("/api/report", "api_report", pages.api_report, methods=["POST"])
     app.add_url_rule("/api/keys", "api_keys", pages.api_keys)
-    app.add_url_rule("/lib/<path:name>", "library", _library)
+    app.add_url_rule("/status/<int:bits>/<bucket>", "status", pages.status)
+    app.add_url_rule("/worker.js", "worker", pages.worker)
+    app.add_url_rule("/lib/<path:name>", "library", library)
     app.before_request(_begin)
     app.after_request(_end)
     app.register_error_handler(Exception, _refuse)
+    with app.app_context():
+        pages.installed = Installed(app, {path: pages.page(lang) for path, lang in (("/", "ja"), ("/en", "en"))})
     return app
 
 
 def build(config: VerifyConfig, clock: Clock = utc_now) -> Flask:
-    """Return the application with its real parts. Errors: ConfigError, KeysError; ValueError for doubled key ids."""
-    keys = PublishedKeys(read_trust(Path(config.trust_file)).seal_keys)
+    """Return the application with its real parts. Errors: ConfigError, KeysError; ValueError as `create_app`."""
     check_key = load_check_key(Path(config.check_key_file))
-    return create_app(keys, lambda: StatusBook(open_read_only(config.database_url), check_key), clock=clock)
+    app = create_app(
+        read_trust(Path(config.trust_file)),
+        load_status_key(Path(config.status_key_file)),
+        lambda: StatusBook(open_read_only(config.database_url), check_key),
+        AlarmBook(Path(config.alarms_file), clock),
+        clock=clock,
+    )
+    if config.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies)  # type: ignore[method-assign]  # Flask's own way
+    return app
 
 
 class _Pages:
-    def __init__(self, checker: Checker) -> None:
+    installed: Installed
+
+    def __init__(self, checker: Checker, clock_s: Callable[[], float]) -> None:
         self._checker = checker
+        self._typing = Limiter(TYPED_A_MINUTE, clock_s)
+        self._reporting = Limiter(REPORTED_A_MINUTE, clock_s)
 
     def page(self, lang: str) -> str:
+        """The page; it is the same for everybody, so that it can be kept for when there is no connection."""
         return render_template("page.html", **_context(lang), check=None)
 
     def result(self) -> str:
@@ -170,6 +215,7 @@ class _Pages:
         if "seal" in form:
             check = self._checker.seal(form["seal"])
         else:
+            _limited(self._typing)
             check = self._checker.code(form.get("issue_number", "")[:64], form.get("check_code", "")[:64])
         g.line.update(outcome=check.outcome.value)
         template = "answer.html" if "alone" in form else "page.html"
@@ -180,20 +226,39 @@ class _Pages:
         return _told(self._checker.seal(_asked(SealAsked).seal))
 
     def api_code(self) -> Response:
+        _limited(self._typing)
         asked = _asked(CodeAsked)
         return _told(self._checker.code(asked.issue_number, asked.check_code))
 
-    def api_status(self) -> Response:
-        asked = _asked(StatusAsked)
-        told = StatusTold(self._checker.book.status(asked.status_id, asked.statement_sha256))
-        g.line.update(outcome=told.status.value)
-        return _json(told)
+    def api_report(self) -> Response:
+        """For a browser that found a valid seal in no list: the seal is judged here again before anybody is alarmed."""
+        _limited(self._reporting)
+        check = self._checker.seal(_asked(SealAsked).seal)
+        g.line.update(outcome=check.outcome.value)
+        return _json({"reported": check.reported})
 
     def api_keys(self) -> Response:
-        return _json(self._checker.keys.all)
+        return _json(self._checker.published)
+
+    def status(self, bits: int, bucket: str) -> Response:
+        """The signed list of one bucket; one address for each."""
+        if bits != self._checker.published.status_bits or _BUCKET.fullmatch(bucket) is None:
+            abort(404)
+        number = int(bucket, 16)
+        if number >> bits or status_list.path_of(bits, number) != request.path:
+            abort(404)
+        made, fresh_s = self._checker.list_of(number)
+        answer = Response(made, content_type="application/cwt")
+        answer.set_etag(hashlib.sha256(made).hexdigest()[:32])
+        answer.headers["Cache-Control"] = f"public, max-age={fresh_s}"
+        answer.make_conditional(request)
+        return answer
+
+    def worker(self) -> Response:
+        return Response(self.installed.script, content_type="text/javascript; charset=utf-8")
 
 
-def _context(lang: str) -> dict[str, Any]:
+def _context(lang: str, *, too_many: bool = False) -> dict[str, Any]:
     number = LANGUAGES.index(lang)
     return {
         "lang": lang,
@@ -204,17 +269,14 @@ def _context(lang: str) -> dict[str, Any]:
         "kinds": words.KINDS,
         "age": words.age,
         "day": words.day,
-        "read_in_browser": (Outcome.NO_CODE, Outcome.SEVERAL_CODES, Outcome.NOT_A_PICTURE, Outcome.TEXT_DIFFERS),
+        "browser_words": words.for_browser(number),
+        "too_many": too_many,
     }
 
 
-def _library(name: str) -> Response:
-    if name not in _LIBRARIES:
-        abort(404)
-    answer = send_from_directory(_MODULES, _LIBRARIES[name], max_age=3600)
-    if name.endswith(".mjs"):
-        answer.content_type = "text/javascript"  # Python 3.11 does not know the ending everywhere
-    return answer
+def _limited(limiter: Limiter) -> None:
+    if not limiter.allows(request.remote_addr):
+        abort(429)
 
 
 def _asked(struct: type[_Asked]) -> _Asked:
@@ -262,9 +324,16 @@ def _end(response: Response) -> Response:
 def _refuse(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         status = error.code or 500
-        code = {404: "NOT_FOUND", 405: "NOT_FOUND", 413: "TOO_LONG"}.get(status, "BAD_REQUEST")
+        code = {404: "NOT_FOUND", 405: "NOT_FOUND", 413: "TOO_LONG", 429: "TOO_MANY"}.get(status, "BAD_REQUEST")
     else:
         structlog.get_logger().error("failure", **where(error))
         status, code = (503, "BUSY") if isinstance(error, OperationalError) else (500, "INTERNAL")
     g.line.update(code=code)
-    return Response(msgspec.json.encode({"code": code}), status=status, content_type="application/json")
+    answer = Response(msgspec.json.encode({"code": code}), status=status, content_type="application/json")
+    if status == 429:
+        answer.headers["Retry-After"] = str(int(WINDOW_S))
+        if request.form.get("lang") in LANGUAGES and "alone" not in request.form:  # a form without a script
+            lang = request.form["lang"]
+            answer.data = render_template("page.html", **_context(lang, too_many=True), check=None)
+            answer.content_type = "text/html; charset=utf-8"
+    return answer

@@ -8,7 +8,7 @@ key's seal is as well signed as any.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 import msgspec
@@ -87,11 +87,16 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole answer. proven is None unless the seal is valid and was issued: what a forger says is not repeated."""
+    """The whole answer. proven is None unless the seal is valid and was issued: what a forger says is not repeated.
+
+    status_at_utc: of when the status is; reported: whether the operator's alarm was written down.
+    """
 
     outcome: Outcome
     seal: Finding | None = None
     status: Status | None = None
+    status_at_utc: datetime | None = None
+    reported: bool = False
     proven: Proven | None = None
 
 
@@ -135,12 +140,12 @@ class PublishedKeys:
         return Reading(finding=Finding.VALID, content=content, statement_sha256=seal.statement_digest(text), key=key)
 
 
-def judge(reading: Reading, status: Status, today_jst: date) -> Check:
+def judge(reading: Reading, status: Status, today_jst: date, status_at_utc: datetime | None = None) -> Check:
     """Return the whole answer on a code. Shape: status as the ledger gave it; it counts for a valid seal only."""
     if reading.content is None or reading.key is None:
         return Check(outcome=Outcome(reading.finding.value), seal=reading.finding)
     if status is Status.NOT_ISSUED:
-        return Check(outcome=Outcome.NOT_ISSUED, seal=reading.finding, status=status)
+        return Check(outcome=Outcome.NOT_ISSUED, seal=reading.finding, status=status, status_at_utc=status_at_utc)
     content = reading.content
     proven = Proven(
         municipality_code=content.municipality_code,
@@ -151,7 +156,13 @@ def judge(reading: Reading, status: Status, today_jst: date) -> Check:
         age_days=max(0, (today_jst - content.issued_on_jst).days),
         fields={name: tuple(value.split("\n")) for name, value in content.fields.items()},
     )
-    return Check(outcome=_OF_AN_ISSUED_PAPER[status], seal=reading.finding, status=status, proven=proven)
+    return Check(
+        outcome=_OF_AN_ISSUED_PAPER[status],
+        seal=reading.finding,
+        status=status,
+        status_at_utc=status_at_utc,
+        proven=proven,
+    )
 
 
 def missing_on_page(proven: Proven, page_text: str) -> tuple[str, ...]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import http.client
-import json
 import urllib.error
 import urllib.request
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from issuance_server.config import ConfigError
-from issuance_server.rules import JST
-from issuance_server.verify import words
+from issuance_server.rules import JST, Clock, utc_now
+from issuance_server.verify import status_list, words
 from issuance_server.verify.check import Check, Outcome, PublishedKeys, Reading, Status, judge, missing_on_page
 from issuance_server.verify.config import read_trust
 from issuance_server.verify.paper import NotAPaper, read_file
+from issuance_server.verify.status_list import MAX_LIST_BYTES, ListRefused
+from protocol.trust import Trust
 
 STATUS_TIMEOUT_S: Final = 10.0
 
@@ -78,6 +78,11 @@ class Verified:
         lines: list[str] = []
         for lang in (words.JA, words.EN):
             lines += [said.title[lang], f"  {said.meaning[lang]}", f"  {said.advice[lang]}", ""]
+        if self.check.outcome is Outcome.NOT_ISSUED:
+            lines += [f"{words.PAGE['not_reported_here'][lang]}\n" for lang in (words.JA, words.EN)]
+        if self.check.status_at_utc is not None:
+            at = f"{self.check.status_at_utc.astimezone(JST):%Y-%m-%d %H:%M}"
+            lines += [words.PAGE["status_as_of"][lang].format(at=at) for lang in (words.JA, words.EN)] + [""]
         if self.unanswered:
             lines += [f"状態を問い合わせられませんでした / The status could not be asked: {self.unanswered}", ""]
         proven = self.check.proven
@@ -99,10 +104,11 @@ class Verified:
         return "\n".join(lines).rstrip()
 
 
-def verify_file(file: Path, keys_file: Path, server: str | None) -> Verified:
+def verify_file(file: Path, keys_file: Path, server: str | None, clock: Clock = utc_now) -> Verified:
     """Check one file. Errors: CannotCheck, where file or keys cannot be read."""
     try:
-        keys = PublishedKeys(read_trust(keys_file).seal_keys)
+        trust = read_trust(keys_file)
+        keys = PublishedKeys(trust.seal_keys)
         data = file.read_bytes()
     except (ConfigError, ValueError) as error:
         raise CannotCheck(str(error)) from None
@@ -115,10 +121,10 @@ def verify_file(file: Path, keys_file: Path, server: str | None) -> Verified:
     if len(paper.codes) != 1:
         return Verified(Check(outcome=Outcome.SEVERAL_CODES if paper.codes else Outcome.NO_CODE))
     reading = keys.read(paper.codes[0])
-    status, unanswered = Status.NOT_ASKED, ""
+    status, status_at_utc, unanswered = Status.NOT_ASKED, None, ""
     if server is not None and reading.content is not None:
-        status, unanswered = _ask(server, reading)
-    check = judge(reading, status, datetime.now(UTC).astimezone(JST).date())
+        status, status_at_utc, unanswered = _ask(server, reading, trust, clock)
+    check = judge(reading, status, clock().astimezone(JST).date(), status_at_utc)
     if check.proven is None or paper.page_text is None:
         return Verified(check, unanswered=unanswered)
     differing = missing_on_page(check.proven, paper.page_text)
@@ -127,25 +133,22 @@ def verify_file(file: Path, keys_file: Path, server: str | None) -> Verified:
     return Verified(check, differing, unanswered)
 
 
-def _ask(server: str, reading: Reading) -> tuple[Status, str]:
-    """Ask the status by random id and digest: the server learns nothing that stands on the paper."""
-    assert reading.content is not None
+def _ask(server: str, reading: Reading, trust: Trust, clock: Clock) -> tuple[Status, datetime | None, str]:
+    """Look the status up in the list of the paper's bucket: the server does not learn which paper it was."""
     if not server.startswith(("http://", "https://")):
-        return Status.NOT_ASKED, "the server's address must begin with https:// or http://"
-    body: dict[str, Any] = {
-        "status_id": b64encode(reading.content.status_id).decode("ascii"),
-        "statement_sha256": b64encode(reading.statement_sha256).decode("ascii"),
-    }
-    request = urllib.request.Request(  # noqa: S310 - http or https, checked above
-        server.rstrip("/") + "/api/status", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+        return Status.NOT_ASKED, None, "the server's address must begin with https:// or http://"
+    bits = trust.status_bits
+    bucket = status_list.bucket_of(reading.statement_sha256, bits)
+    address = server.rstrip("/") + status_list.path_of(bits, bucket)
     try:
-        with urllib.request.urlopen(request, timeout=STATUS_TIMEOUT_S) as answer:  # noqa: S310 - as above
-            return Status(json.loads(answer.read(1024))["status"]), ""
+        with urllib.request.urlopen(address, timeout=STATUS_TIMEOUT_S) as answer:  # noqa: S310 - http or https, see above
+            signed = answer.read(MAX_LIST_BYTES)
+        found = status_list.read(signed, trust.status_keys, bits=bits, bucket=bucket, now_utc=clock())
     except urllib.error.HTTPError as error:
         error.close()
-        return Status.NOT_ASKED, f"it answered {error.code}"
+        return Status.NOT_ASKED, None, f"it answered {error.code}"
     except (OSError, http.client.HTTPException) as error:
-        return Status.NOT_ASKED, f"it did not answer ({type(error).__name__})"
-    except (ValueError, LookupError, TypeError):
-        return Status.NOT_ASKED, "its answer is not a status"
+        return Status.NOT_ASKED, None, f"it did not answer ({type(error).__name__})"
+    except ListRefused as error:
+        return Status.NOT_ASKED, None, f"its answer is refused: {error}"
+    return found.status(reading.statement_sha256), found.issued_at_utc, ""

@@ -16,15 +16,19 @@ ENVIRONMENT_VARIABLE: Final = "MADOGUCHI_VERIFY_CONFIG"
 
 
 class VerifyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of one check server. It holds no key that signs or opens anything.
+    """The settings of one check server. It holds one key that signs, that of status lists, and none that opens.
 
-    Shape:  trust_file holds the published keys, check_key_file the key of the look-up by check code alone. Relative
-            paths are relative to the file.
+    Shape:  trust_file holds the published keys, check_key_file the key of the look-up by check code alone. Its alarms
+            are the one thing that it writes. Relative paths are relative to the file. proxies: how many proxies in
+            front of it say whom they speak for; whose limits would otherwise all be the proxy's.
     """
 
     database_url: Annotated[str, msgspec.Meta(min_length=1)]
     trust_file: Annotated[str, msgspec.Meta(min_length=1)]
     check_key_file: Annotated[str, msgspec.Meta(min_length=1)]
+    status_key_file: Annotated[str, msgspec.Meta(min_length=1)]
+    alarms_file: Annotated[str, msgspec.Meta(min_length=1)]
+    proxies: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
 
 
 def load(path: Path) -> VerifyConfig:
@@ -39,6 +43,8 @@ def load(path: Path) -> VerifyConfig:
         config,
         trust_file=str(path.parent / config.trust_file),
         check_key_file=str(path.parent / config.check_key_file),
+        status_key_file=str(path.parent / config.status_key_file),
+        alarms_file=str(path.parent / config.alarms_file),
     )
 
 

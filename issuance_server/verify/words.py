@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from issuance_server.verify.check import Outcome
+from printing.paper.records import CertificateKind
 
 JA, EN = 0, 1
 
@@ -102,9 +104,9 @@ WORDS: Mapping[Outcome, Words] = {
         Tone.BAD,
         ("この証明書は発行されていません", "This certificate was not issued by us"),
         (
-            "署名の形は正しいものの、この内容の証明書を発行した記録がありません。この結果は、運営者に通知されました。",
+            "署名の形は正しいものの、この内容の証明書を発行した記録がありません。",
             "The signature has the right form, but there is no record that a certificate with this content was ever "
-            "issued. The operator has been alerted.",
+            "issued.",
         ),
         _DO_NOT_ACCEPT,
     ),
@@ -236,9 +238,16 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "fiscal_year": ("年度", "Fiscal year"),
 }
 
-KINDS: Mapping[str, tuple[str, str]] = {
-    "residence": ("住民票の写し", "Residence certificate"),
-    "taxation": ("課税(非課税)証明書", "Taxation or non-taxation certificate"),
+KINDS: Mapping[CertificateKind, tuple[str, str]] = {
+    CertificateKind.RESIDENCE: ("住民票の写し", "Residence certificate"),
+    CertificateKind.RESIDENCE_ITEMS: ("住民票記載事項証明書", "Certificate of residence items"),
+    CertificateKind.SEAL_REGISTRATION: ("印鑑登録証明書", "Seal registration certificate"),
+    CertificateKind.INCOME: ("所得証明書", "Income certificate"),
+    CertificateKind.TAXATION: ("課税(非課税)証明書", "Taxation or non-taxation certificate"),
+    CertificateKind.TAX_PAYMENT: ("納税証明書", "Tax payment certificate"),
+    CertificateKind.FAMILY_REGISTER: ("戸籍全部事項証明書", "Family register certificate (full)"),
+    CertificateKind.FAMILY_REGISTER_INDIVIDUAL: ("戸籍個人事項証明書", "Family register certificate (individual)"),
+    CertificateKind.SUPPLEMENTARY_REGISTER: ("戸籍の附票の写し", "Copy of the supplementary family register"),
 }
 
 PAGE: Mapping[str, tuple[str, str]] = {
@@ -286,6 +295,60 @@ PAGE: Mapping[str, tuple[str, str]] = {
     ),
     "differs": ("紙面に見当たらない項目", "Not found on the page"),
     "checked_at": ("確認した日時 (日本時間)", "Checked at (Japan time)"),
+    "too_many": (
+        "短い時間に何度も確認されました。1分ほど待ってから、もう一度お試しください。",
+        "There were many checks in a short time. Wait a minute, then try again.",
+    ),
+    "status_as_of": (
+        "有効かどうかは {at} (日本時間) 時点の情報です。無効になってから最長5分間は、反映されないことがあります。",
+        "The status is that of {at} (Japan time). A certificate that is made void may show so up to 5 minutes later.",
+    ),
+    "status_offline": (
+        "状態を問い合わせられませんでした。無効にされた証明書でも、この結果になります。",
+        "The status could not be asked. A certificate that has been made void would get this answer, too.",
+    ),
+    "status_refused": (
+        "受け取った状態の情報が古いか、確かめられません。この端末の時計が正しいか、お確かめください。",
+        "The status that was received is out of date or cannot be trusted. Look whether this device's clock is right.",
+    ),
+    "keys_as_of": (
+        "発行元の公開鍵は {at} (日本時間) に受け取ったものです。それより後に取り消された鍵は分かりません。",
+        "The issuers' public keys are those of {at} (Japan time). A key that was revoked since is not known here.",
+    ),
+    "report_lead": (
+        "この確認では、コードの内容を送っていません。運営者に知らせると、コードの内容が送られ、調査に役立ちます。",
+        "Nothing of this code has been sent. If you tell the operator, the code is sent, and they can look into it.",
+    ),
+    "report": ("運営者に知らせる", "Tell the operator"),
+    "reported": (
+        "運営者に通知しました。ご協力ありがとうございます。",
+        "The operator has been told. Thank you.",
+    ),
+    "not_reported": (
+        "運営者に通知できませんでした。発行した市区町村にお知らせください。",
+        "The operator could not be told. Please tell the municipality that is named on the paper.",
+    ),
+    "not_reported_here": (
+        "運営者には通知されていません。発行した市区町村にお知らせください。",
+        "Nobody has been told of this. Please tell the municipality that is named on the paper.",
+    ),
+    "checked_here": (
+        "二次元コードの確認は、この端末の中で行います。問い合わせるのは多くの証明書をまとめた一覧で、どの証明書を確認したかは伝わりません。",
+        "Square codes are checked on this device. It asks for a list of many certificates, which does not tell which "
+        "one you have before you.",
+    ),
+    "checked_there": (
+        "このブラウザーでは、二次元コードの内容をこのサイトに送って確認します。",
+        "With this browser, what stands in the square code is sent to this site to be checked.",
+    ),
+    "typed_is_sent": (
+        "入力した番号とコードは、このサイトに送って照合します。",
+        "What you type is sent to this site to be looked up.",
+    ),
+    "kept": (
+        "このページは端末に保存され、つながらないときも使えます。",
+        "This page is kept on the device and works without a connection.",
+    ),
     "stored_nothing": (
         "ここで確認した内容は保存されません。",
         "Nothing of what is checked here is kept.",
@@ -293,11 +356,27 @@ PAGE: Mapping[str, tuple[str, str]] = {
 }
 
 
+_AGE_TODAY: Final = ("本日発行", "issued today")
+_AGE_ONE: Final = ("発行から{days}日", "issued {days} day ago")
+_AGE_MANY: Final = ("発行から{days}日", "issued {days} days ago")
+
+
 def age(days: int, lang: int) -> str:
     """Return how old a certificate is, in words."""
-    if lang == EN:
-        return "issued today" if days == 0 else f"issued {days} day{'' if days == 1 else 's'} ago"
-    return "本日発行" if days == 0 else f"発行から{days}日"
+    words = {0: _AGE_TODAY, 1: _AGE_ONE}.get(days, _AGE_MANY)
+    return words[lang].format(days=days)
+
+
+def for_browser(lang: int) -> dict[str, object]:
+    """Return the words that the page's script fills in."""
+    return {
+        **{key: pair[lang] for key, pair in PAGE.items()},
+        "age_today": _AGE_TODAY[lang],
+        "age_one": _AGE_ONE[lang],
+        "age_many": _AGE_MANY[lang],
+        "labels": {name: pair[lang] for name, pair in LABELS.items()},
+        "kinds": {kind.value: pair[lang] for kind, pair in KINDS.items()},
+    }
 
 
 def day(on_jst: date, lang: int) -> str:

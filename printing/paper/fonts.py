@@ -22,6 +22,7 @@ import uharfbuzz as hb
 
 from printing.paper.errors import FontMissing, UndrawableText
 from printing.paper.pdf import EmbeddedFont, embedded_font
+from printing.paper.variation import normalised
 
 FONT_FOLDER = Path("/usr/share/fonts/truetype")
 _INSTALL = "install the Debian package "
@@ -193,7 +194,7 @@ class FaceList:
     def _find(self, unit: str) -> Hit | None:
         """Return what draws a unit, or None if no face can."""
         for face in self.faces:
-            glyph = face.glyph(unit)
+            glyph = face.glyph(normalised(unit))
             if glyph is not None:
                 return Hit(face, glyph, face.advance_em(glyph))
         return None

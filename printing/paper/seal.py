@@ -10,6 +10,7 @@ Source: RFC 9052, RFC 8392, RFC 9285; the layout of the private claim is ours.
 from __future__ import annotations
 
 import hashlib
+import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ class SealForged(SealError):
 class SealContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one seal states. fields: only what `proven_fields` allows; a receiver compares these with the paper."""
 
-    municipality_code: Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$")]
+    municipality_code: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")]
     kind: CertificateKind
     issue_number: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
     issued_on_jst: date
@@ -269,7 +270,7 @@ def _unpack(text: str) -> bytes:
     if not text.startswith(SEAL_PREFIX) or len(text) > MAX_SEAL_CHARS:
         raise SealUnreadable("not a seal's text")
     try:
-        packed = base45.b45decode(text.removeprefix(SEAL_PREFIX))
+        packed = base45.b45decode(text.removeprefix(SEAL_PREFIX).encode("ascii"))  # of a str it would drop line feeds
         inflate = zlib.decompressobj()
         signed: bytes = inflate.decompress(packed, MAX_PAYLOAD_BYTES)
     except (ValueError, zlib.error) as error:
@@ -285,9 +286,9 @@ def _key_id(signed: bytes) -> str:
     Nothing is proven yet: this may be anybody's, and CBOR has tags for numbers and moments beyond all bounds.
     """
     try:
-        message = cbor2.loads(signed)
+        message = _item(signed)
         protected, unprotected, payload, signature = message.value
-        header: Any = cbor2.loads(protected)
+        header: Any = _item(protected)
         tag, algorithm, key_id = message.tag, header[_ALG], header[_KID].decode("ascii")
     except (cbor2.CBORDecodeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise SealUnreadable("not a COSE_Sign1 message") from error
@@ -298,9 +299,18 @@ def _key_id(signed: bytes) -> str:
     return str(key_id)
 
 
+def _item(data: bytes) -> Any:
+    """Return the one CBOR item that data is; the library alone would pass over what follows it."""
+    stream = io.BytesIO(data)
+    item = cbor2.load(stream)
+    if stream.read(1):
+        raise ValueError("something follows the item")
+    return item
+
+
 def _content(payload: bytes) -> SealContent:
     try:
-        claims = cbor2.loads(payload)
+        claims = _item(payload)
         kind, issue_number, binding, salt, digest, fields = claims[_PAPER]
         issued_on_jst = (datetime.fromtimestamp(claims[_IAT], UTC) + _JST).date()
         plain = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from werkzeug.datastructures import MultiDict
 
@@ -10,6 +11,7 @@ from protocol.messages import Offer, Scope
 from terminal.visit import Choice, Visit
 
 COPIES_MAX = 5
+ITEMS_INLINE_MAX = 4  # more of them have a page of their own, as have the people
 
 
 class BadTouch(ValueError):
@@ -21,9 +23,20 @@ class BadTouch(ValueError):
         self.rule = rule
 
 
+class Page(StrEnum):
+    """On which page of one offer's options the resident is; one question a page where the answers are many."""
+
+    OPTIONS = "options"
+    PEOPLE = "people"
+    ITEMS = "items"
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A choice in the making. Shape: offer is the index into the visit's offers."""
+    """A choice in the making.
+
+    Shape: offer is the index into the visit's offers; least_items: so many of its items must be chosen.
+    """
 
     offer: int
     scope: Scope
@@ -31,18 +44,39 @@ class Draft:
     items: tuple[str, ...]
     fiscal_year: int | None
     copies: int
+    page: Page = Page.OPTIONS
+    least_items: int = 0
 
     def missing(self) -> str | None:
         """Return the key of the words for what is still missing, or None."""
-        return "choose_member" if self.scope is Scope.MEMBERS and not self.members else None
+        if self.scope is Scope.MEMBERS and not self.members:
+            return "choose_member"
+        return "choose_item" if len(self.items) < self.least_items else None
 
 
 def usual(offers: tuple[Offer, ...], index: int) -> Draft:
     """Return the usual choice of one offer: the requester alone, items as the municipality presets them, one copy."""
     offer = offers[index]
-    scope = Scope.SELF if Scope.SELF in offer.scopes or not offer.scopes else offer.scopes[0]
+    scope = Scope.SELF if Scope.SELF in _scopes(offer) else offer.scopes[0]
     items = tuple(item.item for item in offer.items if item.default)
-    return Draft(index, scope, (), items, max(offer.fiscal_years, default=None), 1)
+    year = max(offer.fiscal_years, default=None)
+    return Draft(index, scope, (), items, year, 1, least_items=offer.least_items)
+
+
+def municipalities(offers: tuple[Offer, ...]) -> tuple[str, ...]:
+    """Return the codes of the municipalities that offer anything, each once, in the server's order."""
+    return tuple(dict.fromkeys(offer.municipality_code for offer in offers))
+
+
+def read_municipality(form: MultiDict[str, str], visit: Visit) -> str:
+    """Return the code of the municipality whose documents are asked for.
+
+    Errors: BadTouch.
+    """
+    code = form.get("municipality", "")
+    if code not in municipalities(visit.offers):
+        raise BadTouch("municipality", "must be one of the offers'")
+    return code
 
 
 def read_offer(form: MultiDict[str, str], visit: Visit) -> int:
@@ -50,10 +84,7 @@ def read_offer(form: MultiDict[str, str], visit: Visit) -> int:
 
     Errors: BadTouch.
     """
-    index = _number(form, "offer", 0, len(visit.offers) - 1)
-    if visit.offers[index].refusal is not None:
-        raise BadTouch("offer", "cannot be had now")
-    return index
+    return _number(form, "offer", 0, len(visit.offers) - 1)
 
 
 def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
@@ -63,10 +94,12 @@ def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
     """
     index = read_offer(form, visit)
     offer = visit.offers[index]
+    if offer.refusal is not None:
+        raise BadTouch("offer", "cannot be had now")
     if "scope" not in form:
         return usual(visit.offers, index)
     scope = form["scope"]
-    if scope not in {Scope.SELF, *offer.scopes}:
+    if scope not in _scopes(offer):
         raise BadTouch("scope", "must be one of the offer's")
     members = _of(form, "members", {member.ref for member in offer.members})
     items = _of(form, "items", {item.item for item in offer.items})
@@ -76,7 +109,9 @@ def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
         if fiscal_year not in offer.fiscal_years:
             raise BadTouch("fiscal_year", "must be one of the offer's")
     chosen = members if scope == Scope.MEMBERS else ()
-    return Draft(index, Scope(scope), chosen, items, fiscal_year, _number(form, "copies", 1, COPIES_MAX))
+    copies = _number(form, "copies", 1, COPIES_MAX)
+    draft = Draft(index, Scope(scope), chosen, items, fiscal_year, copies, least_items=offer.least_items)
+    return replace(draft, page=_page(form, draft, offer))
 
 
 def choice(draft: Draft, visit: Visit) -> Choice:
@@ -91,6 +126,22 @@ def choice(draft: Draft, visit: Visit) -> Choice:
         fiscal_year=draft.fiscal_year,
         copies=draft.copies,
     )
+
+
+def _scopes(offer: Offer) -> tuple[Scope, ...]:
+    return offer.scopes or (Scope.SELF,)
+
+
+def _page(form: MultiDict[str, str], draft: Draft, offer: Offer) -> Page:
+    """Return the page to be shown: the one asked for if it has a question, or the one on which something is missing."""
+    page = form.get("page")
+    if page not in {None, *Page}:
+        raise BadTouch("page", "must be one of " + ", ".join(Page))
+    missing = draft.missing()
+    if missing == "choose_member" or (page == Page.PEOPLE and draft.scope is Scope.MEMBERS):
+        return Page.PEOPLE
+    asks_items = page == Page.ITEMS or (page == Page.OPTIONS and missing == "choose_item")
+    return Page.ITEMS if asks_items and len(offer.items) > ITEMS_INLINE_MAX else Page.OPTIONS
 
 
 def _number(form: MultiDict[str, str], field: str, low: int, high: int) -> int:

@@ -26,6 +26,10 @@ _COUNTER = (
     "お住まいの市区町村の窓口では、お手続きできます。",
     "Your municipality's counter can help you.",
 )
+_ISSUERS_COUNTER = (
+    "証明書を出す市区町村の窓口では、お手続きできます。",
+    "The counter of the municipality that issues it can help you.",
+)
 _START_AGAIN = (
     "もう一度ご利用になるときは、カードを置くところから始めてください。",
     "To try again, please start by placing your card.",
@@ -126,10 +130,10 @@ REFUSALS: dict[str, RefusalWords] = {
     ErrorCode.NOT_OFFERED: RefusalWords(
         title=("この証明書は、コンビニでは取り扱っていません", "This certificate is not offered in stores"),
         what=(
-            "お住まいの市区町村が、この証明書のコンビニ交付を行っていません。",
-            "Your municipality does not offer this certificate in stores.",
+            "市区町村が、この証明書のコンビニ交付を行っていません。",
+            "The municipality does not offer this certificate in stores.",
         ),
-        next=_COUNTER,
+        next=_ISSUERS_COUNTER,
     ),
     ErrorCode.NOT_OFFERED_NOW: RefusalWords(
         title=("ただいま、取扱時間外です", "Not available at this hour"),
@@ -146,8 +150,8 @@ REFUSALS: dict[str, RefusalWords] = {
             "This certificate needs a check at the counter. The machine is not told why.",
         ),
         next=(
-            "本人確認書類をお持ちになり、お住まいの市区町村の窓口へお越しください。",
-            "Please visit your municipality's counter with an identification document.",
+            "本人確認書類をお持ちになり、証明書を出す市区町村の窓口へお越しください。",
+            "Please visit the counter of the municipality that issues it, with an identification document.",
         ),
     ),
     ErrorCode.GLYPH_NOT_PRINTABLE: RefusalWords(
@@ -156,7 +160,7 @@ REFUSALS: dict[str, RefusalWords] = {
             "お名前や住所の文字を、別の字に置きかえて印刷することはしません。",
             "We never print a substitute for a character in a name or an address.",
         ),
-        next=_COUNTER,
+        next=_ISSUERS_COUNTER,
     ),
     ErrorCode.FORM_TOO_SMALL: RefusalWords(
         title=("用紙に書ききれない項目があります", "Something is too long for the form"),
@@ -164,7 +168,7 @@ REFUSALS: dict[str, RefusalWords] = {
             "お名前や住所を途中で切って印刷することはしません。",
             "We never print a name or an address that is cut short.",
         ),
-        next=_COUNTER,
+        next=_ISSUERS_COUNTER,
     ),
     ErrorCode.UNKNOWN_ORDER: _TERMINAL_TROUBLE,
     ErrorCode.ORDER_CONFLICT: _TERMINAL_TROUBLE,
@@ -192,7 +196,7 @@ REFUSALS: dict[str, RefusalWords] = {
             "市区町村の担当者が確認を終えるまで、発行を止めています。",
             "Issuing stays stopped until the municipality's officers have finished their check.",
         ),
-        next=_COUNTER,
+        next=_ISSUERS_COUNTER,
     ),
     ErrorCode.BUSY: RefusalWords(
         title=("ただいま、混み合っています", "The service is busy"),

@@ -6,34 +6,29 @@ Everything in it may be seen by the person who stands there and by nobody else's
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any
 
-from protocol.messages import MemberOffer, Offer, PreparedOrder
+from protocol.messages import Offer, PreparedOrder, Scope
 from terminal.flow import TIMEOUT_S
 from terminal.flow_steps import PIN_LENGTH
 from terminal.screens import choosing
-from terminal.screens.choosing import Draft
-from terminal.screens.refusals import refusal_words
-from terminal.screens.words import (
-    ITEMS,
-    KINDS,
-    LEADS,
-    SCOPES,
-    STEPS,
-    TITLES,
-    Lang,
-    fiscal_year_words,
-    pick,
-    say,
-    sheets_words,
-    yen_words,
+from terminal.screens.choices import (
+    choices,
+    item_name,
+    no_items,
+    nothing_to_choose,
+    offer_view,
+    scope_words,
+    titles,
+    year_words,
 )
+from terminal.screens.documents import INDIVIDUAL_NUMBER, in_order
+from terminal.screens.refusals import refusal_words
+from terminal.screens.words import LEADS, STEPS, TITLES, Lang, pick, say, sheets_words, yen_words
 from terminal.visit import CopyOutcome, Money, State, Visit
 
 WARNING_S = 45  # of a state's time, how long the page asks "do you need more time?"
 REFERENCE_CHARACTERS = 8
-INDIVIDUAL_NUMBER = "individual_number"
 MORE_TIME = "more-time"
 
 #: What a finger may do; the names are those of POST /touch/<action>.
@@ -89,31 +84,47 @@ _EXTENDABLE = frozenset(
 #: A reason for staff; whatever else a device said (addresses, errors) is for the log alone.
 _KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
 _SAID = frozenset({State.REFUSED, State.RETURNING, State.CAPTURING, State.TAKE_PAPER})
+#: From the choice on, the screen says which document it is about.
+_ABOUT_A_DOCUMENT = frozenset(
+    {
+        State.PREPARING,
+        State.COLLECTING,
+        State.RESERVED,
+        State.GRANTING,
+        State.PRINTING,
+        State.ASK_SHEETS,
+        State.CAPTURING,
+        State.TAKE_PAPER,
+    }
+)
 _CAME_OUT = frozenset({CopyOutcome.PRINTED, CopyOutcome.DECLARED})
 
 
-def view(visit: Visit, lang: Lang) -> dict[str, Any]:
+def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str, Any]:
     """Return the screen of this visit in one language.
 
-    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, pin, offers, nothing_to_choose,
-           confirm, money, words on money, printing, paper, refusal, reference, reasons (for staff), timeout_s and
-           warning_s; None where a state has no such thing.
+    Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
+           nothing_to_choose, confirm, money, words on money, printing, paper, refusal, reference, reasons (for staff),
+           timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one whose
+           documents are being looked at, where there are several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
     return {
         "state": str(visit.state),
         "lang": str(lang),
-        "title": _title(visit, lang),
-        "other_title": _title(visit, other),
-        "lead": _lead(visit, lang),
+        "title": _title(visit, lang, municipality),
+        "other_title": _title(visit, other, municipality),
+        "lead": _lead(visit, lang, municipality),
         "steps": [pick(words, lang) for words in STEPS],
         "step": STEP[visit.state],
         "actions": list(_actions(visit)),
         "masked_name": visit.masked_name or None,
+        "document": _document(visit, lang),
         "pin": _pin(visit, lang) if visit.state is State.PIN else None,
-        "offers": [_offer(i, offer, lang) for i, offer in enumerate(visit.offers)],
-        "nothing_to_choose": _nothing_to_choose(visit),
+        "offers": [offer_view(i, offer, lang) for i, offer in enumerate(visit.offers)],
+        "choices": choices(visit, lang, municipality) if visit.state is State.CHOOSING else None,
+        "nothing_to_choose": nothing_to_choose(visit, municipality),
         "confirm": _confirm(visit, lang),
         "money": _money(visit.money, lang) if visit.money else None,
         "money_words": money_words(visit, lang),
@@ -130,36 +141,6 @@ def view(visit: Visit, lang: Lang) -> dict[str, Any]:
 def touches(visit: Visit) -> frozenset[str]:
     """Return the names of POST /touch/<action> that this screen takes."""
     return frozenset({*_actions(visit), *((MORE_TIME,) if visit.state in _EXTENDABLE else ())})
-
-
-def details(visit: Visit, draft: Draft, lang: Lang, *, complain: bool = False) -> dict[str, Any]:
-    """Return the page on which one offer's options are chosen: what stands chosen, and what it costs.
-
-    complain: say what is missing, where the resident wanted to go on without it.
-    """
-    offer = visit.offers[draft.offer]
-    missing = draft.missing()
-    scopes = offer.scopes if len(offer.members) > 1 else ()
-    return {
-        "offer": _offer(draft.offer, offer, lang),
-        "scope": str(draft.scope),
-        "scopes": [_option(str(s), pick(SCOPES[s], lang), chosen=s is draft.scope) for s in scopes],
-        "members": [_member(member, draft, lang) for member in offer.members] if draft.scope == "members" else [],
-        "item_options": [
-            _option(item.item, _item(item.item, lang), chosen=item.item in draft.items) for item in offer.items
-        ],
-        "individual_number": INDIVIDUAL_NUMBER in draft.items,
-        "fiscal_years": [
-            _option(str(year), fiscal_year_words(year, lang), chosen=year == draft.fiscal_year)
-            for year in sorted(offer.fiscal_years, reverse=True)
-        ],
-        "copies": [
-            _option(str(n), say("copies", lang, count=n), chosen=n == draft.copies)
-            for n in range(1, choosing.COPIES_MAX + 1)
-        ],
-        "total": yen_words(offer.fee_yen * draft.copies, lang),
-        "missing": say(missing, lang) if missing and complain else None,
-    }
 
 
 def money_words(visit: Visit, lang: Lang) -> str | None:
@@ -206,26 +187,30 @@ def _asks_last_try(visit: Visit) -> bool:
     return visit.state is State.PIN and visit.tries_left == 1 and not visit.last_try_confirmed
 
 
-def _title(visit: Visit, lang: Lang) -> str:
+def _title(visit: Visit, lang: Lang, municipality: str | None) -> str:
     if visit.state is State.REFUSED and visit.refusal is not None:
         return pick(refusal_words(visit.refusal.code).title, lang)
     if visit.state is State.ASK_SHEETS:
         sheets = visit.orders[visit.current].sheets
         return say("all_there_title", lang, count=sheets) if sheets > 1 else say("one_there_title", lang)
-    if _nothing_to_choose(visit):
+    if nothing_to_choose(visit, municipality):
         return say("nothing_to_choose", lang)
+    if _asks_municipality(visit, municipality):
+        return say("which_municipality", lang)
     if _asks_last_try(visit):
         return say("last_try_wrong_title" if visit.pin_wrong else "last_try_title", lang)
     return pick(TITLES[visit.state], lang)
 
 
-def _nothing_to_choose(visit: Visit) -> bool:
-    return visit.state is State.CHOOSING and all(offer.refusal is not None for offer in visit.offers)
+def _asks_municipality(visit: Visit, municipality: str | None) -> bool:
+    return visit.state is State.CHOOSING and municipality is None and len(choosing.municipalities(visit.offers)) > 1
 
 
-def _lead(visit: Visit, lang: Lang) -> str:
-    if _nothing_to_choose(visit):
+def _lead(visit: Visit, lang: Lang, municipality: str | None) -> str:
+    if nothing_to_choose(visit, municipality):
         return say("money_none", lang)
+    if _asks_municipality(visit, municipality):
+        return say("which_municipality_lead", lang)
     money = visit.money
     if visit.state is State.TAKE_PAPER and not (money and money.change_yen + money.returned_yen):
         return say("no_change", lang)
@@ -251,56 +236,19 @@ def _pin(visit: Visit, lang: Lang) -> dict[str, Any]:
     }
 
 
-def _offer(index: int, offer: Offer, lang: Lang) -> dict[str, Any]:
-    refusal = None
-    if offer.refusal is not None:
-        words = refusal_words(offer.refusal)
-        again = offer.available_again
-        refusal = {
-            "code": offer.refusal,
-            "title": pick(words.title, lang),
-            "next": pick(words.next, lang),
-            "again": say("available_again", lang, when=_when(again, lang)) if again else None,
-        }
-    draft = choosing.usual((offer,), 0)
-    return {
-        "index": index,
-        "kind": offer.kind,
-        "municipality_code": offer.municipality_code,
-        "municipality_name": offer.municipality_name,
-        "title": offer.title if lang is Lang.JA or offer.kind not in KINDS else pick(KINDS[offer.kind], lang),
-        "printed_title": offer.title if lang is not Lang.JA and offer.kind in KINDS else None,
-        "fee_yen": offer.fee_yen,
-        "fee": yen_words(offer.fee_yen, lang),
-        "usual": fiscal_year_words(draft.fiscal_year, lang) if draft.fiscal_year else _usual_scope(draft, lang),
-        "has_options": len(offer.members) > 1 or bool(offer.items) or len(offer.fiscal_years) > 1,
-        "refusal": refusal,
-    }
+def _document(visit: Visit, lang: Lang) -> dict[str, Any] | None:
+    """Return which document the screen is about: what was prepared, and before that what was chosen."""
+    if visit.state not in _ABOUT_A_DOCUMENT:
+        return None
+    about = next((order.prepared for order in visit.orders if order.prepared), None) or _chosen_offer(visit)
+    return None if about is None else {"municipality": about.municipality_name, **titles(about, lang)}
 
 
-def _usual_scope(draft: Draft, lang: Lang) -> str:
-    items = [_item(item, lang) for item in draft.items]
-    return say("default_residence", lang) if not items else " / ".join([pick(SCOPES[draft.scope], lang), *items])
-
-
-def _when(again: str, lang: Lang) -> str:
-    when = datetime.fromisoformat(again)
-    if lang is Lang.JA:
-        return f"{when.month}月{when.day}日 {when.hour}時{when.minute:02}分"
-    return f"{when.day} {when:%B, %H:%M}"
-
-
-def _member(member: MemberOffer, draft: Draft, lang: Lang) -> dict[str, Any]:
-    words = member.masked_name + (f" ({say('requester', lang)})" if member.is_requester else "")
-    return _option(member.ref, words, chosen=member.ref in draft.members)
-
-
-def _option(value: str, words: str, *, chosen: bool) -> dict[str, Any]:
-    return {"value": value, "words": words, "chosen": chosen}
-
-
-def _item(item: str, lang: Lang) -> str:
-    return pick(ITEMS[item], lang) if item in ITEMS else item
+def _chosen_offer(visit: Visit) -> Offer | None:
+    if visit.choice is None:
+        return None
+    wanted = (visit.choice.municipality_code, visit.choice.kind)
+    return next((offer for offer in visit.offers if (offer.municipality_code, offer.kind) == wanted), None)
 
 
 def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
@@ -309,26 +257,34 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         return None
     first = prepared[0]
     total_yen = sum(order.fee_yen for order in prepared)
-    offer = next((o for o in visit.offers if (o.municipality_code, o.kind) == _key(first)), None)
-    offered = {item.item for item in offer.items} if offer else set()
+    offer = _chosen_offer(visit)
+    offered = {item.item for item in offer.items} if offer else set(first.items)
+    items = [item for item in in_order(first.kind, first.items) if item != INDIVIDUAL_NUMBER]
+    sheets = sum(order.sheets for order in visit.orders)
     return {
+        "masked_name": first.masked_requester or visit.masked_name,
         "municipality": first.municipality_name,
-        "title": first.title if lang is Lang.JA or first.kind not in KINDS else pick(KINDS[first.kind], lang),
-        "printed_title": first.title if lang is not Lang.JA and first.kind in KINDS else None,
+        **titles(first, lang),
         "people": list(first.masked_names),
-        "items_shown": [_item(item, lang) for item in first.items if item != INDIVIDUAL_NUMBER],
+        "everybody": _everybody(visit, first, lang),
+        "items_offered": bool(offered - {INDIVIDUAL_NUMBER}),
+        "items_shown": [item_name(first.kind, item, lang) for item in items],
+        "no_items": no_items(first.kind, lang),
         "number_offered": INDIVIDUAL_NUMBER in offered,
         "number_shown": INDIVIDUAL_NUMBER in first.items,
-        "fiscal_year": fiscal_year_words(first.fiscal_year, lang) if first.fiscal_year else None,
+        "fiscal_year": year_words(first.kind, first.fiscal_year, lang) if first.fiscal_year else None,
         "copies": say("for_one_copy" if len(prepared) == 1 else "for_copies", lang, count=len(prepared)),
+        "sheets": sheets_words(sheets, lang),
         "total_yen": total_yen,
         "total": yen_words(total_yen, lang),
         "pay": say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang),
     }
 
 
-def _key(prepared: PreparedOrder) -> tuple[str, str]:
-    return prepared.municipality_code, prepared.kind
+def _everybody(visit: Visit, prepared: PreparedOrder, lang: Lang) -> str | None:
+    if visit.choice is None or visit.choice.scope is not Scope.HOUSEHOLD:
+        return None
+    return scope_words(prepared.kind, Scope.HOUSEHOLD, lang)
 
 
 def _money(money: Money, lang: Lang) -> dict[str, Any]:

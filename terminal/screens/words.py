@@ -1,7 +1,7 @@
 """The words of the screens, by key and language: Japanese and English.
 
-Headlines by state, names of documents, items and scopes, and everything else by key; refusals.py has the words for a
-visit that ends without paper.
+Headlines by state and everything else by key; documents.py has the names of documents and of what may stand in them,
+refusals.py the words for a visit that ends without paper.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ LEADS: dict[State, tuple[str, str]] = {
         "hurry.",
     ),
     State.IDLE: (
-        "住民票の写しや課税証明書を、ここで受け取れます。",
-        "Receive residence and tax certificates here.",
+        "住民票の写しや、印鑑・税・戸籍の証明書を、ここで受け取れます。",
+        "Receive residence, seal, tax and family register certificates here.",
     ),
     State.READING: ("カードを動かさないでください。", "Please do not move the card."),
     State.PIN: (
@@ -65,7 +65,10 @@ LEADS: dict[State, tuple[str, str]] = {
         "カードをお取りになると、次へ進みます。",
         "The next screen appears when the card is off the reader.",
     ),
-    State.CHOOSING: ("料金は1通ごとの金額です。", "Prices are per copy."),
+    State.CHOOSING: (
+        "どれが必要かは、提出先にお確かめください。料金は1通の金額です。",
+        "Please ask the receiver which one is needed. Prices are per copy.",
+    ),
     State.PREPARING: (
         "お金をいただく前に、内容を確かめています。",
         "We check the contents before we take any money.",
@@ -104,36 +107,6 @@ STEPS: tuple[tuple[str, str], ...] = (
     ("お支払い", "Pay"),
     ("受け取り", "Receive"),
 )
-
-#: Kinds of certificates; a kind without a row here shows the server's own title.
-KINDS: dict[str, tuple[str, str]] = {
-    "residence": ("住民票の写し", "Residence certificate"),
-    "residence_items": ("住民票記載事項証明書", "Residence item certificate"),
-    "seal_registration": ("印鑑登録証明書", "Seal registration certificate"),
-    "income": ("所得証明書", "Income certificate"),
-    "taxation": ("課税・非課税証明書", "Taxation certificate"),
-    "tax_payment": ("納税証明書", "Tax payment certificate"),
-    "family_register": ("戸籍全部事項証明書", "Family register certificate (full)"),
-    "family_register_individual": ("戸籍個人事項証明書", "Family register certificate (individual)"),
-    "supplementary_register": ("戸籍の附票の写し", "Copy of the supplementary family register"),
-}
-
-SCOPES: dict[str, tuple[str, str]] = {
-    "self": ("本人だけ", "Only me"),
-    "members": ("選んだ人", "People I choose"),
-    "household": ("世帯全員", "Whole household"),
-}
-
-ITEMS: dict[str, tuple[str, str]] = {
-    "relationship": ("世帯主・続柄", "Head of household and relationship"),
-    "domicile": ("本籍・筆頭者", "Registered domicile and its head"),
-    "nationality": ("国籍・地域", "Nationality or region"),
-    "status": ("在留資格・在留期間", "Status and period of stay"),
-    "card_number": ("在留カード番号", "Residence card number"),
-    "alias_history": ("通称の履歴", "History of aliases"),
-    "previous_address": ("異動前の住所", "Address before the change"),
-    "individual_number": ("個人番号(マイナンバー)", "Individual Number (My Number)"),
-}
 
 #: Everything else. Placeholders as in str.format.
 TEXT: dict[str, tuple[str, str]] = {
@@ -193,25 +166,42 @@ TEXT: dict[str, tuple[str, str]] = {
     "last_try_yes": ("続ける", "Go on"),
     "last_try_no": ("やめて、カードを取る", "Stop and take the card"),
     "greeting": ("{name} 様", "{name}"),
+    "which_municipality": ("どちらの市区町村の証明書ですか", "Which municipality's certificate?"),
+    "which_municipality_lead": (
+        "証明書は、登録のある市区町村が発行します。",
+        "A certificate comes from the municipality that has your record.",
+    ),
+    "usual": ("よく使われる証明書", "Most often used"),
     "take_this": ("これにする", "Choose this"),
     "details": ("内容を選ぶ", "Options"),
     "not_available": ("選べません", "Not available"),
     "available_again": ("{when}から受け付けます。", "Available again from {when}."),
-    "nothing_to_choose": ("いま、この端末で選べる証明書はありません", "No certificate can be had here now"),
+    "nothing_to_choose": ("いま、この端末で選べる証明書はありません", "Nothing is available here now"),
     "default_residence": ("本人だけ・個人番号なし", "Only me, without My Number"),
     "whose": ("だれの証明書ですか", "For whom?"),
     "requester": ("あなた", "you"),
+    "whose_lead": ("のせる人を、すべて押してください。", "Touch everybody who is to be shown."),
+    "people_chosen": ("{count}人", "{count} people"),
+    "one_chosen": ("{count}人", "{count} person"),
+    "choose_people": ("人を選び直す", "Change people"),
+    "choose_item": ("1つ以上の項目を選んでください。", "Please choose at least one item."),
     "choose_member": ("1人以上選んでください。", "Please choose at least one person."),
     "which_items": ("のせる項目", "Optional items"),
+    "items_lead": (
+        "提出先に必要な項目だけを、押してください。もう一度押すと、のせません。",
+        "Touch only what the receiver needs; touch again to leave it out.",
+    ),
+    "choose_items": ("項目を選ぶ", "Choose items"),
+    "done": ("決める", "Done"),
     "shown": ("のせる", "Shown"),
     "not_shown": ("のせない", "Not shown"),
     "number_warning": (
         "個人番号は、法律で認められた提出先(勤務先、税務署、年金事務所など)にだけ渡せます。必要か、提出先にお確かめください。",
-        "The Individual Number may be given only to those whom the law allows to ask for it (employer, tax office, "
-        "pension office). Please check with the receiver.",
+        "By law, only some may ask for it: employer, tax office, pension office. Please check with the receiver.",
     ),
     "which_year": ("年度", "Fiscal year"),
     "fiscal_year": ("{era}度({era_before}分)", "Fiscal {year} (income of {before})"),
+    "fiscal_year_alone": ("{era}度", "Fiscal {year}"),
     "how_many": ("何通必要ですか", "How many copies?"),
     "total": ("合計", "Total"),
     "go_on": ("この内容で進む", "Go on"),
@@ -223,6 +213,8 @@ TEXT: dict[str, tuple[str, str]] = {
     "and_more": ("、", ", "),
     "items": ("のせる項目", "Items shown"),
     "no_items": ("基本の項目だけ", "Basic items only"),
+    "only_name": ("氏名と生年月日だけ", "Name and date of birth only"),
+    "copies_and_sheets": ("{copies}(紙{sheets})", "{copies} ({sheets})"),
     "individual_number": ("個人番号", "My Number"),
     "for_copies": ("{count}通", "for {count} copies"),
     "for_one_copy": ("{count}通", "for {count} copy"),
@@ -306,12 +298,13 @@ def yen_words(amount_yen: int, lang: Lang) -> str:
     return say("yen", lang, amount=f"{amount_yen:,}")
 
 
-def fiscal_year_words(fiscal_year: int, lang: Lang) -> str:
-    """Return a fiscal year (April to March) in the Japanese era, and whose year's income it is about."""
+def fiscal_year_words(fiscal_year: int, lang: Lang, *, of_income: bool = True) -> str:
+    """Return a fiscal year (April to March) in the Japanese era, and which year's income it is about, if any."""
+    years = {"era": _era_year(fiscal_year), "year": fiscal_year}
+    if not of_income:
+        return say("fiscal_year_alone", lang, **years)
     before = fiscal_year - 1
-    return say(
-        "fiscal_year", lang, era=_era_year(fiscal_year), era_before=_era_year(before), year=fiscal_year, before=before
-    )
+    return say("fiscal_year", lang, **years, era_before=_era_year(before), before=before)
 
 
 def sheets_words(count: int, lang: Lang) -> str:

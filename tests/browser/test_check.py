@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page, expect
 
+from issuance_server.rules import utc_now
+from issuance_server.verify import status_list
 from printing.paper import seal
 from protocol.messages import Scope
+from tests.browser.check_parts import DESK, PHONE, expect_outcome, served, show
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.verify_parts import HARD_NAMES, CheckedOffice, checked_office, picture, png, resealed, with_second_code
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("browser")]
-
-PHONE, DESK = (390, 844), (1280, 900)
 
 
 @dataclass
@@ -39,13 +38,8 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Papers]:
         paper, other = office.issue(), office.issue(scope=Scope.HOUSEHOLD)
         office.rename(HARD_NAMES)
         hard = office.issue(scope=Scope.HOUSEHOLD)
-        server = make_server("127.0.0.1", 0, office.app(), threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield Papers(office, f"http://127.0.0.1:{server.server_port}", paper, other, hard)
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
+        with served(office.app(utc_now)) as address:
+            yield Papers(office, address, paper, other, hard)
 
 
 @pytest.fixture(params=[PHONE, DESK], ids=["phone", "desk"])
@@ -66,26 +60,21 @@ def check_page(browser: Browser, papers: Papers, request: pytest.FixtureRequest)
     assert [url for url in asked if not url.startswith((papers.address, "blob:"))] == []
 
 
-def show(page: Page, name: str, data: bytes) -> None:
-    kind = {"pdf": "application/pdf", "png": "image/png"}.get(name.rpartition(".")[2], "application/octet-stream")
-    page.set_input_files("#file", FilePayload(name=name, mimeType=kind, buffer=data))
-
-
-def expect_outcome(page: Page, outcome: str) -> None:
-    expect(page.locator(".answer")).to_have_attribute("data-outcome", outcome, timeout=30_000)
-    sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert sideways == 0
-
-
-def test_a_pdf_is_read_in_the_browser_and_only_its_code_is_sent(check_page: Page, papers: Papers) -> None:
+def test_a_pdf_is_verified_in_the_browser_and_nothing_of_it_is_sent(check_page: Page, papers: Papers) -> None:
     sent: list[str] = []
-    check_page.on("request", lambda request: sent.append(request.post_data or ""))
+    check_page.on("request", lambda request: sent.append(f"{request.method} {request.url} {request.post_data or ''}"))
     show(check_page, "paper.pdf", papers.paper)
     expect_outcome(check_page, "genuine")
     expect(check_page.get_by_role("heading", name="有効な証明書です")).to_be_focused()
     expect(check_page.locator(".field", has_text="氏名")).to_contain_text("見本 太郎")
     expect(check_page.get_by_text("内容は発行時点のものです。")).to_be_visible()
-    assert max(map(len, sent)) < 3 * seal.MAX_SEAL_CHARS
+    statement = papers.office.keys.read(seal.read_printed(papers.paper)).statement_sha256
+    bits = papers.office.trust.status_bits
+    path = status_list.path_of(bits, status_list.bucket_of(statement, bits))
+    assert [line for line in sent if "/api/" in line or "/status/" in line or line.startswith("POST")] == [
+        f"GET {papers.address}/api/keys ",
+        f"GET {papers.address}{path} ",
+    ]
 
 
 def test_a_photo_and_its_words_in_english(check_page: Page, papers: Papers) -> None:
@@ -121,6 +110,7 @@ def test_a_page_that_says_something_else_than_its_seal_is_marked(check_page: Pag
     expect_outcome(check_page, "text_differs")
     expect(check_page.locator(".differs")).to_have_count(1)
     expect(check_page.locator(".differs")).to_contain_text("見本 太郎")
+    expect(check_page.locator(".differs")).to_contain_text("紙面に見当たらない項目")
     swapped = resealed(papers.office, papers.paper, seal.read_printed(papers.other))
     show(check_page, "swapped.pdf", swapped)
     expect_outcome(check_page, "text_differs")

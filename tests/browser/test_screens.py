@@ -13,22 +13,10 @@ from terminal import visit as v
 from terminal.app import KioskServer, create_app
 from terminal.screens.words import Lang, say
 from terminal.visit import State, Visit
+from tests.browser.checks import axe_violations, require_fit, require_screen, require_targets
 from tests.sample_visits import VISITS, FakeRunner
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("browser")]
-
-TARGET_MM = 12.7
-GAP_MM = 2.5
-MM_PX = 96 / 25.4
-_TARGETS = """() => [...document.querySelectorAll("button, .tile")].filter(e => e.offsetParent).map(e => {
-  const r = e.getBoundingClientRect();
-  return {name: e.innerText, x: r.x, y: r.y, width: r.width, height: r.height};
-})"""
-_OVERFLOW = """() => {
-  const m = document.querySelector("main");
-  const d = document.documentElement;
-  return [m.scrollHeight - m.clientHeight, d.scrollWidth - d.clientWidth, d.scrollHeight - d.clientHeight];
-}"""
 
 
 @pytest.fixture
@@ -58,18 +46,6 @@ def show(kiosk: Page, runner: FakeRunner, visit: Visit) -> None:
     expect(kiosk.locator("#screen")).to_have_attribute("data-state", str(visit.state))
 
 
-def require_targets(kiosk: Page) -> None:
-    """Every target measures 12.7 mm each way, and 2.5 mm lie between any two."""
-    targets = kiosk.evaluate(_TARGETS)
-    for target in targets:
-        assert min(target["width"], target["height"]) >= TARGET_MM * MM_PX, target
-    for i, a in enumerate(targets):
-        for b in targets[i + 1 :]:
-            apart_x = max(a["x"], b["x"]) - min(a["x"] + a["width"], b["x"] + b["width"])
-            apart_y = max(a["y"], b["y"]) - min(a["y"] + a["height"], b["y"] + b["height"])
-            assert max(apart_x, apart_y) >= GAP_MM * MM_PX, (a, b)
-
-
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_every_screen_fits_and_can_be_touched(kiosk: Page, runner: FakeRunner, lang: str) -> None:
     for name, visit in VISITS.items():
@@ -77,23 +53,26 @@ def test_every_screen_fits_and_can_be_touched(kiosk: Page, runner: FakeRunner, l
         if kiosk.locator("html").get_attribute("lang") != lang:
             kiosk.locator(".language").click()
             expect(kiosk.locator("html")).to_have_attribute("lang", lang)
-        assert kiosk.evaluate(_OVERFLOW) == [0, 0, 0], name
-        require_targets(kiosk)
+        require_screen(kiosk, name)
 
 
 def test_the_options_page_fits_and_can_be_touched(kiosk: Page, runner: FakeRunner) -> None:
     show(kiosk, runner, VISITS["choosing"])
     kiosk.get_by_role("button", name="内容を選ぶ").first.click()
-    kiosk.locator("label", has_text="選んだ人").click()
-    expect(kiosk.locator("label", has_text="山● 花●")).to_be_visible()
     kiosk.locator("label", has_text="個人番号").click()
     expect(kiosk.get_by_text("法律で認められた提出先")).to_be_visible()
-    assert kiosk.evaluate(_OVERFLOW) == [0, 0, 0]
-    require_targets(kiosk)
-    kiosk.get_by_role("button", name="この内容で進む").click()
+    kiosk.locator("label", has_text="選んだ人").click()
+    expect(kiosk.get_by_role("heading", name="だれの証明書ですか")).to_be_focused()
+    expect(kiosk.locator("label", has_text="山● 花●")).to_be_visible()
+    expect(kiosk.get_by_role("alert")).to_have_count(0)
+    kiosk.get_by_role("button", name="決める").click()
     expect(kiosk.get_by_role("alert")).to_have_text("1人以上選んでください。")
+    require_screen(kiosk, "people")
     kiosk.locator("label", has_text="山● 花●").click()
     expect(kiosk.locator("#members-m1")).to_be_checked()
+    kiosk.get_by_role("button", name="決める").click()
+    expect(kiosk.locator(".chosen")).to_contain_text("山● 花●")
+    require_screen(kiosk, "options")
     kiosk.locator("label", has_text="3通").click()
     expect(kiosk.locator(".total")).to_contain_text("900円")
     kiosk.get_by_role("button", name="この内容で進む").click()
@@ -110,12 +89,21 @@ def test_a_household_of_nine_with_every_item_fits(kiosk: Page, runner: FakeRunne
         kiosk.locator(".language").click()
         expect(kiosk.locator("html")).to_have_attribute("lang", lang)
     kiosk.locator(".offer-actions .button").first.click()
-    kiosk.locator(".tile:has(#scope-members)").click()
-    expect(kiosk.locator(".members .tile")).to_have_count(9)
+    kiosk.locator(".chosen .button").click()
     kiosk.locator(".tile:has(#items-individual_number)").click()
     expect(kiosk.locator(".details .notice")).to_be_visible()
-    assert kiosk.evaluate(_OVERFLOW) == [0, 0, 0]
-    require_targets(kiosk)
+    require_screen(kiosk, "items")
+    kiosk.locator(".actions .primary").click()
+    kiosk.locator(".tile:has(#scope-members)").click()
+    expect(kiosk.locator(".members .tile")).to_have_count(9)
+    require_screen(kiosk, "people")
+    for n in range(9):
+        kiosk.locator(f".tile:has(#members-m{n})").click()
+        expect(kiosk.locator(f"#members-m{n}")).to_be_checked()
+        expect(kiosk.locator(".total")).to_contain_text(str(n + 1))
+    kiosk.locator(".actions .primary").click()
+    expect(kiosk.locator(".chosen")).to_have_count(2)
+    require_screen(kiosk, "options")
 
 
 def test_the_next_person_finds_the_whole_page_in_japanese(kiosk: Page, runner: FakeRunner) -> None:
@@ -207,3 +195,17 @@ def test_before_the_time_is_over_the_page_asks(kiosk: Page, runner: FakeRunner) 
     expect(kiosk.locator("#warning")).not_to_be_visible()
     kiosk.clock.fast_forward("00:59")
     expect(kiosk.locator("#warning")).not_to_be_visible()
+
+
+def test_what_these_checks_are_for_is_found(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["confirming"])
+    assert axe_violations(kiosk) == []
+    kiosk.locator(".facts dd").first.evaluate("element => element.replaceWith(document.createElement('button'))")
+    found = "".join(axe_violations(kiosk))
+    assert "button-name" in found
+    assert "definition-list" in found
+    with pytest.raises(AssertionError):
+        require_targets(kiosk)
+    kiosk.locator(".masked").evaluate("element => { element.textContent = '山●'.repeat(2000); }")
+    with pytest.raises(AssertionError):
+        require_fit(kiosk, "a name without end")

@@ -1,10 +1,16 @@
-// The check page: reads codes in the browser, sends only the code's text, and shows the server's answer.
+// The check page: reads codes, verifies seals and looks their status up, all in the browser. Only where a browser cannot,
+// or where number and code are typed, is the server asked for the answer.
+import { drawn, said, words } from "./answer.js";
+
 const MAX_FILE_BYTES = 30 * 1024 * 1024;
 const PDF_DPI = 200; // at which the printed code is known to be readable
 const PDF_SCALE = PDF_DPI / 72;
 const MAX_SIDE_PX = 4000;
 const SCAN_EVERY_MS = 250;
 const ANSWER_TIMEOUT_MS = 15000;
+
+// What the check in the browser needs, and browsers of some years ago lack.
+const able = "DecompressionStream" in window && Boolean(window.crypto?.subtle) && "timeout" in AbortSignal;
 
 const at = (id) => document.getElementById(id);
 const lang = document.documentElement.lang;
@@ -81,17 +87,10 @@ function shown(content) {
   at("answer").querySelector("h2").focus();
 }
 
-const said = (outcome) => {
-  const article = document.createElement("article");
-  article.className = "answer";
-  article.dataset.outcome = outcome;
-  article.append(at(`said-${outcome}`).content.cloneNode(true));
-  return article;
-};
-
 async function asked(fields) {
   const body = new URLSearchParams({ lang, alone: "1", ...fields });
   const answer = await fetch("/result", { method: "POST", body, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+  if (answer.status === 429) throw new TooMany();
   if (!answer.ok) throw new Error(`the check answered ${answer.status}`);
   return new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".answer");
 }
@@ -103,27 +102,60 @@ function compared(article, pageText) {
     (field) => ![...field.querySelectorAll(".value")].every((value) => pageText.includes(squeezed(value.textContent))),
   );
   if (differing.length === 0) return article;
-  for (const field of differing) field.closest(".field").classList.add("differs");
+  for (const value of differing) {
+    const note = document.createElement("span");
+    note.className = "note";
+    note.lang = lang;
+    note.textContent = words.differs;
+    value.append(note);
+    value.closest(".field").classList.add("differs");
+  }
   if (article.dataset.outcome === "void") return article; // which says more
   article.dataset.outcome = "text_differs";
   article.querySelector(".said").replaceWith(at("said-text_differs").content.cloneNode(true));
   return article;
 }
 
+class TooMany extends Error {}
+
 function begin() {
   at("no-answer").hidden = true;
+  at("too-many").hidden = true;
   at("answer").replaceChildren();
   at("reading").hidden = false;
 }
 
-async function ask(fields, pageText = null) {
+async function report(seal) {
   try {
-    shown(compared(await asked(fields), pageText));
+    const body = JSON.stringify({ seal });
+    const answer = await fetch("/api/report", { method: "POST", body, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    return answer.ok && (await answer.json()).reported;
   } catch {
-    at("reading").hidden = true;
-    at("no-answer").hidden = false;
+    return false;
   }
 }
+
+async function verified(seal) {
+  const [{ read }, { statusOf }] = await Promise.all([import("./seal.js"), import("./status.js")]);
+  const answer = await fetch("/api/keys", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+  if (!answer.ok) throw new Error(`the keys' answer was ${answer.status}`);
+  const published = await answer.json();
+  const reading = await read(seal, published.seal_keys, Object.keys(words.kinds));
+  const status = reading.finding === "valid" ? await statusOf(reading.statement, published) : null;
+  return drawn(reading, status, { seal, keysAt: Date.parse(answer.headers.get("Date")) || 0, report });
+}
+
+// Shows what `answering` brings; where nothing comes, says that nothing was checked.
+async function ask(answering, pageText = null) {
+  try {
+    shown(compared(await answering(), pageText));
+  } catch (error) {
+    at("reading").hidden = true;
+    at(error instanceof TooMany ? "too-many" : "no-answer").hidden = false;
+  }
+}
+
+const check = (seal, pageText = null) => ask(() => (able ? verified(seal) : asked({ seal })), pageText);
 
 async function readFile(file) {
   begin();
@@ -136,7 +168,7 @@ async function readFile(file) {
     shown(said("not_a_picture"));
     return;
   }
-  if (found.codes.length === 1) await ask({ seal: found.codes[0] }, found.pageText);
+  if (found.codes.length === 1) await check(found.codes[0], found.pageText);
   else shown(said(found.codes.length === 0 ? "no_code" : "several_codes"));
 }
 
@@ -157,7 +189,7 @@ async function scan() {
       if (stream && codes.length > 0) {
         stopCamera();
         begin();
-        if (codes.length === 1) await ask({ seal: codes[0] });
+        if (codes.length === 1) await check(codes[0]);
         else shown(said("several_codes"));
         return;
       }
@@ -203,9 +235,37 @@ for (const kind of ["dragleave", "drop"]) window.addEventListener(kind, () => at
 at("typed").addEventListener("submit", (event) => {
   event.preventDefault();
   begin();
-  ask(Object.fromEntries([...new FormData(event.target)].filter(([name]) => name !== "lang")));
+  const typed = Object.fromEntries([...new FormData(event.target)].filter(([name]) => name !== "lang"));
+  ask(() => asked(typed));
 });
+at(able ? "checked-here" : "checked-there").hidden = false;
 if (navigator.mediaDevices?.getUserMedia) {
   at("camera").hidden = false;
   at("camera").addEventListener("click", camera);
 }
+
+// A new version waits until no page of the old one is open; here it need not, while nothing has been checked yet. Once
+// for a tab: servers of two versions, while one follows the other, must not have it change for ever.
+const RENEWED = "renewed";
+
+async function keep() {
+  const registration = await navigator.serviceWorker.register("/worker.js", { updateViaCache: "none" });
+  const before = navigator.serviceWorker.controller;
+  const takeOver = (worker) => {
+    if (!before || !worker || at("answer").children.length > 0 || sessionStorage.getItem(RENEWED)) return;
+    sessionStorage.setItem(RENEWED, "yes");
+    worker.postMessage("take-over");
+  };
+  takeOver(registration.waiting);
+  registration.addEventListener("updatefound", () => {
+    const coming = registration.installing;
+    coming.addEventListener("statechange", () => coming.state === "installed" && takeOver(coming));
+  });
+  navigator.serviceWorker.addEventListener("controllerchange", () => {
+    if (before && at("answer").children.length === 0) window.location.reload();
+  });
+  await navigator.serviceWorker.ready;
+  at("kept").hidden = false;
+}
+
+if (able && "serviceWorker" in navigator) keep().catch(() => {}); // without it the page works, but not offline

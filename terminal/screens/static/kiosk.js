@@ -7,6 +7,7 @@
   const warning = document.getElementById("warning");
   const state = () => document.getElementById("screen").dataset.state;
   let warnTimer = 0;
+  let read = main.querySelector("h1").textContent;
 
   // 1. Events. A stream that breaks is opened again by the browser and begins with the state of then.
   const events = new EventSource("/events");
@@ -45,9 +46,10 @@
     if (event.detail.target === main) {
       const typing = document.activeElement && document.activeElement.closest("form");
       const headline = main.querySelector("h1");
-      if (headline && !typing) {
+      if (headline.textContent !== read || !typing) {
         headline.focus({ preventScroll: true });
       }
+      read = headline.textContent;
     }
     watch();
   });
