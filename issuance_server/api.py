@@ -19,7 +19,7 @@ from issuance_server.database import read, write
 from issuance_server.keys import Keys
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import Clock
-from issuance_server.sessions import Caller
+from issuance_server.sessions import Caller, KnownAs
 from issuance_server.terminals import Terminal, Terminals
 from issuance_server.vault import Vault
 from protocol import codec, messages
@@ -131,7 +131,7 @@ class Api:
         asked = codec.decode(AuthenticateRequest, body)
         note(visit_id=asked.visit_id)
         session_id, caller = self._authenticate(terminal, asked)
-        note(municipality=caller.municipality_code)
+        _note_municipalities(caller)
         masked_name, offers = self._services().issuer.offers(caller)
         answer = AuthenticateAnswer(
             session_id=session_id, expires_at_utc=caller.expires_at_utc, masked_name=masked_name, offers=offers
@@ -144,6 +144,7 @@ class Api:
         asked = codec.decode(PrepareRequest, body)
         note(order_id=asked.order_id)
         caller = self._caller(terminal, asked.session_id)
+        note(municipality=asked.municipality_code)
         return _pdf(*self._services().issuer.prepare(caller, asked))
 
     def repeat(self, order_id: str) -> Response:
@@ -152,7 +153,8 @@ class Api:
         order_id = _checked(order_id)
         with read(self._services().engine) as connection:
             caller = sessions.find_session_of_order(connection, order_id, terminal, self._clock())
-        note(municipality=caller.municipality_code, visit_id=caller.visit_id)
+        _note_municipalities(caller)
+        note(visit_id=caller.visit_id)
         return _pdf(*self._services().issuer.repeat(caller, order_id))
 
     def grant(self, order_id: str) -> Response:
@@ -198,7 +200,8 @@ class Api:
     def _caller(self, terminal: Terminal, session_id: str) -> Caller:
         with read(self._services().engine) as connection:
             caller = sessions.find_session(connection, session_id, terminal, self._clock())
-        note(municipality=caller.municipality_code, visit_id=caller.visit_id)
+        _note_municipalities(caller)
+        note(visit_id=caller.visit_id)
         return caller
 
     def _authenticate(self, terminal: Terminal, asked: AuthenticateRequest) -> tuple[str, Caller]:
@@ -226,22 +229,30 @@ class Api:
             code: self._vault.link_digest(code, card.issuer_key_sha256, card.serial)
             for code in self._keys.municipality_codes
         }
-        # 4. In one transaction: the challenge is used up, the card's resident found, the session opened. The challenge
+        # 4. In one transaction: the challenge is used up, whom its links name found, the session opened. The challenge
         #    stays used when nobody is found.
         with write(self._services().engine) as connection:
             card_auth.use_challenge(connection, challenge, now_utc)
-            found = self._register.find_link(connection, digests)
-            if found is not None:
+            found = self._register.find_links(connection, digests)
+            if found:
                 return sessions.open_session(
                     connection,
                     terminal=terminal,
-                    municipality_code=found[0],
-                    link_digest=digests[found[0]],
-                    holder=sessions.holder_digest(self._keys.challenge, found[0], asked.visit_id, found[1]),
+                    known_as=[
+                        KnownAs(code, digests[code], self._holder(code, asked.visit_id, person_id))
+                        for code, person_id in found.items()
+                    ],
                     visit_id=asked.visit_id,
                     now_utc=now_utc,
                 )
         raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
+
+    def _holder(self, municipality_code: str, visit_id: str, person_id: str) -> bytes:
+        return sessions.holder_digest(self._keys.challenge, municipality_code, visit_id, person_id)
+
+
+def _note_municipalities(caller: Caller) -> None:
+    note(municipality=" ".join(known.municipality_code for known in caller.known_as))
 
 
 def _checked(order_id: str) -> str:

@@ -56,7 +56,7 @@ class Fault(StrEnum):
     NOT_DRAWN = "not_drawn"  # cannot be rendered from its snapshot
     HASH = "hash"  # rendered again, other bytes than the row's hash
     RECHECK = "recheck"  # another parser reads something else than was ordered
-    PAGES = "pages"  # another number of sheets than the row's
+    SHEETS = "sheets"  # another number of sheets than the row's
     PRINTED_CODE = "printed_code"  # the code on the page is not the stored seal
     SIGNATURE = "signature"  # does not hold under the published keys, as they were on the paper's date
     STATED = "stated"  # the seal states something else than row and snapshot
@@ -221,8 +221,8 @@ class PaperAudit:
             return
         if hashlib.sha256(pdf).digest() != order.pdf_sha256:
             found.append(Found(Fault.HASH))
-        if snapshot.expected.pages != order.pages:
-            found.append(Found(Fault.PAGES))
+        if snapshot.expected.sheets != order.sheets:
+            found.append(Found(Fault.SHEETS))
         try:
             # The number is the row's, not the snapshot's: a snapshot of another order is seen by it.
             recheck.recheck(pdf, msgspec.structs.replace(snapshot.expected, issue_number=order.issue_number))

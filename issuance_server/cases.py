@@ -24,6 +24,7 @@ class CaseReason(StrEnum):
     VOIDED_AFTER_PRINT = "VOIDED_AFTER_PRINT"
     CONTRADICTION = "CONTRADICTION"  # the terminal's fact and the server's books disagree
     NOT_ME = "NOT_ME"  # "this is not me": a link may be wrong
+    LINKS_DISAGREE = "LINKS_DISAGREE"  # one card, and municipalities that know people of different birth dates by it
     COUNTS_DIFFER = "COUNTS_DIFFER"  # the device's money is not the books' money
     RECHECK_FAILED = "RECHECK_FAILED"  # a finished paper was not what was ordered
 

@@ -20,7 +20,7 @@ from issuance_server.database import write
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
 from issuance_server.payments import Counted, Payment
 from issuance_server.rules import Clock, utc_now
-from issuance_server.schema import NO_MUNICIPALITY, sessions, terminal_events, terminals
+from issuance_server.schema import NO_MUNICIPALITY, session_links, sessions, terminal_events, terminals
 from issuance_server.sessions import end_visit
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EVENT_FIELDS, Event, EventKind
@@ -40,10 +40,10 @@ _ABOUT_ORDER = (
     .where(terminal_events.c.order_id == bindparam("order"), terminal_events.c.terminal_id == bindparam("terminal"))
     .limit(1)
 )
-_MUNICIPALITY_OF_VISIT = (
-    select(sessions.c.municipality_code)
+_MUNICIPALITIES_OF_VISIT = (
+    select(session_links.c.municipality_code)
+    .join(sessions, sessions.c.session_hash == session_links.c.session_hash)
     .where(sessions.c.visit_id == bindparam("visit"), sessions.c.terminal_id == bindparam("terminal"))
-    .limit(1)
 )
 
 _OPTIONAL_FIELDS = frozenset(Event.__struct_fields__) - {"sequence", "at_utc", "kind"}
@@ -162,17 +162,21 @@ def _payment_of(connection: Connection, order: Order, event: Event) -> Payment |
 
 
 def _not_me(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
-    """The resident says that the card shows somebody else: nothing of this visit is issued, and a human looks at it."""
+    """The resident says that the card shows somebody else: nothing of this visit is issued, and a human looks at it.
+
+    The name was that of the municipality whose document was chosen; before any was, each that knows the card looks.
+    """
     assert event.visit_id is not None
     keys = {"visit": event.visit_id, "terminal": terminal_id}
-    municipality_code = connection.execute(_MUNICIPALITY_OF_VISIT, keys).scalar() or NO_MUNICIPALITY
-    for order in ledger.of_visit(connection, terminal_id, event.visit_id):
-        municipality_code = order.municipality_code
+    known = set(connection.execute(_MUNICIPALITIES_OF_VISIT, keys).scalars())
+    ordered = ledger.of_visit(connection, terminal_id, event.visit_id)
+    for order in ordered:
         _move(connection, order, OrderEvent.NOT_ME, event, now_utc)
     # A request for another order may be on its way still.
     end_visit(connection, terminal_id, event.visit_id, now_utc)
-    subject = Subject(municipality_code, terminal_id, visit_id=event.visit_id)
-    open_case(connection, CaseReason.NOT_ME, subject, now_utc)
+    for municipality_code in {order.municipality_code for order in ordered} or known or {NO_MUNICIPALITY}:
+        subject = Subject(municipality_code, terminal_id, visit_id=event.visit_id)
+        open_case(connection, CaseReason.NOT_ME, subject, now_utc)
 
 
 def _payment_closed(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:

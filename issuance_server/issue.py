@@ -29,10 +29,11 @@ from issuance_server.keys import Keys
 from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
 from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
-from issuance_server.register.store import Person, RegisterStore
+from issuance_server.register.person import Person
+from issuance_server.register.store import RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
 from issuance_server.seal_keys import SealKeyUnavailable
-from issuance_server.sessions import Caller, count_preparation, holder_digest
+from issuance_server.sessions import Caller, count_preparation, end_visit, holder_digest
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.snapshots import Snapshot
@@ -54,6 +55,7 @@ RandomBytes = Callable[[int], bytes]
 _STATUS_ID_BYTES: Final = 16
 _SALT_BYTES: Final = 16
 _GRANT_ID_BYTES: Final = 16
+_STOPPED: Final = "municipality: stopped until a finding"
 #: pdfium draws one page at a time in a process. Workers serve one request at a time, so that nobody waits here.
 _DRAWING: Final = threading.Lock()
 
@@ -70,6 +72,15 @@ class _Draft:
     decision: Decision
     certificate: Certificate
     now_utc: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The card's holder as one municipality of the visit knows them."""
+
+    settings: MunicipalitySettings
+    person: Person
+    stopped: bool
 
 
 class Issuer:
@@ -110,10 +121,34 @@ class Issuer:
         """
         now_utc = self._clock()
         _check_session(caller, now_utc)
-        with read(self._engine) as connection:
-            settings, person = self._look_up(connection, caller, now_utc)
-        made = offering.offers(settings, person, self._refs(caller), now_utc)
-        return masked(person.resident.name), made
+        known: list[_Known] = []
+        refusals: list[IssueError] = []
+        for code in (link.municipality_code for link in caller.known_as):
+            try:
+                with read(self._engine) as connection:
+                    stopped = cases.is_stopped(connection, code)
+                    known.append(_Known(*self._who(connection, caller, code, now_utc), stopped))
+            except IssueError as refused:
+                refusals.append(refused)  # that municipality's documents alone
+        if known and all(one.stopped for one in known):
+            raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
+        if not known:
+            raise refusals[0]
+        self._check_same_person(caller, known, now_utc)
+        # Where the person lives comes first, and with it the name by which the visit begins.
+        known.sort(key=lambda one: one.person.residence is None)
+        made = [
+            offer
+            for one in known
+            for offer in offering.offers(
+                one.settings,
+                one.person,
+                self._refs(caller),
+                now_utc,
+                refusal=ErrorCode.INTEGRITY_STOP if one.stopped else None,
+            )
+        ]
+        return masked(known[0].person.name), tuple(made)
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
@@ -125,13 +160,12 @@ class Issuer:
         # 1. The session. An order id that is known is answered from what is stored.
         now_utc = self._clock()
         _check_session(caller, now_utc)
-        if request.municipality_code != caller.municipality_code:
-            raise IssueError(ErrorCode.NOT_OFFERED, "municipality_code: not this session's")
+        code = caller.at(request.municipality_code).municipality_code
         with read(self._engine) as connection:
             known = ledger.find(connection, request.order_id)
             if known is None:
                 # 2. The person, afresh from the card's certificate.
-                settings, person = self._look_up(connection, caller, now_utc)
+                settings, person = self._look_up(connection, caller, code, now_utc)
         if known is not None:
             return self._answer_again(known, caller, request, now_utc)
         # 3. The rules.
@@ -215,29 +249,45 @@ class Issuer:
     # Looking up
 
     def _look_up(
-        self, connection: Connection, caller: Caller, now_utc: datetime
+        self, connection: Connection, caller: Caller, code: str, now_utc: datetime
     ) -> tuple[MunicipalitySettings, Person]:
-        """Return what the municipality decided and what its register says of the card's holder, both as of now."""
-        code = caller.municipality_code
+        """Return what a municipality decided and what its register says of the card's holder, both as of now."""
         if cases.is_stopped(connection, code):
-            raise IssueError(ErrorCode.INTEGRITY_STOP, "municipality: stopped until a finding")
+            raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
+        return self._who(connection, caller, code, now_utc)
+
+    def _who(
+        self, connection: Connection, caller: Caller, code: str, now_utc: datetime
+    ) -> tuple[MunicipalitySettings, Person]:
+        known = caller.at(code)
         settings = self._settings.in_force(connection, code, now_utc.astimezone(JST).date())
         if settings is None:
             raise IssueError(ErrorCode.NOT_OFFERED, "municipality_code: decided nothing for this date")
-        link = self._register.find_link(connection, {code: caller.link_digest})
+        link = self._register.find_link(connection, {code: known.link_digest})
         person = None if link is None else self._register.read_person(connection, *link)
         if person is None:
             raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
-        holder = holder_digest(self._keys.challenge, code, caller.visit_id, person.resident.resident_id)
-        if not hmac.compare_digest(holder, caller.holder_digest):
+        holder = holder_digest(self._keys.challenge, code, caller.visit_id, person.person_id)
+        if not hmac.compare_digest(holder, known.holder_digest):
             raise IssueError(ErrorCode.RECORD_CHANGED, "register: the card's link names somebody else than it did")
         return settings, person
 
+    def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:
+        """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""
+        if len({one.person.born_on for one in known}) == 1:
+            return
+        with write(self._engine) as connection:
+            for one in known:
+                subject = Subject(one.person.municipality_code, caller.terminal_id, visit_id=caller.visit_id)
+                cases.open_case(connection, CaseReason.LINKS_DISAGREE, subject, now_utc)
+            end_visit(connection, caller.terminal_id, caller.visit_id, now_utc)
+        raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
+
     def _check_again(self, connection: Connection, caller: Caller, order: Order, now_utc: datetime) -> None:
-        settings, person = self._look_up(connection, caller, now_utc)
+        settings, person = self._look_up(connection, caller, order.municipality_code, now_utc)
         snapshot = self._open(connection, order)
         rules.decide(settings, person, snapshot.asked, now_utc)
-        if person.resident.resident_id != snapshot.requester_id or person.records_digest != order.records_digest:
+        if person.person_id != snapshot.requester_id or person.records_digest != order.records_digest:
             raise IssueError(ErrorCode.RECORD_CHANGED, "register: changed since the paper was prepared")
 
     def _refs(self, caller: Caller) -> MemberRefs:
@@ -266,7 +316,7 @@ class Issuer:
             raise IssueError(ErrorCode.NOT_ISSUABLE_HERE) from None
 
     def _check_sealable(self, draft: _Draft) -> None:
-        code, on_jst = draft.caller.municipality_code, draft.now_utc.astimezone(JST).date()
+        code, on_jst = draft.person.municipality_code, draft.now_utc.astimezone(JST).date()
         try:
             self._keys.seals.signer(code, on_jst)
         except SealKeyUnavailable as error:
@@ -274,10 +324,10 @@ class Issuer:
 
     def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
-        code, year = caller.municipality_code, now_utc.astimezone(JST).year
+        code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
         with write(self._engine) as connection:
             if cases.is_stopped(connection, code):
-                raise IssueError(ErrorCode.INTEGRITY_STOP, "municipality: stopped until a finding")
+                raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
             if events.are_about(connection, caller.terminal_id, request.order_id):
                 raise IssueError(ErrorCode.ORDER_STATE, "order_id: given up before it arrived")
             ledger.void_expired(connection, caller.terminal_id, now_utc)
@@ -310,7 +360,8 @@ class Issuer:
 
     def _snapshot(self, draft: _Draft, issue_number: str) -> Snapshot:
         return Snapshot(
-            requester_id=draft.person.resident.resident_id,
+            requester_id=draft.person.person_id,
+            masked_requester=masked(draft.person.name),
             asked=draft.asked,
             certificate=draft.certificate,
             issuance=self._issuance(
@@ -434,7 +485,7 @@ class Issuer:
             raise IssueError(ErrorCode.ORDER_STATE, "order: its time is over")
         with read(self._engine) as connection:
             if cases.is_stopped(connection, order.municipality_code):
-                raise IssueError(ErrorCode.INTEGRITY_STOP, "municipality: stopped until a finding")
+                raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
             snapshot = self._open(connection, order)
         if order.state is OrderState.INTENDED:
             return self._take_over(order, snapshot, now_utc)
@@ -532,6 +583,7 @@ def _prepared(order: Order, snapshot: Snapshot, pdf_sha256: bytes, expires_at_ut
         kind=order.kind,
         title=snapshot.expected.headings[0],
         masked_names=tuple(masked(person.name) for person in snapshot.expected.people),
+        masked_requester=snapshot.masked_requester,
         items=snapshot.asked.items,
         fiscal_year=snapshot.asked.fiscal_year,
         issue_number=order.issue_number,

@@ -13,10 +13,11 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import msgspec
 
 from fees.schedule import FeeRow, UnknownFee, fee_on
-from issuance_server.register.records import Resident, TaxStatus
-from issuance_server.register.store import Person
+from issuance_server.kinds import KINDS, Source, by_fiscal_year, row_of
+from issuance_server.register.person import Family, Person, Residence
+from issuance_server.register.records import RegisterEntry, Resident, TaxStatus
 from issuance_server.settings import DocumentSettings, MunicipalitySettings, NoCertifier, certifier_on
-from printing.paper.records import CertificateKind, ResidenceItem
+from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Scope
 
@@ -25,12 +26,14 @@ Clock = Callable[[], datetime]
 
 _DAYS_AHEAD = 370  # how far the next opening is looked for
 _NOT_ISSUABLE = ErrorCode.NOT_ISSUABLE_HERE
-# The kinds whose records documents.py makes; a municipality that names another one does not offer it yet.
-_ISSUED_KINDS = frozenset((CertificateKind.RESIDENCE, CertificateKind.TAXATION))
+# A moving-out notice ends these; a tax certificate only the move itself, a family register's document neither.
+_ENDED_BY_LEAVING = frozenset(
+    (CertificateKind.RESIDENCE, CertificateKind.RESIDENCE_ITEMS, CertificateKind.SEAL_REGISTRATION)
+)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for, in the server's own terms: members are resident ids."""
+    """What is asked for, in the server's own terms: members are person ids."""
 
     kind: str
     scope: Scope
@@ -41,13 +44,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Consent: the document's settings and fee, and exactly whose entries it shows, in the order of printing."""
+    """Consent: the document's settings and fee, and exactly whose entries it shows, in the order of printing.
+
+    Shape:  entries for a family register's documents, people for all others; everybody: nobody is left out.
+    """
 
     kind: CertificateKind
     document: DocumentSettings
     fee: FeeRow
     people: tuple[Resident, ...]
-    whole_household: bool
+    entries: tuple[RegisterEntry, ...]
+    everybody: bool
 
 
 class NotNow(IssueError):
@@ -66,7 +73,8 @@ def utc_now() -> datetime:
 def decide(settings: MunicipalitySettings, person: Person, asked: Asked, now_utc: datetime) -> Decision:
     """Return consent to one document for the person who asks.
 
-    Errors: IssueError BAD_REQUEST, NOT_OFFERED, NOT_OFFERED_NOW (as NotNow), NOT_ISSUABLE_HERE, in this order.
+    Errors: IssueError BAD_REQUEST, NOT_OFFERED, NOT_OFFERED_NOW (as NotNow), NOT_ISSUABLE_HERE; what says something
+            about a person comes last.
     """
     now_jst = now_utc.astimezone(JST)
     today = now_jst.date()
@@ -76,13 +84,16 @@ def decide(settings: MunicipalitySettings, person: Person, asked: Asked, now_utc
     _check_choice(settings, document, asked, today)
     check_hours(document, now_jst)
     check_person(document, person, today)
-    if kind is CertificateKind.TAXATION:
-        check_tax(person, asked.fiscal_year, today)
-    people = _people(person, asked, today)
-    if kind is CertificateKind.RESIDENCE and any(_leaving(resident) for resident in people):
+    if by_fiscal_year(kind):
+        _check_tax(document, residence_of(person), asked.fiscal_year)
+    if KINDS[kind].source is Source.FAMILY_REGISTER:
+        entries, everybody = _entries(kind, family_of(person), asked)
+        return Decision(kind, document, fee, (), entries, everybody)
+    residence = residence_of(person)
+    people = _people(residence, asked, today)
+    if kind in _ENDED_BY_LEAVING and any(_leaving(resident) for resident in people):
         raise IssueError(_NOT_ISSUABLE)
-    whole = kind is CertificateKind.RESIDENCE and len(people) == len(current_members(person, today))
-    return Decision(kind, document, fee, people, whole)
+    return Decision(kind, document, fee, people, (), len(people) == len(current_members(residence, today)))
 
 
 def offered(settings: MunicipalitySettings, kind: str, on_jst: date) -> tuple[DocumentSettings, FeeRow]:
@@ -92,7 +103,7 @@ def offered(settings: MunicipalitySettings, kind: str, on_jst: date) -> tuple[Do
             certifies it.
     """
     document = next((document for document in settings.documents if document.kind == kind), None)
-    if document is None or kind not in _ISSUED_KINDS:
+    if document is None or row_of(kind) is None:
         raise IssueError(ErrorCode.NOT_OFFERED, "kind: not offered by this municipality")
     rows = (
         FeeRow(settings.municipality_code, fee.kind, fee.fee_yen, fee.commission_yen, fee.valid_from, fee.ordinance)
@@ -128,36 +139,60 @@ def check_hours(document: DocumentSettings, now_jst: datetime) -> None:
 
 
 def check_person(document: DocumentSettings, person: Person, on_jst: date) -> None:
-    """Refuse what no document of this kind may be issued for, whoever's entries it would show.
-
-    A stop on anybody of the household, or on the address, refuses every document of all of them: if one document
-    could be had and another not, the difference would tell.
+    """Refuse what no document of this kind may be issued for, whatever is chosen of it and whoever's entries it shows.
 
     Errors: NOT_ISSUABLE_HERE.
     """
-    requester = person.resident
-    stopped = person.household.issuance_stop or any(member.issuance_stop for member in person.members)
-    gone = requester.died_on is not None or _moved_out(requester, on_jst)
-    leaving = document.kind == CertificateKind.RESIDENCE and _leaving(requester)
-    if stopped or gone or leaving or age_on(requester.born_on, on_jst) < document.minimum_age:
+    kind = CertificateKind(document.kind)
+    row = KINDS[kind]
+    if age_on(person.born_on, on_jst) < max(document.minimum_age, row.least_age):
+        raise IssueError(_NOT_ISSUABLE)
+    if _is_stopped(person) or (person.residence is not None and person.residence.resident.died_on is not None):
+        raise IssueError(_NOT_ISSUABLE)
+    if row.source is Source.FAMILY_REGISTER:
+        _check_family(kind, family_of(person))
+        return
+    residence = residence_of(person)
+    leaving = kind in _ENDED_BY_LEAVING and _leaving(residence.resident)
+    if leaving or _moved_out(residence.resident, on_jst):
+        raise IssueError(_NOT_ISSUABLE)
+    if row.source is Source.SEAL_REGISTER and (residence.seal is None or residence.seal.cancelled):
         raise IssueError(_NOT_ISSUABLE)
 
 
-def check_tax(person: Person, fiscal_year: int | None, on_jst: date) -> None:
-    """Refuse a tax certificate without a declared record, or for who was no resident on that 1 January.
+def residence_of(person: Person) -> Residence:
+    """Return what the resident register says.
+
+    Errors: NOT_ISSUABLE_HERE: no resident of this municipality.
+    """
+    if person.residence is None:
+        raise IssueError(_NOT_ISSUABLE)
+    return person.residence
+
+
+def family_of(person: Person) -> Family:
+    """Return what the family register says.
+
+    Errors: NOT_ISSUABLE_HERE: in no family register of this municipality, as far as is known here.
+    """
+    if person.family is None:
+        raise IssueError(_NOT_ISSUABLE)
+    return person.family
+
+
+def choosable(kind: CertificateKind, person: Person, on_jst: date) -> tuple[Resident, ...] | tuple[RegisterEntry, ...]:
+    """Return whose entries may be chosen one by one, in the order of printing.
 
     Errors: NOT_ISSUABLE_HERE.
     """
-    record = None if fiscal_year is None else person.tax.get(fiscal_year)
-    if record is None or record.status is TaxStatus.UNDECLARED:
-        raise IssueError(_NOT_ISSUABLE)
-    if not resident_on(person.resident, date(record.fiscal_year, 1, 1)) or _moved_out(person.resident, on_jst):
-        raise IssueError(_NOT_ISSUABLE)
+    if KINDS[kind].source is Source.FAMILY_REGISTER:
+        return _current_entries(kind, family_of(person))
+    return current_members(residence_of(person), on_jst)
 
 
-def current_members(person: Person, on_jst: date) -> tuple[Resident, ...]:
+def current_members(residence: Residence, on_jst: date) -> tuple[Resident, ...]:
     """Return who belongs to the household now, in the order of printing: not the dead, nor those who have moved."""
-    return tuple(member for member in person.members if member.died_on is None and not _moved_out(member, on_jst))
+    return tuple(member for member in residence.members if member.died_on is None and not _moved_out(member, on_jst))
 
 
 def resident_on(resident: Resident, day: date) -> bool:
@@ -181,25 +216,80 @@ def _check_form(asked: Asked) -> None:
         raise IssueError(ErrorCode.BAD_REQUEST, "members: with scope `members`, and only then")
     if len(set(asked.member_ids)) != len(asked.member_ids):
         raise IssueError(ErrorCode.BAD_REQUEST, "members: each at most once")
-    if (asked.kind == CertificateKind.TAXATION) != (asked.fiscal_year is not None):
+    if by_fiscal_year(asked.kind) != (asked.fiscal_year is not None):
         raise IssueError(ErrorCode.BAD_REQUEST, "fiscal_year: with a tax certificate, and only then")
 
 
 def _check_choice(settings: MunicipalitySettings, document: DocumentSettings, asked: Asked, on_jst: date) -> None:
-    """Refuse items, scope and fiscal year that this municipality does not offer."""
-    known = set(ResidenceItem) if asked.kind == CertificateKind.RESIDENCE else set()
-    if not set(asked.items) <= known & set(document.items):
+    """Refuse items, scope and fiscal year that this municipality, or this kind of document, does not offer."""
+    row = KINDS[CertificateKind(asked.kind)]
+    if not set(asked.items) <= set(row.items) & set(document.items):
         raise IssueError(ErrorCode.NOT_OFFERED, "items: not all are offered for this document")
-    if asked.kind == CertificateKind.TAXATION and asked.scope is not Scope.SELF:
-        raise IssueError(ErrorCode.NOT_OFFERED, "scope: a tax certificate is for oneself only")
+    if len(asked.items) < row.least_items:
+        raise IssueError(ErrorCode.BAD_REQUEST, f"items: this document states at least {row.least_items}")
+    if asked.scope not in row.scopes:
+        raise IssueError(ErrorCode.NOT_OFFERED, "scope: not for this document")
     if asked.fiscal_year is not None and asked.fiscal_year not in open_fiscal_years(settings, on_jst):
         raise IssueError(ErrorCode.NOT_OFFERED, "fiscal_year: not available on this date")
 
 
-def _people(person: Person, asked: Asked, on_jst: date) -> tuple[Resident, ...]:
-    current = current_members(person, on_jst)
+def _is_stopped(person: Person) -> bool:
+    """Whether a stop refuses every document of this person: if one could be had and another not, it would tell.
+
+    That is a stop on the address or on anybody of the household, in whichever of the registers it stands.
+    """
+    residence, family = person.residence, person.family
+    household = {person.person_id}
+    if residence is not None:
+        if residence.household.issuance_stop or any(member.issuance_stop for member in residence.members):
+            return True
+        household |= {member.resident_id for member in residence.members}
+    return family is not None and any(
+        entry.issuance_stop for entry in family.register.people if entry.person_id in household
+    )
+
+
+def _check_family(kind: CertificateKind, family: Family) -> None:
+    """Refuse the documents of a family register that is not current, or whose own the requester is no longer.
+
+    A stop on anybody in it, or on an address in its supplement, refuses all its documents to everybody in it: a
+    spouse's or a parent's copy would show where the one lives whom the stop protects. Which of the documents shows
+    addresses makes no difference, or the difference would tell. Where the person lives makes none either: the stop of
+    one who is a resident here in another household counts as well.
+    """
+    register, supplementary = family.register, family.supplementary
+    lines = () if supplementary is None else supplementary.people
+    stopped = (
+        any(entry.issuance_stop for entry in register.people)
+        or any(resident.issuance_stop for resident in family.residents)
+        or any(address.issuance_stop for line in lines for address in line.addresses)
+    )
+    current = register.closed_on is None and not register.filing_in_progress and not family.entry.removed
+    if stopped or not current or family.entry not in _current_entries(kind, family):
+        raise IssueError(_NOT_ISSUABLE)
+
+
+def _check_tax(document: DocumentSettings, residence: Residence, fiscal_year: int | None) -> None:
+    """Refuse a tax certificate without what it states, or for who was no resident on that 1 January."""
+    assert fiscal_year is not None
+    record = residence.tax.get(fiscal_year)
+    if record is None or record.status is TaxStatus.UNDECLARED:
+        raise IssueError(_NOT_ISSUABLE)
+    if not resident_on(residence.resident, date(fiscal_year, 1, 1)):
+        raise IssueError(_NOT_ISSUABLE)
+    # Who did not declare, being somebody's dependant, has no income on record: ¥0 would be a statement.
+    if document.kind == CertificateKind.INCOME and record.status is TaxStatus.DEPENDANT:
+        raise IssueError(_NOT_ISSUABLE)
+    if document.kind == CertificateKind.TAX_PAYMENT:
+        payment = residence.tax_payments.get(fiscal_year)
+        if payment is None or (document.unpaid_refuses and any(tax.unpaid_yen for tax in payment.taxes)):
+            raise IssueError(_NOT_ISSUABLE)
+
+
+def _people(residence: Residence, asked: Asked, on_jst: date) -> tuple[Resident, ...]:
+    current = current_members(residence, on_jst)
     if asked.scope is Scope.SELF:
-        return (person.resident,)
+        return (residence.resident,)
     if asked.scope is Scope.HOUSEHOLD:
         return current
     chosen = tuple(member for member in current if member.resident_id in asked.member_ids)
@@ -207,6 +297,33 @@ def _people(person: Person, asked: Asked, on_jst: date) -> tuple[Resident, ...]:
         # Somebody who was there when it was offered is not there now; who, and why, is nobody's business.
         raise IssueError(_NOT_ISSUABLE)
     return chosen
+
+
+def _entries(kind: CertificateKind, family: Family, asked: Asked) -> tuple[tuple[RegisterEntry, ...], bool]:
+    """Return whose entries of a family register are shown, and whether these are all that there are."""
+    everybody = _entries_in(kind, family)
+    if asked.scope is Scope.HOUSEHOLD:
+        return everybody, True
+    if asked.scope is Scope.SELF:
+        chosen: tuple[RegisterEntry, ...] = (family.entry,)
+    else:
+        chosen = tuple(entry for entry in _current_entries(kind, family) if entry.person_id in asked.member_ids)
+        if len(chosen) != len(asked.member_ids):
+            raise IssueError(_NOT_ISSUABLE)
+    return chosen, len(chosen) == len(everybody)
+
+
+def _entries_in(kind: CertificateKind, family: Family) -> tuple[RegisterEntry, ...]:
+    """Return everybody who stands in a document of this kind, in its order; the removed among them."""
+    if kind is not CertificateKind.SUPPLEMENTARY_REGISTER:
+        return family.register.people
+    entries = {entry.person_id: entry for entry in family.register.people}
+    lines = () if family.supplementary is None else family.supplementary.people
+    return tuple(entries[line.person_id] for line in lines)
+
+
+def _current_entries(kind: CertificateKind, family: Family) -> tuple[RegisterEntry, ...]:
+    return tuple(entry for entry in _entries_in(kind, family) if not entry.removed)
 
 
 def _moved_out(resident: Resident, on_jst: date) -> bool:

@@ -91,7 +91,8 @@ register_records = Table(
     _municipality(),
     Column("record_type", String(16), primary_key=True),
     Column("record_id", String(64), primary_key=True),
-    # What is read together has one group: a household and its members, or one resident's tax and seal records.
+    # What is read together has one group: a household and its members, one resident's tax and seal records, or a
+    # family register with its supplement and whoever of it is known here.
     Column("group_id", String(64), nullable=False),
     Column("version", Integer, nullable=False),
     Column("blob", LargeBinary, nullable=False),
@@ -162,12 +163,20 @@ sessions = Table(
     Column("session_hash", LargeBinary(32), primary_key=True),
     Column("terminal_id", String(64), nullable=False),
     Column("key_thumbprint", LargeBinary(32), nullable=False),
-    Column("municipality_code", _CODE, nullable=False),
-    Column("link_digest", LargeBinary(32), nullable=False),
-    Column("holder_digest", LargeBinary(32), nullable=False),  # whom the link named when the session was opened
     Column("visit_id", _ID, nullable=False, index=True),
     Column("expires_at_utc", UtcDateTime, nullable=False, index=True),
     Column("preparations", Integer, nullable=False, server_default="0"),
+)
+
+# The card's link of each municipality that knows it: of residence, and of registered domicile where that is another.
+session_links = Table(
+    "session_links",
+    metadata,
+    Column("session_hash", LargeBinary(32), primary_key=True),
+    Column("municipality_code", _CODE, primary_key=True),
+    Column("link_digest", LargeBinary(32), nullable=False),
+    Column("holder_digest", LargeBinary(32), nullable=False),  # whom the link named when the session was opened
+    ForeignKeyConstraint(["session_hash"], ["sessions.session_hash"]),
 )
 
 # What is issued

@@ -1,7 +1,7 @@
 """Sessions: who is asking, from the card's signature on until minutes later, at one terminal alone.
 
 A session is a row, so that any server process can go on with it. Its id is stored hashed: who reads the table cannot
-speak for anybody. Of the card only the keyed link stands in it.
+speak for anybody. Of the card only its keyed links stand beside it, one a municipality that knows the card.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from issuance_server.schema import orders, sessions
+from issuance_server.schema import orders, session_links, sessions
 from issuance_server.terminals import Terminal
 from protocol.codec import preimage
 from protocol.errors import ErrorCode, IssueError
@@ -27,11 +28,17 @@ _SESSION_ID_BYTES: Final = 32
 _KEPT_AFTER_EXPIRY: Final = timedelta(days=1)  # a late answer about an order still finds whose it was
 
 _OPEN: Final = insert(sessions)
+_ADD_LINKS: Final = insert(session_links)
 _FIND: Final = select(sessions).where(sessions.c.session_hash == bindparam("hash"))
 _FIND_BY_ORDER: Final = (
     select(sessions)
     .join(orders, orders.c.session_hash == sessions.c.session_hash)
     .where(orders.c.order_id == bindparam("order"))
+)
+_FIND_LINKS: Final = (
+    select(session_links)
+    .where(session_links.c.session_hash == bindparam("hash"))
+    .order_by(session_links.c.municipality_code)
 )
 _COUNT: Final = (
     update(sessions)
@@ -51,20 +58,41 @@ _END: Final = (
     )
     .values(expires_at_utc=bindparam("now"))
 )
-_FORGET: Final = delete(sessions).where(sessions.c.expires_at_utc < bindparam("before"))
+_OLD: Final = sessions.c.expires_at_utc < bindparam("before")
+_FORGET_LINKS: Final = delete(session_links).where(
+    session_links.c.session_hash.in_(select(sessions.c.session_hash).where(_OLD))
+)
+_FORGET: Final = delete(sessions).where(_OLD)
+
+
+@dataclass(frozen=True)
+class KnownAs:
+    """One municipality's knowledge of the card: its link, and whom that named when the session was opened."""
+
+    municipality_code: str
+    link_digest: bytes
+    holder_digest: bytes  # see the function of that name
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is asking: one card (as the link that one municipality holds for it), one visit, one terminal."""
+    """Who is asking: one card, as each municipality that knows it has it; one visit, one terminal."""
 
     terminal_id: str
     session_hash: bytes
-    municipality_code: str
-    link_digest: bytes
-    holder_digest: bytes  # see the function of that name
+    known_as: tuple[KnownAs, ...]  # at least one, by municipality code
     visit_id: str
     expires_at_utc: datetime
+
+    def at(self, municipality_code: str) -> KnownAs:
+        """Return what a municipality knows the card as.
+
+        Errors: IssueError NOT_OFFERED where this session has no link of it.
+        """
+        for known in self.known_as:
+            if known.municipality_code == municipality_code:
+                return known
+        raise IssueError(ErrorCode.NOT_OFFERED, "municipality_code: not this session's")
 
 
 def holder_digest(key: bytes, municipality_code: str, visit_id: str, resident_id: str) -> bytes:
@@ -80,9 +108,7 @@ def open_session(
     connection: Connection,
     *,
     terminal: Terminal,
-    municipality_code: str,
-    link_digest: bytes,
-    holder: bytes,
+    known_as: Iterable[KnownAs],
     visit_id: str,
     now_utc: datetime,
 ) -> tuple[str, Caller]:
@@ -91,27 +117,25 @@ def open_session(
     caller = Caller(
         terminal_id=terminal.terminal_id,
         session_hash=_hash(session_id),
-        municipality_code=municipality_code,
-        link_digest=link_digest,
-        holder_digest=holder,
+        known_as=tuple(sorted(known_as, key=lambda known: known.municipality_code)),
         visit_id=visit_id,
         expires_at_utc=now_utc + timedelta(seconds=SESSION_LIFETIME_S),
     )
-    connection.execute(_FORGET, {"before": now_utc - _KEPT_AFTER_EXPIRY})
+    for forget in (_FORGET_LINKS, _FORGET):
+        connection.execute(forget, {"before": now_utc - _KEPT_AFTER_EXPIRY})
     connection.execute(
         _OPEN,
         {
             "session_hash": caller.session_hash,
             "terminal_id": caller.terminal_id,
             "key_thumbprint": terminal.key_thumbprint,
-            "municipality_code": caller.municipality_code,
-            "link_digest": caller.link_digest,
-            "holder_digest": caller.holder_digest,
             "visit_id": caller.visit_id,
             "expires_at_utc": caller.expires_at_utc,
             "preparations": 0,
         },
     )
+    links = [{"session_hash": caller.session_hash, **asdict(known)} for known in caller.known_as]
+    connection.execute(_ADD_LINKS, links)
     return session_id, caller
 
 
@@ -121,7 +145,7 @@ def find_session(connection: Connection, session_id: str, terminal: Terminal, no
     Errors: IssueError SESSION_EXPIRED: one code for "over", "another terminal's" and "never was".
     """
     row = connection.execute(_FIND, {"hash": _hash(session_id)}).one_or_none()
-    return _caller(row, terminal, now_utc)
+    return _caller(connection, row, terminal, now_utc)
 
 
 def find_session_of_order(connection: Connection, order_id: str, terminal: Terminal, now_utc: datetime) -> Caller:
@@ -132,7 +156,7 @@ def find_session_of_order(connection: Connection, order_id: str, terminal: Termi
     row = connection.execute(_FIND_BY_ORDER, {"order": order_id}).one_or_none()
     if row is None or row.terminal_id != terminal.terminal_id:
         raise IssueError(ErrorCode.UNKNOWN_ORDER, "this terminal has no such order")
-    return _caller(row, terminal, now_utc)
+    return _caller(connection, row, terminal, now_utc)
 
 
 def count_preparation(connection: Connection, session_hash: bytes, now_utc: datetime) -> None:
@@ -154,15 +178,14 @@ def end_visit(connection: Connection, terminal_id: str, visit_id: str, now_utc: 
     connection.execute(_END, {"terminal": terminal_id, "visit": visit_id, "now": now_utc})
 
 
-def _caller(row: Row[Any] | None, terminal: Terminal, now_utc: datetime) -> Caller:
+def _caller(connection: Connection, row: Row[Any] | None, terminal: Terminal, now_utc: datetime) -> Caller:
     if row is None or row.key_thumbprint != terminal.key_thumbprint or row.expires_at_utc <= now_utc:
         raise IssueError(ErrorCode.SESSION_EXPIRED, "no session of this terminal, or it is over")
+    links = connection.execute(_FIND_LINKS, {"hash": row.session_hash})
     return Caller(
         terminal_id=row.terminal_id,
         session_hash=row.session_hash,
-        municipality_code=row.municipality_code,
-        link_digest=row.link_digest,
-        holder_digest=row.holder_digest,
+        known_as=tuple(KnownAs(link.municipality_code, link.link_digest, link.holder_digest) for link in links),
         visit_id=row.visit_id,
         expires_at_utc=row.expires_at_utc,
     )

@@ -46,6 +46,8 @@ class DocumentSettings(Setting, frozen=True, kw_only=True):
     minimum_age: int
     hours: tuple[OpenHours, ...]
     closed_on: tuple[date, ...] = ()
+    unpaid_refuses: bool = False  # of a tax payment certificate: unpaid tax refuses it
+    largest_seal_mm: float = 25.0  # of a seal registration certificate: the square that a registered seal must go into
 
 
 class FiscalYearOpening(Setting, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All that one paper says, and what it must say: sealed with the order, so that the same id is the same bytes."""
 
     requester_id: str
+    masked_requester: str = ""
     asked: Asked
     certificate: Certificate
     issuance: Issuance

@@ -102,7 +102,7 @@ class FakeIssuer:
 def _prepared(caller: Caller, order_id: str) -> PreparedOrder:
     return PreparedOrder(
         order_id=order_id,
-        municipality_code=caller.municipality_code,
+        municipality_code=caller.known_as[0].municipality_code,
         municipality_name="窓口市",
         kind="residence",
         title="住民票の写し",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -24,6 +24,7 @@ from issuance_server.issue import Issuer
 from issuance_server.keys import Keys
 from issuance_server.ledger import Order, OrderState
 from issuance_server.offers import MemberRefs
+from issuance_server.register.person import Person, Residence
 from issuance_server.register.records import (
     ForeignResident,
     Household,
@@ -32,11 +33,11 @@ from issuance_server.register.records import (
     TaxRecord,
     TaxStatus,
 )
-from issuance_server.register.store import Link, Person, RegisterStore
+from issuance_server.register.store import Link, RegisterStore
 from issuance_server.rules import Asked
 from issuance_server.schema import cases, metadata, order_events, orders
 from issuance_server.schema import sessions as session_rows
-from issuance_server.sessions import Caller
+from issuance_server.sessions import Caller, KnownAs
 from issuance_server.settings import (
     CertifierSettings,
     DocumentSettings,
@@ -185,14 +186,19 @@ def person(
 ) -> Person:
     """The household's person, with some of its members changed."""
     members = {member.resident_id: member for member in (*MEMBERS, *changed)}
-    return Person(
-        municipality_code=CODE,
+    residence = Residence(
         resident=members[requester],
         household=household,
         members=tuple(members[member_id] for member_id in household.member_ids),
         tax={record.fiscal_year: record for record in (TAXED, UNDECLARED, *tax)},
-        records_digest=bytes(32),
     )
+    return Person(CODE, requester, residence, None, bytes(32))
+
+
+def in_other_words(who: Person, **changes: Any) -> Person:
+    """The same person with another residence's part."""
+    assert who.residence is not None
+    return dataclasses.replace(who, residence=dataclasses.replace(who.residence, **changes))
 
 
 def asked(
@@ -210,6 +216,11 @@ def asked(
 def fonts() -> Fonts:
     """The real fonts, once a run."""
     return Fonts.load()
+
+
+def link_digest(person_id: str, code: str = CODE) -> bytes:
+    """A certificate's keyed serial; at each municipality another one."""
+    return hashlib.sha256((person_id if code == CODE else f"{code} {person_id}").encode()).digest()
 
 
 def order_id(number: int) -> str:
@@ -240,11 +251,12 @@ class Office:
     folder: Path
     clock: Clock = field(default_factory=Clock)
     url: str = ""
+    decided: tuple[MunicipalitySettings, ...] = (SETTINGS,)
 
     def __post_init__(self) -> None:
         self.url = f"sqlite:///{self.folder / 'office.db'}"
         self.engine: Engine = open_engine(self.url)
-        self.keys = Keys.create(self.folder / "keys", [CODE])
+        self.keys = Keys.create(self.folder / "keys", [one.municipality_code for one in self.decided])
         self.vault = Vault(self.keys.vault)
         self.register = RegisterStore(self.vault)
         self.settings = SettingsStore()
@@ -252,7 +264,8 @@ class Office:
         self.sequences = dict.fromkeys(self.terminals, 0)
         with write(self.engine) as connection:
             metadata.create_all(connection)
-            self.settings.put(connection, SETTINGS)
+            for one in self.decided:
+                self.settings.put(connection, one)
             for terminal in self.terminals.values():
                 terminals.enrol(
                     connection,
@@ -285,24 +298,37 @@ class Office:
     def new_issuer(self, **wiring: Any) -> Issuer:
         return Issuer(**(self.wiring() | wiring))
 
-    def put(self, *records: RegisterRecord) -> None:
+    def put(self, *records: RegisterRecord, code: str = CODE) -> None:
         with write(self.engine) as connection:
-            self.register.put(connection, CODE, records)
+            self.register.put(connection, code, records)
 
-    def link(self, resident_id: str) -> Link:
-        link = Link(CODE, hashlib.sha256(resident_id.encode()).digest(), resident_id)
+    def link(self, resident_id: str, code: str = CODE) -> Link:
+        link = Link(code, link_digest(resident_id, code), resident_id)
         with write(self.engine) as connection:
             self.register.add_link(connection, link)
         return link
 
-    def caller(self, resident_id: str = "r-taro", terminal: str = "t-1", visit: str = "1" * 32) -> Caller:
+    def caller(
+        self,
+        resident_id: str = "r-taro",
+        terminal: str = "t-1",
+        visit: str = "1" * 32,
+        elsewhere: Mapping[str, str] | None = None,
+    ) -> Caller:
+        """A session. elsewhere: person ids by municipality, of the card's other links."""
+        links = {CODE: resident_id} if elsewhere is None else {CODE: resident_id, **elsewhere}
         with write(self.engine) as connection:
             _session_id, caller = sessions.open_session(
                 connection,
                 terminal=self.terminals[terminal],
-                municipality_code=CODE,
-                link_digest=hashlib.sha256(resident_id.encode()).digest(),
-                holder=sessions.holder_digest(self.keys.challenge, CODE, visit, resident_id),
+                known_as=[
+                    KnownAs(
+                        code,
+                        link_digest(person_id, code),
+                        sessions.holder_digest(self.keys.challenge, code, visit, person_id),
+                    )
+                    for code, person_id in links.items()
+                ],
                 visit_id=visit,
                 now_utc=self.clock(),
             )

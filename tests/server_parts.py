@@ -205,7 +205,7 @@ def terminal_key(number: int = 1) -> Ed25519PrivateKey:
 def order_row(caller: Caller, order_id: str) -> Insert:
     """A prepared order's row, as far as sessions look at it."""
     return orders.insert().values(
-        municipality_code=caller.municipality_code,
+        municipality_code=caller.known_as[0].municipality_code,
         order_id=order_id,
         terminal_id=caller.terminal_id,
         session_hash=caller.session_hash,

@@ -14,6 +14,7 @@ from flask import Flask
 
 from issuance_server.config import ServerConfig
 from issuance_server.database import write
+from issuance_server.register.store import Link, RegisterStore
 from issuance_server.sessions import SESSION_LIFETIME_S
 from issuance_server.terminals import stop
 from issuance_server.vault import Vault
@@ -79,8 +80,26 @@ def test_the_five_requests_of_a_visit(server: Server) -> None:
 
     caller = server.issuer.callers[0]
     assert server.issuer.callers == [caller] * 4
-    assert (caller.terminal_id, caller.municipality_code, caller.visit_id) == ("T-0001", CODES[1], VISIT)
-    assert caller.link_digest == Vault(server.keys.vault).link_digest(CODES[1], Authority().key_sha256, 77)
+    assert (caller.terminal_id, caller.known_as[0].municipality_code, caller.visit_id) == ("T-0001", CODES[1], VISIT)
+    assert caller.known_as[0].link_digest == Vault(server.keys.vault).link_digest(CODES[1], Authority().key_sha256, 77)
+
+
+def test_a_card_that_two_municipalities_know_has_one_session_with_both(server: Server) -> None:
+    vault = Vault(server.keys.vault)
+    digest = vault.link_digest(CODES[0], Authority().key_sha256, 77)
+    with write(server.engine) as connection:
+        RegisterStore(vault).add_link(connection, Link(CODES[0], digest, "D1"))
+        # Another certificate's link at the same municipality is not this card's.
+        RegisterStore(vault).add_link(connection, Link(CODES[0], bytes(32), "D2"))
+    session = server.authenticate()
+    server.send("POST", messages.PATH_ORDERS, codec.encode(wanted(session.session_id)))
+    for caller in server.issuer.callers:
+        assert {known.municipality_code: known.link_digest for known in caller.known_as} == {
+            CODES[0]: digest,
+            CODES[1]: vault.link_digest(CODES[1], Authority().key_sha256, 77),
+        }
+        assert len({known.holder_digest for known in caller.known_as}) == 2
+    assert len(server.issuer.callers) == 2
 
 
 def test_every_answer_forbids_to_be_kept_or_guessed_at(server: Server) -> None:

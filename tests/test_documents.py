@@ -10,8 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from issuance_server import documents, rules
+from issuance_server.documents.residence import RESIDENCE_TITLE
+from issuance_server.register.person import Person
 from issuance_server.register.records import TaxRecord, TaxStatus
-from issuance_server.register.store import Person
 from issuance_server.rules import Asked
 from printing.paper import certificates
 from printing.paper.records import Back, Certificate, ResidenceCertificate, ResidenceItem, TaxationCertificate
@@ -158,4 +159,4 @@ def test_what_the_paper_must_say_is_the_register_s_and_the_decision_s() -> None:
     assert headings(asked(scope=ALL), who)[1] == "(世帯全員)"
     least = documents.expected(who, asked(), rules.decide(SETTINGS, who, asked(), NOW), **ORDER)
     assert [entry.individual_number for entry in least.people] == [None]
-    assert certificates.title(made(asked())) == documents.RESIDENCE_TITLE
+    assert certificates.title(made(asked())) == RESIDENCE_TITLE

@@ -82,3 +82,24 @@ def test_the_seal_of_an_older_paper_leaves_its_digest_and_no_text(tmp_path: Path
     engine.dispose()
     assert digest == seal.statement_digest(seal_text)
     assert seal_text[5:60].encode() not in (tmp_path / "older.db").read_bytes()
+
+
+def test_a_session_of_one_municipality_goes_on_after_the_upgrade(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url, "0002")
+    engine = open_engine(url)
+    with write(engine) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO sessions (session_hash, terminal_id, key_thumbprint, municipality_code, link_digest,"
+                " holder_digest, visit_id, expires_at_utc, preparations)"
+                " VALUES (x'01', 'T-0001', x'02', '999993', x'03', x'04', 'v', '2026-01-01 00:00:00', 2)"
+            )
+        )
+    engine.dispose()
+    upgrade(url)
+    engine = open_engine(url)
+    with read(engine) as connection:
+        assert connection.execute(text("SELECT * FROM session_links")).all() == [(b"\x01", "999993", b"\x03", b"\x04")]
+        assert connection.execute(text("SELECT session_hash, preparations FROM sessions")).all() == [(b"\x01", 2)]
+    engine.dispose()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from issuance_server import offers
 from issuance_server.offers import MemberRefs
-from issuance_server.register.store import Person
+from issuance_server.register.person import Person
 from issuance_server.settings import MunicipalitySettings, OpenHours
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Offer, PrepareRequest, Scope

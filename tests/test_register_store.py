@@ -18,6 +18,7 @@ from issuance_server.schema import metadata, register_records
 from issuance_server.vault import Vault, VaultError, VaultKeys
 
 CODE = "999993"
+SEAL = SealRecord(resident_id="r1", registered_on=date(2020, 1, 1), image_png=b"png")
 
 
 def resident(resident_id: str, household_id: str = "h1", name: str = "見本 太郎") -> Resident:
@@ -70,7 +71,7 @@ def filled(engine: Engine, store: RegisterStore) -> Engine:
         tax(2024),
         tax(2025),
         tax(2025, "r2"),
-        SealRecord(resident_id="r1", registered_on=date(2020, 1, 1), image_png=b"png"),
+        SEAL,
     ]
     with write(engine) as connection:
         store.put(connection, CODE, records)
@@ -81,10 +82,13 @@ def test_a_person_with_household_members_and_own_tax_years(filled: Engine, store
     with read(filled) as connection:
         person = store.read_person(connection, CODE, "r1")
     assert person is not None
-    assert person.resident == resident("r1")
-    assert person.household == household()
-    assert [member.resident_id for member in person.members] == ["r1", "r2"]
-    assert dict(person.tax) == {2024: tax(2024), 2025: tax(2025)}
+    residence = person.residence
+    assert residence is not None
+    assert (residence.resident, residence.household) == (resident("r1"), household())
+    assert [member.resident_id for member in residence.members] == ["r1", "r2"]
+    assert dict(residence.tax) == {2024: tax(2024), 2025: tax(2025)}
+    assert residence.seal == SEAL
+    assert person.family is None
 
 
 @pytest.mark.parametrize("members", [("r1", "r2", "r9"), ("r2",)])
@@ -140,7 +144,8 @@ def test_a_register_update_between_two_statements_is_not_seen_half(filled: Engin
     def seen(reader: RegisterStore, connection: Connection) -> set[str]:
         person = reader.read_person(connection, CODE, "r1")
         assert person is not None
-        return {member.name.split()[0] for member in person.members}
+        assert person.residence is not None
+        return {member.name.split()[0] for member in person.residence.members}
 
     statements: list[str] = []
     event.listen(filled, "before_cursor_execute", lambda _c, _cu, sql, *_: statements.append(sql))

@@ -33,7 +33,8 @@ from issuance_server.database import open_engine, read, write
 from issuance_server.issue import Issuer
 from issuance_server.keys import Keys
 from issuance_server.masking import masked
-from issuance_server.register.store import Link, Person, RegisterStore
+from issuance_server.register.person import Person
+from issuance_server.register.store import Link, RegisterStore
 from issuance_server.schema import cases, certificate_links, orders
 from issuance_server.sessions import Caller
 from issuance_server.vault import Vault

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import date, datetime, time, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from issuance_server import rules
+from issuance_server.register.person import Person
 from issuance_server.register.records import Resident, TaxStatus
-from issuance_server.register.store import Person
 from issuance_server.rules import JST, Asked, NotNow
 from issuance_server.settings import DocumentSettings, MunicipalitySettings, OpenHours
-from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Scope
 from tests.issuing_parts import (
@@ -26,6 +24,7 @@ from tests.issuing_parts import (
     TARO,
     TAXED,
     asked,
+    in_other_words,
     person,
 )
 
@@ -118,7 +117,7 @@ def test_tax_that_was_not_declared_is_refused(status: TaxStatus, expected: Error
 
 def test_without_a_tax_record_there_is_nothing_to_certify() -> None:
     assert outcome(person(), TAX) is None
-    assert outcome(dataclasses.replace(person(), tax={}), TAX) is REFUSED
+    assert outcome(in_other_words(person(), tax={}), TAX) is REFUSED
 
 
 def test_a_foreign_resident_was_no_resident_before_that_date() -> None:
@@ -166,14 +165,11 @@ def test_an_item_that_the_municipality_does_not_offer() -> None:
     assert outcome(person(), TAX, settings) is ErrorCode.NOT_OFFERED
 
 
-@pytest.mark.parametrize("kind", sorted(set(CertificateKind) - {CertificateKind.RESIDENCE, CertificateKind.TAXATION}))
-def test_a_kind_that_can_be_drawn_but_is_not_issued_yet_is_not_offered(kind: CertificateKind) -> None:
-    """Drawn from no record of its own, it would come out as another document."""
-    document = replace(SETTINGS.documents[0], kind=kind.value)
-    fee = replace(SETTINGS.fees[0], kind=kind.value)
+def test_a_word_that_is_no_kind_is_not_offered_whatever_a_municipality_says() -> None:
+    document = replace(SETTINGS.documents[0], kind="closed_family_register")
+    fee = replace(SETTINGS.fees[0], kind="closed_family_register")
     settings = replace(SETTINGS, documents=(*SETTINGS.documents, document), fees=(*SETTINGS.fees, fee))
-    assert outcome(person(), asked(kind.value), settings) is ErrorCode.NOT_OFFERED
-    assert outcome(person(), SELF, settings) is None
+    assert outcome(person(), asked("closed_family_register"), settings) is ErrorCode.NOT_OFFERED
 
 
 def test_without_a_fee_there_is_no_document() -> None:
@@ -265,12 +261,12 @@ def test_the_date_is_japan_s() -> None:
 def test_whose_entries_it_shows(what: Asked, names: list[str] | None, whole: bool) -> None:
     decision = rules.decide(SETTINGS, person(), what, NOW)
     assert [resident.resident_id for resident in decision.people] == (names or list(HOUSEHOLD.member_ids))
-    assert decision.whole_household is whole
+    assert decision.everybody is whole
 
 
-def test_who_lives_alone_is_the_whole_household() -> None:
+def test_who_lives_alone_is_the_everybody() -> None:
     alone = person(household=replace(HOUSEHOLD, member_ids=("r-taro",)))
-    assert rules.decide(SETTINGS, alone, SELF, NOW).whole_household
+    assert rules.decide(SETTINGS, alone, SELF, NOW).everybody
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from issuance_server.database import open_engine, read, write
-from issuance_server.schema import metadata, sessions
+from issuance_server.schema import metadata, session_links, sessions
 from issuance_server.sessions import (
     MAX_PREPARATIONS,
     SESSION_LIFETIME_S,
     Caller,
+    KnownAs,
     count_preparation,
     find_session,
     find_session_of_order,
@@ -28,7 +29,7 @@ from protocol.signing import key_thumbprint
 from tests.server_parts import NOW, VISIT, order_row, terminal_key
 
 LINK = b"d" * 32
-HOLDER = bytes(range(32))
+KNOWN_AS = (KnownAs("992011", LINK, bytes(range(32))), KnownAs("992020", b"e" * 32, bytes(32)))
 ORDER = "7" * 32
 
 
@@ -54,9 +55,7 @@ def begin(engine: Engine, *, visit_id: str = VISIT, hours: float = 0) -> tuple[s
         return open_session(
             connection,
             terminal=terminal(),
-            municipality_code="992011",
-            link_digest=LINK,
-            holder=HOLDER,
+            known_as=KNOWN_AS,
             visit_id=visit_id,
             now_utc=NOW + timedelta(hours=hours),
         )
@@ -74,12 +73,19 @@ def test_a_session_says_who_is_asking(engine: Engine) -> None:
     assert caller == Caller(
         terminal_id="T-0001",
         session_hash=caller.session_hash,
-        municipality_code="992011",
-        link_digest=LINK,
-        holder_digest=HOLDER,
+        known_as=KNOWN_AS,
         visit_id=VISIT,
         expires_at_utc=NOW + timedelta(seconds=SESSION_LIFETIME_S),
     )
+
+
+def test_a_session_knows_the_card_as_each_municipality_does(engine: Engine) -> None:
+    _session_id, caller = begin(engine)
+    assert caller.at("992020").link_digest == b"e" * 32
+    assert caller.at("992011").link_digest == LINK
+    with pytest.raises(IssueError) as caught:
+        caller.at("999993")
+    assert caught.value.code is ErrorCode.NOT_OFFERED
 
 
 def test_the_id_stands_nowhere_and_fits_the_message(engine: Engine, tmp_path: Path) -> None:
@@ -203,3 +209,4 @@ def test_old_sessions_are_forgotten(engine: Engine) -> None:
         begin(engine, visit_id=str(day) * 32, hours=24 * day)
     with read(engine) as connection:
         assert connection.execute(select(func.count()).select_from(sessions)).scalar() == 2
+        assert connection.execute(select(func.count()).select_from(session_links)).scalar() == 2 * len(KNOWN_AS)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from deploy.demo.books import Books
 from deploy.demo.bring_up import RunningTown
+from deploy.demo.town_scenes import Story
 from deploy.demo.town_stories import STORIES
 from deploy.demo.visit_file import VisitFile
 from deploy.demo.visitor import Outcome, Visitor
+from printing.paper.records import CertificateKind
+from protocol.messages import Scope
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("town")]
 
@@ -27,6 +31,17 @@ def text_of(paper: Path) -> str:
 
 def name_of(town: RunningTown, resident_id: str) -> str:
     return town.directory.residents[resident_id].name
+
+
+def told(story: Story, coins: tuple[Literal[10, 50, 100, 500, 1000], ...] = (100, 100)) -> VisitFile:
+    """The visit that shows a story."""
+    return VisitFile(
+        resident=story.resident_id,
+        kind=story.kind,
+        municipality=story.municipality,
+        scope="household" if story.scope is Scope.HOUSEHOLD else "self",
+        coins=coins,
+    )
 
 
 def require_settled(town: RunningTown, outcome: Outcome, copies: int = 1) -> None:
@@ -94,11 +109,38 @@ def test_two_copies_are_two_documents(town: RunningTown, visitor: Visitor) -> No
 
 def test_a_taxation_certificate_of_a_fiscal_year(town: RunningTown, visitor: Visitor) -> None:
     resident = STORIES["taxed"].resident_id
-    outcome = visitor.visit(VisitFile(resident=resident, kind="taxation", fiscal_year=2025, coins=(500,)))
+    outcome = visitor.visit(VisitFile(resident=resident, kind=CertificateKind.TAXATION, fiscal_year=2025, coins=(500,)))
     require_settled(town, outcome)
     text = text_of(outcome.papers[0])
     assert "令和7年度" in text
     assert name_of(town, resident) in text
+
+
+def test_chosen_people_of_a_family_register(town: RunningTown, visitor: Visitor) -> None:
+    resident = STORIES["register"].resident_id
+    register = town.directory.residents[resident].register
+    assert len(register) == 3
+    asked = VisitFile(
+        resident=resident, kind=CertificateKind.FAMILY_REGISTER_INDIVIDUAL, scope=(register[2],), coins=(500,)
+    )
+    outcome = visitor.visit(asked)
+    require_settled(town, outcome)
+    text = text_of(outcome.papers[0])
+    assert "一部の者について" in "".join(text.split())
+    assert f"氏名 {name_of(town, register[2])}" in " ".join(text.split())
+    assert f"氏名 {name_of(town, resident)}" not in " ".join(text.split())
+
+
+def test_s19_of_a_residence_item_certificate_only_what_was_asked_for_is_there(
+    town: RunningTown, visitor: Visitor
+) -> None:
+    resident = STORIES["stated-items"].resident_id
+    asked = VisitFile(resident=resident, kind=CertificateKind.RESIDENCE_ITEMS, items=("sex",))
+    outcome = visitor.visit(asked)
+    require_settled(town, outcome)
+    text = text_of(outcome.papers[0])
+    assert "性別" in text
+    assert not [word for word in ("本籍", "9900", "世帯主", "続柄", "届出日") if word in text]
 
 
 def test_not_enough_money_goes_back(town: RunningTown, visitor: Visitor) -> None:
@@ -119,7 +161,7 @@ def test_a_wrong_pin_costs_a_try_and_nothing_else(town: RunningTown, visitor: Vi
 @pytest.mark.parametrize("key", REFUSED)
 def test_a_story_that_must_be_refused(town: RunningTown, visitor: Visitor, key: str) -> None:
     story = STORIES[key]
-    outcome = visitor.visit(VisitFile(resident=story.resident_id, kind=story.kind, scope=story.scope))  # type: ignore[arg-type]
+    outcome = visitor.visit(told(story))
     assert outcome.refused == story.refusal
     assert outcome.words
     assert outcome.papers == []
@@ -129,8 +171,7 @@ def test_a_story_that_must_be_refused(town: RunningTown, visitor: Visitor, key: 
 @pytest.mark.parametrize("key", ISSUED)
 def test_a_story_that_is_issued(town: RunningTown, visitor: Visitor, key: str) -> None:
     story = STORIES[key]
-    asked = VisitFile(resident=story.resident_id, kind=story.kind, scope=story.scope, coins=(500,))  # type: ignore[arg-type]
-    outcome = visitor.visit(asked)
+    outcome = visitor.visit(told(story, coins=(500,)))
     require_settled(town, outcome)
     assert name_of(town, story.resident_id) in text_of(outcome.papers[0])
 

@@ -37,6 +37,7 @@ TERMINAL_IDS: Final = ("T-0001", "T-0002", "T-0003", "T-0004")
 _MADE_FROM: Final = (
     "deploy/demo/town*.py",
     "deploy/demo/pki.py",
+    "deploy/demo/seal_pictures.py",
     "deploy/migrations/**/*.py",
     "issuance_server/**/*.py",
     "protocol/*.py",

@@ -41,6 +41,8 @@ def add_anchor(certificate: Path, run: Path) -> Path:
 def add_link(certificate: Path, resident_id: str, run: Path) -> str:
     """Link a card's authentication certificate to a resident of the running town; return the municipality's code.
 
+    Who is registered for use at the municipality of their domicile is linked there too, as with the town's own cards.
+
     Errors: CannotAdd where no trusted authority issued it, the resident is unknown, or it is somebody else's.
     """
     facts = _facts(run)
@@ -51,11 +53,16 @@ def add_link(certificate: Path, resident_id: str, run: Path) -> str:
     issuer = _issuer(card, Path(facts["trust_anchors"]))
     keys = Keys.load(Path(facts["residents"]).parent / "keys")
     vault = Vault(keys.vault)
-    digest = vault.link_digest(holder.municipality, issuer_key_sha256(issuer), card.serial_number)
+    known_as = [(holder.municipality, resident_id), *((holder.registration,) if holder.registration else ())]
+    links = [
+        Link(code, vault.link_digest(code, issuer_key_sha256(issuer), card.serial_number), person_id)
+        for code, person_id in known_as
+    ]
     engine = database.open_engine(f"sqlite:///{facts['database']}")
     try:
         with database.write(engine) as connection:
-            RegisterStore(vault).add_link(connection, Link(holder.municipality, digest, resident_id))
+            for link in links:
+                RegisterStore(vault).add_link(connection, link)
     except IntegrityError:
         raise CannotAdd("this certificate is linked to another resident already") from None
     finally:

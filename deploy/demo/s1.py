@@ -22,9 +22,10 @@ from deploy.demo.processes import free_port
 from deploy.demo.town_names import UMIBE
 from deploy.demo.visit_file import VisitFile
 from deploy.demo.visitor import VisitBroken, Visitor
+from printing.paper.records import CertificateKind
 
 TERMINALS: Final = 4
-KIND: Final = "residence"
+KIND: Final = CertificateKind.RESIDENCE
 _RESTING: Final = ("customer_deposit", "suspense", "refund_liability", "uncollected", "over_short")
 
 

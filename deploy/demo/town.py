@@ -1,4 +1,4 @@
-"""A whole town, invented from a seed: two municipalities, their residents, households, tax records, seals and links.
+"""A whole town, invented from a seed: two municipalities, their people, households, registers, taxes, seals, links.
 
 The same seed and size give the same records in any process, on any day. Nothing in it belongs to anybody: names,
 addresses, numbers and cards are made up, and both municipalities are marked as specimens.
@@ -24,21 +24,31 @@ from deploy.demo.pki import serial_of
 from deploy.demo.town_foreign import Category
 from deploy.demo.town_names import HOSHIMI, UMIBE
 from deploy.demo.town_people import Family, Numbers, make_family, make_foreign_family, with_alias, with_foreign_spouse
+from deploy.demo.town_registers import Registered, registers
+from deploy.demo.town_scenes import Story
 from deploy.demo.town_seals import seals
 from deploy.demo.town_settings import MUNICIPALITIES
 from deploy.demo.town_shapes import draw_shape
-from deploy.demo.town_stories import CAST_SIZE, SAMPLE, STORIES, Story, cast
-from deploy.demo.town_tax import Means, tax_records
+from deploy.demo.town_stories import CAST_SIZE, SAMPLE, STORIES, CastFamily, cast
+from deploy.demo.town_tax import tax_records
+from deploy.demo.town_tax_payments import tax_payments
 from deploy.demo.virtual_card import AUTH_TRIES, CardKind
 from issuance_server import database
-from issuance_server.register.records import Household, RegisterRecord, Resident, SealRecord, TaxRecord
+from issuance_server.register.records import (
+    Household,
+    RegisterRecord,
+    Resident,
+    SealRecord,
+    TaxPaymentRecord,
+    TaxRecord,
+)
 from issuance_server.register.store import Link, RegisterStore
 from issuance_server.settings import MunicipalitySettings
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault
 
 DEFAULT_RESIDENTS: Final = 2_000
-SMALLEST: Final = 50  # the stories and a few neighbours
+SMALLEST: Final = 100  # the stories and a few neighbours
 PIN: Final = "1234"  # of every card in the town
 
 _UMIBE_SHARE: Final = 0.7
@@ -48,11 +58,20 @@ _ALIAS_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """As whom a municipality knows somebody who lives elsewhere."""
+
+    municipality_code: str
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Town:
     """Everything there is in the town, as plain values.
 
     Shape: residents, seals and links are by resident id, households by household id; municipality_of has both kinds
-    of ids. links gives the serial of a resident's authentication certificate.
+    of ids. links gives the serial of a resident's authentication certificate. registrations: by resident id, as whom
+    the municipality of the registered domicile knows somebody who lives in the other one.
     """
 
     seed: int
@@ -61,6 +80,9 @@ class Town:
     residents: Mapping[str, Resident]
     households: Mapping[str, Household]
     tax: tuple[TaxRecord, ...]
+    tax_payments: tuple[TaxPaymentRecord, ...]
+    registers: tuple[Registered, ...]
+    registrations: Mapping[str, Registration]
     seals: Mapping[str, SealRecord]
     links: Mapping[str, int]
     stories: Mapping[str, Story]
@@ -74,16 +96,11 @@ def build_people(seed: int, residents: int = DEFAULT_RESIDENTS) -> Town:
     if residents < SMALLEST:
         raise ValueError(f"residents: a town has at least {SMALLEST}, because of the {CAST_SIZE} in its stories")
     numbers = Numbers(seed)
-    families: list[Family] = []
-    tax: list[TaxRecord] = []
-    for scene in cast(seed, numbers):
-        families.append(scene.family)
-        tax += _tax(seed, scene.family, scene.means)
+    scenes = list(cast(seed, numbers))
     while (left := residents - numbers.residents) > 0:
-        family = _draw_family(random.Random(f"town:{seed}:household:{len(families)}"), numbers, left)
-        families.append(family)
-        tax += _tax(seed, family, {})
-    return _town(seed, families, tax)
+        family = _draw_family(random.Random(f"town:{seed}:household:{len(scenes)}"), numbers, left)
+        scenes.append(CastFamily(family))
+    return _town(seed, scenes)
 
 
 def write(
@@ -107,6 +124,10 @@ def write(
         for resident_id, serial in town.links.items()
         for code in (town.municipality_of[resident_id],)
     ]
+    for resident_id, known in town.registrations.items():
+        if resident_id in town.links:
+            digest = vault.link_digest(known.municipality_code, issuer_key_sha256, town.links[resident_id])
+            links.append(Link(known.municipality_code, digest, known.person_id))
     with database.write(engine) as connection:
         for decided in town.municipalities:
             settings.put(connection, decided)
@@ -118,13 +139,21 @@ def write(
 def directory(town: Town) -> dict[str, object]:
     """Return the town's phone book for the dock and the visits, ready for JSON: who is there and with which card."""
     story_of = {story.resident_id: (key, story) for key, story in town.stories.items()}
+    register_of = {
+        holder.person_id: [entry.person_id for entry in told.register.people if not entry.removed]
+        for told in town.registers
+        for holder in told.holders
+    }
     entries: dict[str, object] = {}
     for resident_id, resident in town.residents.items():
         household = town.households[resident.household_id]
+        known = town.registrations.get(resident_id)
         entries[resident_id] = {
             "name": resident.name,
             "municipality": town.municipality_of[resident_id],
             "household": list(household.member_ids),
+            "register": register_of.get(resident_id if known is None else known.person_id, []),
+            "registration": None if known is None else [known.municipality_code, known.person_id],
             **_card(resident_id, town, *story_of.get(resident_id, (None, None))),
         }
     nobody = town.stories["nobody"]
@@ -132,6 +161,8 @@ def directory(town: Town) -> dict[str, object]:
         "name": "",
         "municipality": None,
         "household": [],
+        "register": [],
+        "registration": None,
         **_card(nobody.resident_id, town, "nobody", nobody),
     }
     return {"seed": town.seed, "sample": town.stories[SAMPLE].resident_id, "residents": entries}
@@ -143,6 +174,7 @@ def _card(resident_id: str, town: Town, key: str | None, story: Story | None) ->
         "what": story.what if story else None,
         "kind": story.kind if story else None,
         "scope": story.scope if story else None,
+        "document_of": story.municipality if story else None,
         "refusal": story.refusal if story else None,
         "card": story.card if story else CardKind.MY_NUMBER,
         "pin": PIN,
@@ -166,14 +198,25 @@ def _draw_family(rng: random.Random, numbers: Numbers, left: int) -> Family:
     return with_foreign_spouse(rng, family) if chance > 1 - _MIXED_SHARE else family
 
 
-def _tax(seed: int, family: Family, means: Mapping[str, Means]) -> tuple[TaxRecord, ...]:
+def _rng(seed: int, what: str, family: Family) -> random.Random:
+    """What is drawn for one household does not depend on any other."""
+    return random.Random(f"town:{seed}:{what}:{family.household.household_id}")
+
+
+def _tax(seed: int, scene: CastFamily) -> tuple[TaxRecord, ...]:
     """Return a household's tax records; a municipality without tax certificates sends none."""
-    if family.municipality_code != UMIBE:
+    if scene.family.municipality_code != UMIBE:
         return ()
-    return tax_records(random.Random(f"town:{seed}:tax:{family.household.household_id}"), family, means)
+    return tax_records(_rng(seed, "tax", scene.family), scene.family, scene.means)
 
 
-def _town(seed: int, families: list[Family], tax: list[TaxRecord]) -> Town:
+def _registers(seed: int, scene: CastFamily) -> tuple[Registered, ...]:
+    made = registers(_rng(seed, "registers", scene.family), scene.family, registered=scene.registered)
+    return made if scene.register_edit is None else tuple(scene.register_edit(told) for told in made)
+
+
+def _town(seed: int, scenes: list[CastFamily]) -> Town:
+    families = [scene.family for scene in scenes]
     residents = {resident.resident_id: resident for family in families for resident in family.residents}
     households = {family.household.household_id: family.household for family in families}
     municipality_of = {
@@ -182,16 +225,28 @@ def _town(seed: int, families: list[Family], tax: list[TaxRecord]) -> Town:
         for record_id in (family.household.household_id, *(resident.resident_id for resident in family.residents))
     }
     unlinked = {story.resident_id for story in STORIES.values() if not story.linked}
-    drawn = chain.from_iterable(
-        seals(random.Random(f"town:{seed}:seals:{family.household.household_id}"), family) for family in families
-    )
+    taxes = [(scene, _tax(seed, scene)) for scene in scenes]
+    told = tuple(chain.from_iterable(_registers(seed, scene) for scene in scenes))
+    drawn = chain.from_iterable(seals(_rng(seed, "seals", scene.family), scene.family, scene.seals) for scene in scenes)
     return Town(
         seed=seed,
         municipalities=MUNICIPALITIES,
         municipality_of=municipality_of,
         residents=residents,
         households=households,
-        tax=tuple(tax),
+        tax=tuple(chain.from_iterable(records for _scene, records in taxes)),
+        tax_payments=tuple(
+            chain.from_iterable(
+                tax_payments(_rng(seed, "tax-payments", scene.family), records, scene.in_arrears)
+                for scene, records in taxes
+            )
+        ),
+        registers=told,
+        registrations={
+            resident_id: Registration(register.municipality_code, person_id)
+            for register in told
+            for resident_id, person_id in register.registrations
+        },
         seals={seal.resident_id: seal for seal in drawn},
         links={resident_id: serial_of(seed, resident_id) for resident_id in residents if resident_id not in unlinked},
         stories=STORIES,
@@ -202,13 +257,16 @@ def _records_by_municipality(town: Town) -> dict[str, list[RegisterRecord]]:
     records: dict[str, list[RegisterRecord]] = {decided.municipality_code: [] for decided in town.municipalities}
     for household in town.households.values():
         records[town.municipality_of[household.household_id]].append(household)
-    personal: tuple[Resident | TaxRecord | SealRecord, ...] = (
+    personal: tuple[Resident | TaxRecord | TaxPaymentRecord | SealRecord, ...] = (
         *town.residents.values(),
         *town.tax,
+        *town.tax_payments,
         *town.seals.values(),
     )
     for record in personal:
         records[town.municipality_of[record.resident_id]].append(record)
+    for told in town.registers:
+        records[told.municipality_code] += [told.register, told.supplementary, *told.holders]
     return records
 
 
@@ -216,7 +274,7 @@ def _records_by_municipality(town: Town) -> dict[str, list[RegisterRecord]]:
 @click.option("--residents", default=DEFAULT_RESIDENTS, show_default=True, type=click.IntRange(min=SMALLEST))
 @click.option("--seed", default=1, show_default=True)
 def main(residents: int, seed: int) -> None:
-    """Print what is in the town of a seed: counts and stories. Example: --residents 50 --seed 7."""
+    """Print what is in the town of a seed: counts and stories. Example: --residents 100 --seed 7."""
     town = build_people(seed, residents)
     sizes = Counter(len(household.member_ids) for household in town.households.values())
     foreign = Counter(r.foreign.category for r in town.residents.values() if r.foreign is not None)
@@ -225,8 +283,9 @@ def main(residents: int, seed: int) -> None:
     click.echo(f"foreign     {sum(foreign.values())}, by category {dict(foreign)}")
     click.echo(f"tax         {len(town.tax)}, by status {dict(Counter(record.status.value for record in town.tax))}")
     click.echo(f"seals       {len(town.seals)}")
+    click.echo(f"registers   {len(town.registers)}, known there from elsewhere {len(town.registrations)}")
     for key, story in town.stories.items():
-        click.echo(f"{story.resident_id}  {key:26} {story.kind:10} {story.refusal or 'issued':25} {story.what}")
+        click.echo(f"{story.resident_id}  {key:31} {story.kind:26} {story.refusal or 'issued':25} {story.what}")
 
 
 if __name__ == "__main__":

@@ -191,7 +191,9 @@ def address_elsewhere(rng: random.Random) -> str:
 
 
 def domicile(rng: random.Random, municipality_code: str) -> str:
-    """Draw a registered domicile (本籍): three in four in the municipality itself."""
-    if rng.random() < 0.75:
-        return f"{rng.choice(STREETS[municipality_code])}{rng.randint(1, 300)}番地"
+    """Draw a registered domicile (本籍): three in four in the municipality itself, one in ten in the other one."""
+    chance = rng.random()
+    if chance < 0.85:
+        code = municipality_code if chance < 0.75 else next(code for code in STREETS if code != municipality_code)
+        return f"{rng.choice(STREETS[code])}{rng.randint(1, 300)}番地"
     return f"{rng.choice(ELSEWHERE)}{rng.randint(1, 300)}番地"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from functools import cache
 from typing import Final
 
@@ -17,12 +19,27 @@ _SHARE: Final = 0.35
 _DIAMETERS_MM: Final = (12.0, 13.5, 15.0, 18.0)  # most rules allow 8 to 25 mm
 
 
-def seals(rng: random.Random, family: Family) -> tuple[SealRecord, ...]:
-    """Return the registered seals of one household: about every third adult has one, one in twenty was cancelled."""
+class SealStory(StrEnum):
+    """What a story says of somebody's seal."""
+
+    REGISTERED = "registered"
+    CANCELLED = "cancelled"
+    NONE = "none"
+
+
+def seals(
+    rng: random.Random, family: Family, prescribed: Mapping[str, SealStory] | None = None
+) -> tuple[SealRecord, ...]:
+    """Return the registered seals of one household: about every third adult has one, one in twenty was cancelled.
+
+    Shape: prescribed says by resident id what a story needs; everything else is drawn.
+    """
     records = []
     for resident in family.residents:
         chance, cancelled, days, look = rng.random(), rng.random(), rng.randint(100, 4_000), rng.randrange(1_000)
-        if chance > _SHARE or AS_OF.year - resident.born_on.year <= _ADULT_AGE:
+        told = (prescribed or {}).get(resident.resident_id)
+        has_none = chance > _SHARE or AS_OF.year - resident.born_on.year <= _ADULT_AGE
+        if told is SealStory.NONE or (told is None and has_none):
             continue
         came_on = resident.address_since or AS_OF
         records.append(
@@ -30,7 +47,7 @@ def seals(rng: random.Random, family: Family) -> tuple[SealRecord, ...]:
                 resident_id=resident.resident_id,
                 registered_on=max(came_on, AS_OF - timedelta(days=days)),
                 image_png=_image_png(_legend(resident), look),
-                cancelled=cancelled < 1 / 20,
+                cancelled=cancelled < 1 / 20 if told is None else told is SealStory.CANCELLED,
             )
         )
     return tuple(records)

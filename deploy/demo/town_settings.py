@@ -6,10 +6,11 @@ Both are invented: there is no prefecture 99, and their papers say 見本.
 from __future__ import annotations
 
 from datetime import date, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from deploy.demo.seal_pictures import square_seal_png
 from deploy.demo.town_names import HOSHIMI, TOWNS, UMIBE
+from issuance_server.kinds import KINDS
 from issuance_server.settings import (
     CertifierSettings,
     DocumentSettings,
@@ -31,10 +32,34 @@ _TURNS_OF_YEAR: Final = tuple(
 )
 
 
+_WEEKDAYS_IN_OFFICE: Final = tuple(
+    OpenHours(weekday=day, opens_at=time(8, 30), closes_at=time(17, 15)) for day in range(5)
+)
+
+#: Fees in whole yen: (until April 2024, from then on).
+_UMIBE_FEES_YEN: Final = {
+    CertificateKind.RESIDENCE: (300, 200),
+    CertificateKind.RESIDENCE_ITEMS: (300, 200),
+    CertificateKind.SEAL_REGISTRATION: (300, 200),
+    CertificateKind.INCOME: (300, 250),
+    CertificateKind.TAXATION: (300, 250),
+    CertificateKind.TAX_PAYMENT: (300, 250),
+    CertificateKind.FAMILY_REGISTER: (450, 450),
+    CertificateKind.FAMILY_REGISTER_INDIVIDUAL: (450, 450),
+    CertificateKind.SUPPLEMENTARY_REGISTER: (300, 200),
+}
+
+
 def _fee(kind: CertificateKind, fee_yen: int, valid_from: date, ordinance: str) -> Fee:
     return Fee(
         kind=kind, fee_yen=fee_yen, commission_yen=COMMISSION_YEN, valid_from=valid_from, ordinance=f"{ordinance}(見本)"
     )
+
+
+def _document(kind: CertificateKind, hours: tuple[OpenHours, ...], **changes: Any) -> DocumentSettings:
+    """One document with all its items."""
+    defaults: dict[str, Any] = {"items": KINDS[kind].items, "minimum_age": MINIMUM_AGE}
+    return DocumentSettings(kind=kind, hours=hours, **(defaults | changes))
 
 
 def _umibe_head(valid_from: date, title: str, name: str) -> CertifierSettings:
@@ -49,17 +74,16 @@ _UMIBE: Final = MunicipalitySettings(
     municipality_name=TOWNS[UMIBE],
     valid_from=VALID_FROM,
     specimen=True,
-    documents=(
-        DocumentSettings(
-            kind=CertificateKind.RESIDENCE, items=tuple(ResidenceItem), minimum_age=MINIMUM_AGE, hours=_ALL_DAY
-        ),
-        DocumentSettings(kind=CertificateKind.TAXATION, items=(), minimum_age=MINIMUM_AGE, hours=_ALL_DAY),
+    documents=tuple(
+        _document(kind, _ALL_DAY, unpaid_refuses=kind is CertificateKind.TAX_PAYMENT) for kind in CertificateKind
     ),
-    fees=(
-        _fee(CertificateKind.RESIDENCE, 300, date(2020, 4, 1), "海辺市手数料条例"),
-        _fee(CertificateKind.RESIDENCE, 200, date(2024, 4, 1), "海辺市手数料条例の一部を改正する条例"),
-        _fee(CertificateKind.TAXATION, 300, date(2020, 4, 1), "海辺市手数料条例"),
-        _fee(CertificateKind.TAXATION, 250, date(2024, 4, 1), "海辺市手数料条例の一部を改正する条例"),
+    fees=tuple(
+        fee
+        for kind, (before_yen, now_yen) in _UMIBE_FEES_YEN.items()
+        for fee in (
+            _fee(kind, before_yen, date(2020, 4, 1), "海辺市手数料条例"),
+            _fee(kind, now_yen, date(2024, 4, 1), "海辺市手数料条例の一部を改正する条例"),
+        )
     ),
     fiscal_years=(
         FiscalYearOpening(fiscal_year=2024, available_from=date(2024, 6, 1)),
@@ -79,15 +103,24 @@ _HOSHIMI: Final = MunicipalitySettings(
     valid_from=VALID_FROM,
     specimen=True,
     documents=(
-        DocumentSettings(
-            kind=CertificateKind.RESIDENCE,
+        _document(
+            CertificateKind.RESIDENCE,
+            _DAYTIME,
             items=tuple(item for item in ResidenceItem if item is not ResidenceItem.INDIVIDUAL_NUMBER),
-            minimum_age=MINIMUM_AGE,
-            hours=_DAYTIME,
             closed_on=_TURNS_OF_YEAR,
         ),
+        *(
+            _document(kind, _WEEKDAYS_IN_OFFICE, closed_on=_TURNS_OF_YEAR)
+            for kind in (CertificateKind.FAMILY_REGISTER, CertificateKind.FAMILY_REGISTER_INDIVIDUAL)
+        ),
+        _document(CertificateKind.SUPPLEMENTARY_REGISTER, _ALL_DAY),
     ),
-    fees=(_fee(CertificateKind.RESIDENCE, 300, date(2022, 4, 1), "星見町手数料徴収条例"),),
+    fees=(
+        _fee(CertificateKind.RESIDENCE, 300, date(2022, 4, 1), "星見町手数料徴収条例"),
+        _fee(CertificateKind.FAMILY_REGISTER, 450, date(2022, 4, 1), "星見町手数料徴収条例"),
+        _fee(CertificateKind.FAMILY_REGISTER_INDIVIDUAL, 450, date(2022, 4, 1), "星見町手数料徴収条例"),
+        _fee(CertificateKind.SUPPLEMENTARY_REGISTER, 300, date(2022, 4, 1), "星見町手数料徴収条例"),
+    ),
     fiscal_years=(),
     certifiers=(
         CertifierSettings(

@@ -7,7 +7,7 @@ as scenes are only added at the end. `STORIES` is the list for everybody else.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from deploy.demo.town_foreign import Category
-from deploy.demo.town_names import HOSHIMI, UMIBE, Part
+from deploy.demo.town_names import HOSHIMI, Part
 from deploy.demo.town_people import (
     Family,
     Names,
@@ -25,6 +25,8 @@ from deploy.demo.town_people import (
     make_foreign_family,
     with_alias,
 )
+from deploy.demo.town_scenes import EMPTY, REFUSED, RegisterEdit, Scene, Story, alone, story, tax_story, with_fields
+from deploy.demo.town_seals import SealStory
 from deploy.demo.town_shapes import (
     CHILD,
     CHILDS_CHILD,
@@ -37,13 +39,12 @@ from deploy.demo.town_shapes import (
     MOTHER,
     WIFE,
     Role,
-    Shape,
 )
+from deploy.demo.town_stories_registers import REGISTER_SCENES
 from deploy.demo.town_tax import Means, Work
 from deploy.demo.town_tax_rules import Claims
-from deploy.demo.virtual_card import AUTH_TRIES, CardKind
+from deploy.demo.virtual_card import CardKind
 from issuance_server.register.records import ForeignResident
-from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode
 from protocol.messages import Scope
 from terminal.visit import TerminalCode
@@ -61,60 +62,7 @@ _SAMPLE_FORMER: Final = Part("\u845b\U000e0102\u539f", "クズハラ")  # 葛原
 _SAMPLE_GIVENS: Final = (Part("航", "ワタル"), Part("美波", "ミナミ"), Part("凪", "ナギ"), Part("湊", "ミナト"))
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """One person with a story.
-
-    Shape: kind and scope are the order that shows the story; refusal is what it meets, None = it is issued. A refusal
-    by the terminal (the card, the PIN) comes before any order.
-    """
-
-    resident_id: str
-    what: str
-    kind: CertificateKind = CertificateKind.RESIDENCE
-    scope: Scope = Scope.SELF
-    refusal: ErrorCode | TerminalCode | None = None
-    card: CardKind = CardKind.MY_NUMBER
-    tries_left: int = AUTH_TRIES
-    certificate_expired: bool = False
-    linked: bool = True
-
-
-Edit = Callable[[random.Random, Family], Family]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """One household of the cast. Shape: stories and means by position in the household."""
-
-    shape: Shape
-    stories: Mapping[int, tuple[str, Story]]
-    means: Mapping[int, Means] = field(default_factory=dict)
-    names: Names = field(default_factory=Names)
-    foreign: Category | None = None
-    edit: Edit | None = None
-    municipality_code: str = UMIBE
-
-
-def _alone(sex: str, age: int, key: str, story: Story, scene: _Scene | None = None) -> _Scene:
-    """A scene of one person; `scene` brings what else it needs."""
-    return replace(scene or _EMPTY, shape=(Role(HEAD, sex, age),), stories={0: (key, story)})
-
-
-def _story(what: str, refusal: ErrorCode | TerminalCode | None = None) -> Story:
-    return Story("", what, refusal=refusal)
-
-
-def _tax_story(what: str, refusal: ErrorCode | None = None) -> Story:
-    return Story("", what, kind=CertificateKind.TAXATION, refusal=refusal)
-
-
 # What happens to a household after it was made
-
-
-def _set(at: int = 0, **changes: object) -> Edit:
-    """An edit that replaces one resident's fields."""
-    return lambda _rng, family: change(family, at, **changes)
 
 
 def _stop_address(_rng: random.Random, family: Family) -> Family:
@@ -147,19 +95,22 @@ def _foreign_part(family: Family, at: int) -> ForeignResident:
     return foreign
 
 
-_REFUSED: Final = ErrorCode.NOT_ISSUABLE_HERE
-_EMPTY: Final = _Scene(shape=(), stories={})
 _WHOLE: Final = Scope.HOUSEHOLD
 
 _SCENES: Final = (
-    _Scene(
+    Scene(
         (Role(HEAD, MALE, 44), Role(WIFE, FEMALE, 42), Role(CHILD, FEMALE, 16), Role(CHILD, MALE, 12)),
-        {0: (SAMPLE, _story("the sample visit: a household of four, a rare form of 邉 in the surname"))},
+        {0: (SAMPLE, story("the sample visit: a household of four, a rare form of 邉 in the surname"))},
         means={0: Means(Work.SALARY, 6_240_000, Claims(life_insurance_yen=56_000)), 1: Means(Work.NOTHING, 0)},
         names=Names(_SAMPLE_SURNAME, _SAMPLE_GIVENS),
-        edit=_set(1, former_surname=_SAMPLE_FORMER.text, former_surname_reading=_SAMPLE_FORMER.reading),
+        edit=with_fields(
+            1,
+            former_surname=_SAMPLE_FORMER.text,
+            former_surname_reading=_SAMPLE_FORMER.reading,
+        ),
+        seals={0: SealStory.REGISTERED},
     ),
-    _Scene(
+    Scene(
         (
             Role(HEAD, MALE, 61),
             Role(WIFE, FEMALE, 59),
@@ -169,196 +120,208 @@ _SCENES: Final = (
             Role(FATHER, MALE, 88, register=2),
             Role(MOTHER, FEMALE, 85, register=2),
         ),
-        {0: ("household-of-nine", replace(_story("a household of nine: three sheets"), scope=_WHOLE))},
+        {0: ("household-of-nine", replace(story("a household of nine: three sheets"), scope=_WHOLE))},
     ),
-    _alone(FEMALE, 29, "single", _story("lives alone")),
-    _alone(
+    alone(FEMALE, 29, "single", story("lives alone")),
+    alone(
         FEMALE,
         38,
         "foreign-alias",
-        _story("foreign resident with an alias, status, period and expiry"),
-        replace(_EMPTY, foreign=Category.MID_TO_LONG_TERM, edit=with_alias),
+        story("foreign resident with an alias, status, period and expiry"),
+        replace(EMPTY, foreign=Category.MID_TO_LONG_TERM, edit=with_alias),
     ),
-    _alone(
+    alone(
         MALE,
         58,
         "special-permanent",
-        _story("special permanent resident: a certificate's number, no status, period or expiry"),
-        replace(_EMPTY, foreign=Category.SPECIAL_PERMANENT, edit=with_alias),
+        story("special permanent resident: a certificate's number, no status, period or expiry"),
+        replace(EMPTY, foreign=Category.SPECIAL_PERMANENT, edit=with_alias),
     ),
-    _alone(
+    alone(
         MALE,
         27,
         "temporary-refuge",
-        _story("foreign resident with a permission for temporary refuge"),
-        replace(_EMPTY, foreign=Category.TEMPORARY_REFUGE),
+        story("foreign resident with a permission for temporary refuge"),
+        replace(EMPTY, foreign=Category.TEMPORARY_REFUGE),
     ),
-    _alone(
+    alone(
         FEMALE,
         33,
         "provisional-stay",
-        _story("foreign resident with a permission for provisional stay"),
-        replace(_EMPTY, foreign=Category.PROVISIONAL_STAY),
+        story("foreign resident with a permission for provisional stay"),
+        replace(EMPTY, foreign=Category.PROVISIONAL_STAY),
     ),
-    _Scene(
+    Scene(
         (Role(HEAD, FEMALE, 31), Role(CHILD, FEMALE, 0)),
-        {0: ("newborn", replace(_story("foreign resident whose newborn child has no status yet"), scope=_WHOLE))},
+        {0: ("newborn", replace(story("foreign resident whose newborn child has no status yet"), scope=_WHOLE))},
         foreign=Category.MID_TO_LONG_TERM,
         edit=_newborn,
     ),
-    _alone(
+    alone(
         MALE,
         46,
         "lost-nationality",
-        _story("lost Japanese nationality a short while ago"),
-        replace(_EMPTY, foreign=Category.TRANSITIONAL_BY_LOSS),
+        story("lost Japanese nationality a short while ago"),
+        replace(EMPTY, foreign=Category.TRANSITIONAL_BY_LOSS),
     ),
-    _Scene(
+    Scene(
         (Role(HEAD, MALE, 40), Role(WIFE, FEMALE, 38), Role(CHILD, FEMALE, 16)),
         {
-            0: ("stopped-persons-household", _story("lives with a person whose documents are stopped", _REFUSED)),
-            1: ("stopped-person", _story("issuance stop on the person", _REFUSED)),
+            0: ("stopped-persons-household", story("lives with a person whose documents are stopped", REFUSED)),
+            1: ("stopped-person", story("issuance stop on the person", REFUSED)),
         },
-        edit=_set(1, issuance_stop=True),
+        edit=with_fields(1, issuance_stop=True),
     ),
-    _Scene(
+    Scene(
         (Role(HEAD, FEMALE, 47), Role(CHILD, FEMALE, 17)),
-        {0: ("stopped-address", _story("issuance stop on the address", _REFUSED))},
+        {0: ("stopped-address", story("issuance stop on the address", REFUSED))},
         edit=_stop_address,
     ),
-    _alone(
-        MALE, 34, "moved-out", _story("moved out", _REFUSED), replace(_EMPTY, edit=_set(moved_out_on=date(2026, 9, 1)))
+    alone(
+        MALE,
+        34,
+        "moved-out",
+        story("moved out", REFUSED),
+        replace(EMPTY, edit=with_fields(moved_out_on=date(2026, 9, 1))),
     ),
-    _alone(
+    alone(
         FEMALE,
         26,
         "moving-out",
-        _story("has filed a moving-out notice", _REFUSED),
-        replace(_EMPTY, edit=_set(moving_out_notified=True)),
+        story("has filed a moving-out notice", REFUSED),
+        replace(EMPTY, edit=with_fields(moving_out_notified=True)),
     ),
-    _Scene(
+    Scene(
         (Role(HEAD, FEMALE, 71), Role(HUSBAND, MALE, 74)),
-        {1: ("dead", _story("dead; the household prints without them", _REFUSED))},
-        edit=_set(1, died_on=date(2026, 8, 14)),
+        {1: ("dead", story("dead; the household prints without them", REFUSED))},
+        edit=with_fields(1, died_on=date(2026, 8, 14)),
     ),
-    _Scene(
+    Scene(
         (Role(HEAD, FEMALE, 39), Role(CHILD, MALE, 8)),
-        {1: ("child", _story("under 15", _REFUSED))},
+        {1: ("child", story("under 15", REFUSED))},
     ),
-    _alone(
+    alone(
         MALE,
         33,
         "tax-undeclared",
-        _tax_story("has not declared any year", _REFUSED),
-        replace(_EMPTY, means={0: Means(Work.NOTHING, 0, declares=False)}),
+        tax_story("has not declared any year", REFUSED),
+        replace(EMPTY, means={0: Means(Work.NOTHING, 0, declares=False)}),
     ),
-    _Scene(
+    Scene(
         (Role(HEAD, MALE, 51), Role(WIFE, FEMALE, 49)),
         {
-            0: ("taxed", _tax_story("taxed, with a dependant")),
-            1: ("tax-dependant", _tax_story("a dependant who did not declare: a certificate without amounts")),
+            0: ("taxed", tax_story("taxed, with a dependant")),
+            1: ("tax-dependant", tax_story("a dependant who did not declare: a certificate without amounts")),
         },
         means={0: Means(Work.SALARY, 5_480_000, Claims(life_insurance_yen=70_000)), 1: Means(Work.NOTHING, 0)},
     ),
-    _alone(
+    alone(
         FEMALE,
         80,
         "untaxed",
-        _tax_story("declared, and below the limit: a non-taxation certificate with amounts"),
-        replace(_EMPTY, means={0: Means(Work.PENSION, 912_000)}),
+        tax_story("declared, and below the limit: a non-taxation certificate with amounts"),
+        replace(EMPTY, means={0: Means(Work.PENSION, 912_000)}),
     ),
-    _alone(
+    alone(
         MALE,
         36,
         "newcomer",
-        _tax_story("moved in after 1 January 2026: another municipality has the tax record", _REFUSED),
-        replace(_EMPTY, edit=_newcomer),
+        tax_story("moved in after 1 January 2026: another municipality has the tax record", REFUSED),
+        replace(EMPTY, edit=_newcomer),
     ),
-    _alone(
+    alone(
         MALE,
         52,
         "undrawable-name",
-        _story("a sequence in the name that no font can draw", ErrorCode.GLYPH_NOT_PRINTABLE),
-        replace(_EMPTY, names=Names(UNDRAWABLE_SURNAME)),
+        story("a sequence in the name that no font can draw", ErrorCode.GLYPH_NOT_PRINTABLE),
+        replace(EMPTY, names=Names(UNDRAWABLE_SURNAME)),
     ),
-    _alone(
+    alone(
         MALE,
         41,
         "endless-name",
-        _story("a name longer than the form holds", ErrorCode.FORM_TOO_SMALL),
-        replace(_EMPTY, foreign=Category.MID_TO_LONG_TERM, edit=_set(name=ENDLESS_NAME)),
+        story("a name longer than the form holds", ErrorCode.FORM_TOO_SMALL),
+        replace(EMPTY, foreign=Category.MID_TO_LONG_TERM, edit=with_fields(name=ENDLESS_NAME)),
     ),
-    _alone(
+    alone(
         FEMALE,
         66,
         "locked-card",
-        replace(_story("the card's PIN is locked", TerminalCode.PIN_LOCKED), tries_left=0),
+        replace(story("the card's PIN is locked", TerminalCode.PIN_LOCKED), tries_left=0),
     ),
-    _alone(
+    alone(
         MALE,
         30,
         "expired-certificate",
-        replace(_story("the certificate has expired", ErrorCode.CARD_CERTIFICATE_EXPIRED), certificate_expired=True),
+        replace(story("the certificate has expired", ErrorCode.CARD_CERTIFICATE_EXPIRED), certificate_expired=True),
     ),
-    _alone(
+    alone(
         MALE,
         77,
         "juki-card",
-        replace(_story("brings an old 住基カード", TerminalCode.JUKI_CARD), card=CardKind.JUKI),
+        replace(story("brings an old 住基カード", TerminalCode.JUKI_CARD), card=CardKind.JUKI),
     ),
-    _alone(
+    alone(
         FEMALE,
         22,
         "foreign-card",
-        replace(_story("brings a card of another kind", TerminalCode.NOT_MY_NUMBER_CARD), card=CardKind.FOREIGN),
+        replace(story("brings a card of another kind", TerminalCode.NOT_MY_NUMBER_CARD), card=CardKind.FOREIGN),
     ),
-    _alone(
+    alone(
         MALE,
         83,
         "face-recognition-card",
-        replace(_story("a card without a PIN", TerminalCode.PIN_LOCKED), card=CardKind.FACE_RECOGNITION),
+        replace(story("a card without a PIN", TerminalCode.PIN_LOCKED), card=CardKind.FACE_RECOGNITION),
     ),
-    _alone(FEMALE, 24, "unlinked", replace(_story("the card is linked to nobody yet", _REFUSED), linked=False)),
-    _Scene(
+    alone(FEMALE, 24, "unlinked", replace(story("the card is linked to nobody yet", REFUSED), linked=False)),
+    Scene(
         (Role(HEAD, MALE, 36), Role(WIFE, FEMALE, 35)),
         {
-            0: ("hoshimi", _story("lives in the other municipality: another fee, other hours")),
-            1: ("hoshimi-tax", _tax_story("the other municipality offers no tax certificates", ErrorCode.NOT_OFFERED)),
+            0: ("hoshimi", story("lives in the other municipality: another fee, other hours")),
+            1: ("hoshimi-tax", tax_story("the other municipality offers no tax certificates", ErrorCode.NOT_OFFERED)),
         },
         municipality_code=HOSHIMI,
     ),
 )
 
 
+#: New scenes come at the end: an id never changes.
+SCENES: Final = (*_SCENES, *REGISTER_SCENES)
+
+
 def _stories() -> dict[str, Story]:
     """Number the residents of the scenes as `cast` does."""
     found: dict[str, Story] = {}
     before = 0
-    for scene in _SCENES:
-        for at, (key, story) in scene.stories.items():
-            found[key] = replace(story, resident_id=f"u-{before + at + 1:06}")
+    for scene in SCENES:
+        for at, (key, told) in scene.stories.items():
+            found[key] = replace(told, resident_id=f"u-{before + at + 1:06}")
         before += len(scene.shape)
-    found["nobody"] = Story(NOBODY_ID, "a good card of somebody in no register here", refusal=_REFUSED, linked=False)
+    found["nobody"] = Story(NOBODY_ID, "a good card of somebody in no register here", refusal=REFUSED, linked=False)
     return found
 
 
 STORIES: Final[Mapping[str, Story]] = _stories()
-CAST_SIZE: Final = sum(len(scene.shape) for scene in _SCENES)
+CAST_SIZE: Final = sum(len(scene.shape) for scene in SCENES)
 
 
 @dataclass(frozen=True, slots=True)
 class CastFamily:
-    """One household of the cast, and what its members are to live on, by resident id."""
+    """One household of the cast, and what its scene says of its members, by resident id."""
 
     family: Family
-    means: Mapping[str, Means]
+    means: Mapping[str, Means] = field(default_factory=dict)
+    seals: Mapping[str, SealStory] = field(default_factory=dict)
+    in_arrears: frozenset[str] = frozenset()
+    registered: bool | None = None
+    register_edit: RegisterEdit | None = None
 
 
 def cast(seed: int, numbers: Numbers) -> tuple[CastFamily, ...]:
     """Return the households of the stories. Shape: numbers has handed out nothing yet."""
     assert numbers.residents == 0
     families = []
-    for at, scene in enumerate(_SCENES):
+    for at, scene in enumerate(SCENES):
         rng = random.Random(f"town:{seed}:scene:{at}")
         if scene.foreign is None:
             family = make_family(
@@ -370,6 +333,15 @@ def cast(seed: int, numbers: Numbers) -> tuple[CastFamily, ...]:
             )
         if scene.edit is not None:
             family = scene.edit(rng, family)
-        means = {family.residents[at].resident_id: means for at, means in scene.means.items()}
-        families.append(CastFamily(family, means))
+        ids = [resident.resident_id for resident in family.residents]
+        families.append(
+            CastFamily(
+                family,
+                means={ids[at]: means for at, means in scene.means.items()},
+                seals={ids[at]: told for at, told in scene.seals.items()},
+                in_arrears=frozenset(ids[at] for at in scene.in_arrears),
+                registered=scene.registered,
+                register_edit=scene.register_edit,
+            )
+        )
     return tuple(families)

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-KINDS = Literal["residence", "taxation"]
+from issuance_server.kinds import KINDS
+from printing.paper.records import CertificateKind
+from protocol.messages import Scope
 
 
 class VisitFileError(ValueError):
@@ -18,19 +20,34 @@ class VisitFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Who comes, what is asked for and which coins are put in.
 
     resident: an id of the town; None is the town's sample resident (with a virtual card), or whoever the external card
-    is. scope: a list names at least one of the household. coins: whole yen, in the order of insertion. items and
-    fiscal_year as on the wire.
+    is. municipality: whose document, where the person is known in two; None is whichever offers it. scope: a list names
+    at least one of the household, or of the family register; None is the least that the document has. items: None are
+    those without which the document says nothing. coins: whole yen, in the order of insertion. fiscal_year as on the
+    wire.
     """
 
     resident: str | None = None
     pin: Annotated[str, msgspec.Meta(pattern="^[0-9]{4}$")] = "1234"
-    kind: KINDS = "residence"
-    scope: Literal["self", "household"] | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = "self"
-    items: tuple[str, ...] = ()
+    kind: CertificateKind = CertificateKind.RESIDENCE
+    municipality: str | None = None
+    scope: Literal["self", "household"] | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
+    items: tuple[str, ...] | None = None
     fiscal_year: int | None = None
     copies: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
     coins: tuple[Literal[10, 50, 100, 500, 1000], ...] = (100, 100)
     card: Literal["virtual", "external"] = "virtual"
+
+    @property
+    def chosen_scope(self) -> Scope:
+        """Whose entries: what was asked for, or the least that the document has."""
+        if self.scope is None:
+            return KINDS[self.kind].scopes[0]
+        return Scope(self.scope) if isinstance(self.scope, str) else Scope.MEMBERS
+
+    @property
+    def chosen_items(self) -> tuple[str, ...]:
+        """Which items: what was asked for, or those without which the document says nothing."""
+        return KINDS[self.kind].default_items if self.items is None else self.items
 
 
 def read_visit(path: Path) -> VisitFile:

@@ -16,6 +16,7 @@ import httpx
 
 from deploy.demo.visit_file import VisitFile
 from deploy.demo.world import World
+from issuance_server.kinds import KINDS, Source
 from protocol.errors import ErrorCode
 from terminal.screens.refusals import refusal_words
 from terminal.screens.words import Lang, pick
@@ -143,7 +144,7 @@ class Visitor:
 
     def _choose(self, asked: VisitFile, outcome: Outcome) -> bool:
         """Choose what was asked for; False = the screen does not offer it."""
-        offer = next((offer for offer in self._view["offers"] if offer["kind"] == asked.kind), None)
+        offer = self._offer(asked)
         if offer is not None and offer["refusal"] is not None:
             refusal = offer["refusal"]
             self._refused(outcome, refusal["code"], f"{refusal['title']} {refusal['next']} {refusal['again'] or ''}")
@@ -157,18 +158,32 @@ class Visitor:
         self._wait_for({"REFUSED"})
         return False
 
+    def _offer(self, asked: VisitFile) -> dict[str, Any] | None:
+        """Return the offer that was asked for; of two municipalities', the one that can be had."""
+        offers = [
+            offer
+            for offer in self._view["offers"]
+            if offer["kind"] == asked.kind and asked.municipality in {None, offer["municipality_code"]}
+        ]
+        return min(offers, key=lambda offer: offer["refusal"] is not None, default=None)
+
+    def _choosable(self, asked: VisitFile) -> tuple[str, ...]:
+        """Return whom the document lets choose, by their ids, in the order of the screen."""
+        holder = self._world.holder(asked.resident or self._world.directory.sample)
+        return holder.register if KINDS[asked.kind].source is Source.FAMILY_REGISTER else holder.household
+
     def _choose_offer(self, asked: VisitFile, index: int) -> bool:
-        form: dict[str, Any] = {"offer": str(index), "copies": str(asked.copies), "items": list(asked.items)}
-        form["scope"] = asked.scope if isinstance(asked.scope, str) else "members"
+        form: dict[str, Any] = {"offer": str(index), "copies": str(asked.copies), "items": list(asked.chosen_items)}
+        form["scope"] = asked.chosen_scope.value
         usual = self._post("/choosing", {"offer": str(index)}).text
         years = re.findall(r'name="fiscal_year"[^>]*value="([0-9]+)"', usual)
         if years or asked.fiscal_year is not None:
             form["fiscal_year"] = str(asked.fiscal_year or max(years))
-        if form["scope"] == "members":
+        if isinstance(asked.scope, tuple):
             refs = _MEMBER.findall(self._post("/choosing", {**form, "members": []}).text)
-            household = self._world.holder(asked.resident or self._world.directory.sample).household
-            chosen = [household.index(member) for member in asked.scope if member in household]
-            if len(refs) != len(household) or len(chosen) != len(asked.scope):
+            people = self._choosable(asked)
+            chosen = [people.index(member) for member in asked.scope if member in people]
+            if len(refs) != len(people) or len(chosen) != len(asked.scope):
                 return False
             form["members"] = [refs[position] for position in chosen]
         answer = self._post("/touch/choose", form)

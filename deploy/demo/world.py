@@ -41,15 +41,23 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CardHolder(msgspec.Struct, frozen=True, kw_only=True):
-    """One invented resident, as deploy.demo.town.directory has them: the household in the order in which it prints."""
+    """One invented resident, as deploy.demo.town.directory has them.
+
+    household and register: who may be chosen, in the order of printing; register: of the family register, by the ids
+    that its municipality has. registration: at which other municipality the person is known, and as whom.
+    document_of: whose document the story asks for; None = no matter.
+    """
 
     name: str
     municipality: str | None
     household: tuple[str, ...]
+    register: tuple[str, ...]
+    registration: tuple[str, str] | None
     story: str | None
     what: str | None
     kind: str | None
     scope: str | None
+    document_of: str | None
     refusal: str | None
     card: CardKind
     pin: str

@@ -18,7 +18,11 @@ class RecordType(StrEnum):
     RESIDENT = "resident"
     HOUSEHOLD = "household"
     TAX = "tax"
+    TAX_PAYMENT = "tax_payment"
     SEAL = "seal"
+    FAMILY_REGISTER = "family_register"
+    SUPPLEMENTARY = "supplementary"
+    HOLDER = "holder"
 
 
 class RegisterRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,3 +120,112 @@ class SealRecord(RegisterRecord, frozen=True, kw_only=True):
     registered_on: date
     image_png: bytes
     cancelled: bool = False
+
+
+class LeviedTax(RegisterRecord, frozen=True, kw_only=True):
+    """One tax of a fiscal year: levied, paid, unpaid; whole yen, None = not recorded."""
+
+    tax: str
+    levied_yen: int | None
+    paid_yen: int | None
+    unpaid_yen: int | None
+
+
+class TaxPaymentRecord(RegisterRecord, frozen=True, kw_only=True):
+    """What one resident paid of one fiscal year's taxes, as far as payments were recorded on confirmed_until."""
+
+    resident_id: str
+    fiscal_year: int
+    confirmed_until: date
+    taxes: tuple[LeviedTax, ...]
+
+
+class RegisterMatter(RegisterRecord, frozen=True, kw_only=True):
+    """A matter of a family register or of a person's status in it: lines of label and value, in its own words."""
+
+    title: str
+    entries: tuple[tuple[str, str | None], ...]
+
+
+class Adoption(RegisterRecord, frozen=True, kw_only=True):
+    """Adoptive parents and the relationship to them."""
+
+    father: str | None
+    mother: str | None
+    relationship: str
+
+
+class RegisterEntry(RegisterRecord, frozen=True, kw_only=True):
+    """One person of a family register.
+
+    person_id is of the same municipality as the register: a person who is a resident there has one id in both.
+    removed: 除籍, by marriage, adoption or death; who was removed stands in the register still, but not as its own.
+    """
+
+    person_id: str
+    given_name: str
+    given_name_reading: str | None = None
+    born_on: date
+    spouse: str | None = None
+    father: str | None
+    mother: str | None
+    relationship: str | None
+    adoption: Adoption | None = None
+    removed: bool = False
+    matters: tuple[RegisterMatter, ...] = ()
+    issuance_stop: bool = False  # on the person, wherever they live now: one bit without a reason
+
+
+class FamilyRegisterRecord(RegisterRecord, frozen=True, kw_only=True):
+    """One family register (戸籍). closed_on: it is no current one any more (除籍, 改製原戸籍)."""
+
+    register_id: str
+    domicile: str
+    surname: str
+    surname_reading: str | None = None
+    head_given_name: str
+    matters: tuple[RegisterMatter, ...] = ()
+    people: tuple[RegisterEntry, ...]  # in the order in which they print
+    filing_in_progress: bool = False  # something was filed that is not entered yet
+    closed_on: date | None = None
+
+
+class PastAddress(RegisterRecord, frozen=True, kw_only=True):
+    """An address and the date on which it was taken up."""
+
+    address: str
+    since: date | None
+    issuance_stop: bool = False
+
+
+class SupplementaryEntry(RegisterRecord, frozen=True, kw_only=True):
+    """Where one person of a family register has lived since they stand in it; the oldest address first."""
+
+    person_id: str
+    name: str
+    name_reading: str | None = None
+    born_on: date | None
+    sex: str | None
+    removed_on: date | None = None
+    addresses: tuple[PastAddress, ...]
+    overseas_voter: str | None = None
+
+
+class SupplementaryRecord(RegisterRecord, frozen=True, kw_only=True):
+    """The supplementary register (戸籍の附票) of one family register."""
+
+    register_id: str
+    people: tuple[SupplementaryEntry, ...]  # in the order in which they print
+
+
+class RegisterHolder(RegisterRecord, frozen=True, kw_only=True):
+    """Who in which family register a person is whom a certificate may be linked to.
+
+    A resident whose domicile is here, or somebody who lives elsewhere and registered for use (利用登録申請). Name and
+    birth date are those of the registration: where the register's entry says otherwise, one of both is somebody else.
+    """
+
+    person_id: str
+    register_id: str
+    name: str
+    born_on: date

@@ -1,4 +1,4 @@
-"""The sealed register: residents, households, tax records, and which certificate belongs to whom.
+"""The sealed register: residents, households, taxes, seals, family registers, and which certificate belongs to whom.
 
 A record is one opaque blob; its place (municipality, type, id) is sealed in with it, so that a blob moved to another
 row does not open. What a document needs is read by one statement, which is one moment on every database: wholly the
@@ -11,16 +11,33 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, text, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    bindparam,
+    insert,
+    select,
+    text,
+    union_all,
+    update,
+)
 
+from issuance_server.register.person import Person, assemble
 from issuance_server.register.records import (
+    FamilyRegisterRecord,
     Household,
     RecordType,
+    RegisterHolder,
     RegisterRecord,
     Resident,
     SealRecord,
+    SupplementaryRecord,
+    TaxPaymentRecord,
     TaxRecord,
 )
 from issuance_server.schema import certificate_links, register_feed, register_records
@@ -41,23 +58,47 @@ _FEED_AT = select(register_feed.c.received_at_utc).where(register_feed.c.municip
 
 _records = register_records.c
 _COLUMNS = (_records.record_type, _records.record_id, _records.version, _records.blob)
-_own_row = register_records.alias("own_row")
-_HOUSEHOLD_OF = (
-    select(_own_row.c.group_id)
-    .where(
-        _own_row.c.municipality_code == bindparam("code"),
-        _own_row.c.record_type == RecordType.RESIDENT,
-        _own_row.c.record_id == bindparam("resident_id"),
+
+
+def _group_of(record_type: RecordType) -> ScalarSelect[str]:
+    """The group that the person's own record of a type stands in: their household, or their family register."""
+    own_row = register_records.alias()
+    return (
+        select(own_row.c.group_id)
+        .where(
+            own_row.c.municipality_code == bindparam("code"),
+            own_row.c.record_type == record_type,
+            own_row.c.record_id == bindparam("person_id"),
+        )
+        .scalar_subquery()
     )
-    .scalar_subquery()
-)
-_READ_PERSON = union_all(
-    select(*_COLUMNS).where(_records.municipality_code == bindparam("code"), _records.group_id == _HOUSEHOLD_OF),
-    select(*_COLUMNS).where(
+
+
+def _rows_of(group_id: ColumnElement[str]) -> Select[Any]:
+    return select(*_COLUMNS).where(_records.municipality_code == bindparam("code"), _records.group_id == group_id)
+
+
+def _relatives() -> Select[Any]:
+    """The residents who stand in the person's family register, whatever household they live in: for their stops."""
+    holder = register_records.alias()
+    return select(*_COLUMNS).where(
         _records.municipality_code == bindparam("code"),
-        _records.group_id == bindparam("own_group"),
-        _records.record_type == RecordType.TAX,
-    ),
+        _records.record_type == RecordType.RESIDENT,
+        _records.record_id.in_(
+            select(holder.c.record_id).where(
+                holder.c.municipality_code == bindparam("code"),
+                holder.c.group_id == _group_of(RecordType.HOLDER),
+                holder.c.record_type == RecordType.HOLDER,
+            )
+        ),
+    )
+
+
+_READ_PERSON = union_all(
+    _rows_of(_group_of(RecordType.RESIDENT)),
+    _rows_of(_group_of(RecordType.HOLDER)),
+    _relatives(),
+    _rows_of(bindparam("own_group")),
 )
 
 _links = certificate_links.c
@@ -75,18 +116,6 @@ _SET_LINK = (
     )
     .values(active=bindparam("is_active"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What the register says, at one moment, about a resident, the household, its members and the tax years."""
-
-    municipality_code: str
-    resident: Resident
-    household: Household
-    members: tuple[Resident, ...]  # in the order in which they print; the resident is one of them
-    tax: Mapping[int, TaxRecord]  # by fiscal year
-    records_digest: bytes  # changes with the version of any of these records
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,43 +139,32 @@ class RegisterStore:
         if rows:
             connection.execute(_PUT, rows)
 
-    def read_person(self, connection: Connection, municipality_code: str, resident_id: str) -> Person | None:
-        """Read a resident with household, members and tax records, all of one moment.
+    def read_person(self, connection: Connection, municipality_code: str, person_id: str) -> Person | None:
+        """Read all that the municipality's registers say of a person, of one moment.
 
-        Errors: None if any of it is not there or does not fit together; there is nothing to certify then.
+        Errors: None if it is nothing, or does not fit together; there is nothing to certify then.
         """
         rows = connection.execute(
             _READ_PERSON,
-            {"code": municipality_code, "resident_id": resident_id, "own_group": _resident_group(resident_id)},
+            {"code": municipality_code, "person_id": person_id, "own_group": _own_group(person_id)},
         ).all()
-        residents: dict[str, Resident] = {}
-        household: Household | None = None
-        tax: dict[int, TaxRecord] = {}
-        for record_type, record_id, _version, blob in rows:
-            record = self._open(municipality_code, record_type, record_id, blob)
-            if isinstance(record, Resident):
-                residents[record.resident_id] = record
-            elif isinstance(record, Household):
-                household = record
-            elif isinstance(record, TaxRecord):
-                tax[record.fiscal_year] = record
-        if household is None or not _fits(household, residents, tax, resident_id):
-            return None
-        return Person(
-            municipality_code=municipality_code,
-            resident=residents[resident_id],
-            household=household,
-            members=tuple(residents[member_id] for member_id in household.member_ids),
-            tax=tax,
-            records_digest=_versions_digest((row[0], row[1], row[2]) for row in rows),
-        )
+        # Who lives with somebody of their family register is read twice.
+        blobs: dict[tuple[str, str, int], bytes] = {(row[0], row[1], row[2]): row[3] for row in rows}
+        records = [self._open(municipality_code, key[0], key[1], blob) for key, blob in blobs.items()]
+        return assemble(municipality_code, person_id, records, _versions_digest(blobs))
+
+    def find_links(self, connection: Connection, digests: Mapping[str, bytes]) -> dict[str, str]:
+        """Return whom the active links among these digests by municipality name: person ids by municipality."""
+        rows = connection.execute(_FIND_LINK, {"digests": sorted(digests.values())})
+        return {
+            row.municipality_code: row.resident_id
+            for row in rows
+            if digests.get(row.municipality_code) == row.link_digest
+        }
 
     def find_link(self, connection: Connection, digests: Mapping[str, bytes]) -> tuple[str, str] | None:
-        """Return (municipality code, resident id) of the active link among these digests by municipality, or None."""
-        for row in connection.execute(_FIND_LINK, {"digests": sorted(digests.values())}):
-            if digests.get(row.municipality_code) == row.link_digest:
-                return row.municipality_code, row.resident_id
-        return None
+        """Return (municipality code, resident id) of an active link among these digests by municipality, or None."""
+        return next(iter(self.find_links(connection, digests).items()), None)
 
     def add_links(self, connection: Connection, links: Iterable[Link]) -> None:
         """Add new links, all active.
@@ -217,43 +235,38 @@ _TYPES: dict[RecordType, type[RegisterRecord]] = {
     RecordType.RESIDENT: Resident,
     RecordType.HOUSEHOLD: Household,
     RecordType.TAX: TaxRecord,
+    RecordType.TAX_PAYMENT: TaxPaymentRecord,
     RecordType.SEAL: SealRecord,
+    RecordType.FAMILY_REGISTER: FamilyRegisterRecord,
+    RecordType.SUPPLEMENTARY: SupplementaryRecord,
+    RecordType.HOLDER: RegisterHolder,
 }
+_TYPE_OF = {made: record_type for record_type, made in _TYPES.items()}
 
 
 def _place(record: RegisterRecord) -> tuple[RecordType, str, str]:
-    """Return (type, id, group) of a record."""
+    """Return (type, id, group) of a record. Shape: what is read together has one group."""
+    record_type = _TYPE_OF.get(type(record))
     match record:
         case Resident():
-            return RecordType.RESIDENT, record.resident_id, f"household:{record.household_id}"
+            place = (record.resident_id, f"household:{record.household_id}")
         case Household():
-            return RecordType.HOUSEHOLD, record.household_id, f"household:{record.household_id}"
-        case TaxRecord():
-            return (
-                RecordType.TAX,
-                f"{record.resident_id}:{record.fiscal_year}",
-                _resident_group(record.resident_id),
-            )
+            place = (record.household_id, f"household:{record.household_id}")
+        case TaxRecord() | TaxPaymentRecord():
+            place = (f"{record.resident_id}:{record.fiscal_year}", _own_group(record.resident_id))
         case SealRecord():
-            return RecordType.SEAL, record.resident_id, _resident_group(record.resident_id)
-        case _:
-            raise TypeError(f"no register record: {type(record).__name__}")
+            place = (record.resident_id, _own_group(record.resident_id))
+        case FamilyRegisterRecord() | SupplementaryRecord():
+            place = (record.register_id, f"register:{record.register_id}")
+        case RegisterHolder():
+            place = (record.person_id, f"register:{record.register_id}")
+    if record_type is None:
+        raise TypeError(f"no register record: {type(record).__name__}")
+    return record_type, *place
 
 
-def _fits(
-    household: Household, residents: Mapping[str, Resident], tax: Mapping[int, TaxRecord], resident_id: str
-) -> bool:
-    """Whether what was read together belongs together. Groups are not sealed: a row in the wrong one must not count."""
-    return (
-        resident_id in household.member_ids
-        and all(member_id in residents for member_id in household.member_ids)
-        and all(resident.household_id == household.household_id for resident in residents.values())
-        and all(record.resident_id == resident_id for record in tax.values())
-    )
-
-
-def _resident_group(resident_id: str) -> str:
-    return f"resident:{resident_id}"
+def _own_group(person_id: str) -> str:
+    return f"resident:{person_id}"
 
 
 def _aad(municipality_code: str, record_type: RecordType, record_id: str) -> bytes:

@@ -1,0 +1,159 @@
+"""Family register certificates, full and individual, and copies of the supplementary family register."""
+
+from __future__ import annotations
+
+from issuance_server.documents.facts import Facts
+from issuance_server.register.person import Family, Person
+from issuance_server.register.records import RegisterEntry, RegisterMatter, SupplementaryEntry
+from issuance_server.rules import Asked, Decision, family_of
+from printing.paper.certificates.supplementary_register import SEX_SINCE
+from printing.paper.era import era_date
+from printing.paper.recheck import Subject
+from printing.paper.records import (
+    AdoptiveParents,
+    DatedAddress,
+    FamilyRegisterCertificate,
+    FamilyRegisterIndividualCertificate,
+    Matter,
+    MatterEntry,
+    RegisteredPerson,
+    SupplementaryItem,
+    SupplementaryPerson,
+    SupplementaryRegisterCopy,
+)
+
+FULL_TITLE = "戸籍全部事項証明書"
+INDIVIDUAL_TITLE = "戸籍個人事項証明書"
+SUPPLEMENTARY_TITLE = "戸籍の附票の写し"
+ALL_OF_IT = "(全部)"
+PART_OF_IT = "(一部)"
+LEFT_OUT = "【省略】"
+NOT_RECORDED = "【空欄】"
+
+
+def full(person: Person, _asked: Asked, decision: Decision) -> FamilyRegisterCertificate:
+    """Return the record of a full family register certificate."""
+    register = family_of(person).register
+    return FamilyRegisterCertificate(
+        domicile=register.domicile,
+        surname=register.surname,
+        surname_reading=register.surname_reading,
+        head_given_name=register.head_given_name,
+        matters=_matters(register.matters),
+        people=tuple(_registered(entry) for entry in decision.entries),
+    )
+
+
+def full_facts(person: Person, _asked: Asked, decision: Decision) -> Facts:
+    """Return what a full family register certificate must say."""
+    family = family_of(person)
+    return Facts(people=_subjects(family, decision.entries), headings=(FULL_TITLE,), domicile=family.register.domicile)
+
+
+def individual(person: Person, _asked: Asked, decision: Decision) -> FamilyRegisterIndividualCertificate:
+    """Return the record of an individual family register certificate."""
+    register = family_of(person).register
+    return FamilyRegisterIndividualCertificate(
+        domicile=register.domicile,
+        surname=register.surname,
+        surname_reading=register.surname_reading,
+        head_given_name=register.head_given_name,
+        matters=_matters(register.matters),
+        people=tuple(_registered(entry) for entry in decision.entries),
+    )
+
+
+def individual_facts(person: Person, _asked: Asked, decision: Decision) -> Facts:
+    """Return what an individual family register certificate must say."""
+    family = family_of(person)
+    return Facts(
+        people=_subjects(family, decision.entries), headings=(INDIVIDUAL_TITLE,), domicile=family.register.domicile
+    )
+
+
+def supplementary(person: Person, asked: Asked, decision: Decision) -> SupplementaryRegisterCopy:
+    """Return the record of a copy of the supplementary register."""
+    family = family_of(person)
+    items = frozenset(SupplementaryItem(item) for item in asked.items)
+    with_domicile = SupplementaryItem.DOMICILE in items
+    head = f"{family.register.surname} {family.register.head_given_name}"
+    return SupplementaryRegisterCopy(
+        domicile=family.register.domicile if with_domicile else None,
+        domicile_head=head if with_domicile else None,
+        everybody=decision.everybody,
+        items=items,
+        people=tuple(_lived(line, items) for line in _lines(family, decision)),
+    )
+
+
+def supplementary_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
+    """Return what a copy of the supplementary register must say; the names are the family register's."""
+    family = family_of(person)
+    lines = {line.person_id: line for line in _lines(family, decision)}
+    return Facts(
+        people=tuple(
+            Subject(
+                name=family.name_of(entry),
+                born_on=era_date(entry.born_on) if lines[entry.person_id].born_on else NOT_RECORDED,
+                individual_number=None,
+            )
+            for entry in decision.entries
+        ),
+        headings=(SUPPLEMENTARY_TITLE, ALL_OF_IT if decision.everybody else PART_OF_IT),
+        domicile=family.register.domicile if SupplementaryItem.DOMICILE in asked.items else LEFT_OUT,
+    )
+
+
+def _subjects(family: Family, entries: tuple[RegisterEntry, ...]) -> tuple[Subject, ...]:
+    return tuple(
+        Subject(name=family.name_of(entry), born_on=era_date(entry.born_on), individual_number=None)
+        for entry in entries
+    )
+
+
+def _registered(entry: RegisterEntry) -> RegisteredPerson:
+    adoption = entry.adoption
+    return RegisteredPerson(
+        given_name=entry.given_name,
+        given_name_reading=entry.given_name_reading,
+        born_on=entry.born_on,
+        spouse=entry.spouse,
+        father=entry.father,
+        mother=entry.mother,
+        relationship=entry.relationship,
+        adoptive=None
+        if adoption is None
+        else AdoptiveParents(father=adoption.father, mother=adoption.mother, relationship=adoption.relationship),
+        removed=entry.removed,
+        matters=_matters(entry.matters),
+    )
+
+
+def _matters(matters: tuple[RegisterMatter, ...]) -> tuple[Matter, ...]:
+    return tuple(
+        Matter(
+            title=matter.title,
+            entries=tuple(MatterEntry(label=label, value=value) for label, value in matter.entries),
+        )
+        for matter in matters
+    )
+
+
+def _lines(family: Family, decision: Decision) -> tuple[SupplementaryEntry, ...]:
+    assert family.supplementary is not None
+    shown = {entry.person_id for entry in decision.entries}
+    return tuple(line for line in family.supplementary.people if line.person_id in shown)
+
+
+def _lived(line: SupplementaryEntry, items: frozenset[SupplementaryItem]) -> SupplementaryPerson:
+    # The law added the sex for who was not removed before that day; of others it is never stated, recorded or not.
+    with_sex = line.removed_on is None or line.removed_on >= SEX_SINCE
+    return SupplementaryPerson(
+        name=line.name,
+        name_reading=line.name_reading,
+        born_on=line.born_on,
+        sex=line.sex if with_sex else None,
+        removed_on=line.removed_on,
+        addresses=tuple(DatedAddress(address=past.address, since=past.since) for past in line.addresses),
+        overseas_voter=line.overseas_voter if SupplementaryItem.OVERSEAS_VOTER in items else None,
+    )
