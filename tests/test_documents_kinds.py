@@ -35,6 +35,7 @@ from printing.paper.records import CertificateKind, StatedItem
 from protocol.messages import Scope
 from tests.issuing_parts import CODE, NOW
 from tests.register_parts import ALL_SETTINGS
+from tests.test_documents import ORDER
 from tests.test_rules_kinds import asked
 
 K = CertificateKind
@@ -236,7 +237,7 @@ def test_of_residents_only_the_items_and_people_that_were_chosen(what: rules.Ask
     recorded |= {"<household address>", "<household head>"}
     assert marks_in(record) >= allowed & recorded - {"<m domicile>", "<m domicile_head>"}
     chosen_numbers = {f"<{one} individual_number>" for one in people} if "individual_number" in what.items else set()
-    expected = documents.expected(PERSON, what, decision, "2026-0000001", 1)
+    expected = documents.expected(PERSON, what, decision, **ORDER)
     assert {one.individual_number for one in expected.people} - {None} == chosen_numbers
 
 

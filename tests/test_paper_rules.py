@@ -53,7 +53,7 @@ EVERY_KIND: tuple[Certificate, ...] = (
 assert {kind_of(record) for record in EVERY_KIND} == set(CertificateKind)
 
 # Neither is in the fonts: a sequence of the other collection, and one that no collection has.
-BAD, ALSO_BAD = "葛\U000e0100", "辻\U000e01ef"
+BAD, ALSO_BAD = "\u9089\U000e0101", "辻\U000e01ef"
 
 
 # S19: the Individual Number prints only if chosen, person by person.

@@ -13,6 +13,7 @@ from deploy.demo.seal_pictures import square_seal_png
 from printing.paper.certificates import check, render
 from printing.paper.errors import BadBitmap, ValueTooLong
 from printing.paper.records import Certificate, Issuance
+from printing.paper.screens import SIDE_PX
 from tests.gallery_exhibits import ACTING_HEAD, TOWN, WARD_HEAD
 from tests.paper_samples import FOREIGN, ISSUANCE, JAPANESE, TAXED, bare, fonts, front_texts, residence
 
@@ -32,7 +33,8 @@ def stamp_and_words(record: Certificate, issuance: Issuance, words: tuple[str, .
     document = pdfium.PdfDocument(render(fonts(), record, issuance, "MDG1:TEST"))
     try:
         page = document[len(document) - 2]
-        (picture,) = [item for item in page.get_objects() if isinstance(item, pdfium.PdfImage)]
+        images = [item for item in page.get_objects() if isinstance(item, pdfium.PdfImage)]
+        (picture,) = [image for image in images if image.get_px_size() != (SIDE_PX, SIDE_PX)]  # the latent pattern's
         text = page.get_textpage()
         found = []
         for word in words:
@@ -89,7 +91,9 @@ def test_it_is_a_stencil_in_vermilion_and_not_a_box() -> None:
     pdf = render(fonts(), TAXED, ISSUANCE, "MDG1:TEST")
     with pikepdf.open(io.BytesIO(pdf)) as opened:
         images = [
-            item for item in opened.objects if isinstance(item, pikepdf.Stream) and item.get("/Subtype") == "/Image"
+            item
+            for item in opened.objects
+            if isinstance(item, pikepdf.Stream) and item.get("/Subtype") == "/Image" and item.Width != SIDE_PX
         ]
         assert [(bool(image.ImageMask), int(image.BitsPerComponent)) for image in images] == [(True, 1)]
     stamp, _words = stamp_and_words(TAXED, ISSUANCE, ())

@@ -32,7 +32,7 @@ from pycose.messages import Sign1Message
 from issuance_server import seal_keys
 from issuance_server.seal_keys import SealKeys
 from printing.paper import seal
-from printing.paper.certificates import check, pages, render
+from printing.paper.certificates import check, render, sheets
 from printing.paper.errors import ValueTooLong
 from printing.paper.records import Certificate, ResidenceCertificate
 from tests.certificate_parts import SAMPLES as OTHER_KINDS
@@ -106,7 +106,7 @@ def records() -> Iterator[tuple[str, Certificate]]:
     yield "taxation", TAXED
     yield "non-taxation", WITHHELD
     for record in OTHER_KINDS:
-        yield f"{seal.kind_of(record).value}, {len(seal.printed_names(record))} on {pages(record)}", record
+        yield f"{seal.kind_of(record).value}, {len(seal.printed_names(record))} on {sheets(record)}", record
 
 
 class Sealer:
