@@ -208,17 +208,18 @@ class FaceList:
 
         Errors: UndrawableText with all sequences that cannot be drawn.
         """
-        return sum(hit.advance_em for _unit, hit in self.runs(text))
+        return sum([hit.advance_em for _unit, hit in self.runs(text)])
 
     def runs(self, text: str) -> list[tuple[str, Hit]]:
         """Return a whole text's units with what draws them.
 
         Errors: UndrawableText with all sequences that cannot be drawn.
         """
-        found = [(unit, self.find(unit)) for unit in units(text)]
-        if any(hit is None for _unit, hit in found):
+        find, wanted = self.find, units(text)
+        found = [(unit, hit) for unit in wanted if (hit := find(unit)) is not None]
+        if len(found) != len(wanted):
             raise UndrawableText(self.undrawable(text))
-        return [(unit, hit) for unit, hit in found if hit is not None]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,13 +179,6 @@ class _Ink:
             self.paths([matrix, face.outline(glyph)], colour)
             along_pt += advance_em * size_pt
 
-    def outline_in(self, faces: FaceList, unit: str, box: Box, colour: Colour) -> None:
-        ((_unit, (face, glyph, _advance_em)),) = faces.runs(unit)
-        x_scale, y_scale = (side_mm * PT_PER_MM / face.units_per_em for side_mm in (box.width_mm, box.height_mm))
-        y_pt = _y_pt(box.top_mm + box.height_mm) + (0.5 - _BASELINE_EM) * box.height_mm * PT_PER_MM
-        matrix = f"{x_scale:.5f} 0 0 {y_scale:.5f} {box.left_mm * PT_PER_MM:.3f} {y_pt:.3f} cm"
-        self.paths([matrix, face.outline(glyph)], colour)
-
     def picture(self, picture: _Picture, boxes: tuple[Box, ...], colour: Colour) -> None:
         self.masks[picture.name] = mask(picture.width_px, picture.height_px, picture.rows)
         shows = " ".join(
@@ -252,6 +245,18 @@ def _shown(runs: list[tuple[str, str]], width_em: float, line: _Line) -> str:
 class _Page:
     operators: bytes
     xobjects: tuple[tuple[str, Form | Mask], ...]
+
+
+@lru_cache(maxsize=16)
+def _tiles(tile: Box) -> tuple[Box, ...]:
+    """Return the boxes that cover the sheet from a tile's corner on to the right and down."""
+    across = math.ceil((A4_PT[0] / PT_PER_MM - tile.left_mm) / tile.width_mm)
+    down = math.ceil((A4_PT[1] / PT_PER_MM - tile.top_mm) / tile.height_mm)
+    return tuple(
+        tile._replace(left_mm=tile.left_mm + column * tile.width_mm, top_mm=tile.top_mm + row * tile.height_mm)
+        for row in range(down)
+        for column in range(across)
+    )
 
 
 class Document:
@@ -396,10 +401,6 @@ class Document:
         """Draw text as outlines, which no one can extract; at_mm is the middle of the line, angle in radians."""
         self._rule("outlines", faces, text, _Line(*at_mm, size_pt, Align.CENTRE), colour, angle)
 
-    def outline_in(self, faces: FaceList, unit: str, box: Box, colour: Colour) -> None:
-        """Draw one unit's outline, its em box stretched to a rectangle."""
-        self._rule("outline_in", faces, unit, box, colour)
-
     def bitmap(
         self, name: str, width_px: int, height_px: int, rows: bytes, box: Box, *, colour: Colour = BLACK
     ) -> None:
@@ -415,13 +416,7 @@ class Document:
 
     def tiled(self, name: str, width_px: int, height_px: int, rows: bytes, tile: Box, *, colour: Colour) -> None:
         """Cover the sheet with a picture of one bit a pixel, from a tile's corner on to the right and down."""
-        across = math.ceil((A4_PT[0] / PT_PER_MM - tile.left_mm) / tile.width_mm)
-        down = math.ceil((A4_PT[1] / PT_PER_MM - tile.top_mm) / tile.height_mm)
-        boxes = tuple(
-            tile._replace(left_mm=tile.left_mm + column * tile.width_mm, top_mm=tile.top_mm + row * tile.height_mm)
-            for row in range(down)
-            for column in range(across)
-        )
+        boxes = _tiles(tile)
         self._rule("picture", _Picture(name, width_px, height_px, rows), boxes, colour)
 
     def _rule(self, *call: Any) -> None:
