@@ -158,6 +158,10 @@ class SealKeys:
             raise SealKeyUnavailable(f"{municipality_code}: {error}") from None
         return signer
 
+    def may_seal(self, key_id: str, on_jst: date) -> bool:
+        """Tell whether a key is in force for papers of a date, as the register is now. Errors: KeysError."""
+        return any(key.key_id == key_id and key.may_seal(on_jst) for key in self.all)
+
     def check(self, today_jst: date) -> None:
         """See that every key that may still seal is there and is the one that is published; nothing stays open.
 
@@ -246,13 +250,16 @@ def rotate(
     today_jst: date,
     token_name: str | None = None,
     municipality_name: str = "",
+    at_once: bool = False,
 ) -> SealKey:
     """Make a municipality's next key and let it seal papers from a date on; the one before ends the day before.
 
     While a key is in force the date must lie after today: today's papers are sealed already, and a date has one key.
-    The new key must be published, and terminals and receivers have it, before its first day.
+    The new key must be published, and terminals and receivers have it, before its first day: a terminal takes a paper
+    under a key that it does not know for a forged one and goes out of service.
 
-    Shape:  token_name is one of tokens.toml; without it the key is a file.
+    Shape:  token_name is one of tokens.toml; without it the key is a file. at_once says that a key which begins today
+            is meant: after a revocation, or for a municipality that has none.
     Errors: KeysError; TokenUnavailable.
     """
     if _CODE.fullmatch(municipality_code) is None:
@@ -264,6 +271,12 @@ def rotate(
             raise KeysError(f"{from_jst} is past: papers of that date are sealed already")
         if from_jst == today_jst and in_force(keys, municipality_code, today_jst) is not None:
             raise KeysError(f"today's papers are sealed with a key already: the next one begins on {today_jst + _DAY}")
+        if from_jst == today_jst and not at_once:
+            raise KeysError(
+                f"{from_jst} is today: every terminal that has not the new key yet would take the next paper for a "
+                f"forged one and go out of service. Begin on {today_jst + _DAY} or later, or say that it is meant at "
+                "once and publish before anything is issued"
+            )
         if any(_window(key)[0] >= from_jst and not _never_seals(key) for key in own):
             raise KeysError(f"{municipality_code} has a key that begins on {from_jst} or later already")
         name = municipality_name or (own[-1].municipality_name if own else "")
