@@ -5,8 +5,8 @@ the text that another parser reads with what was ordered, the printed code with 
 published keys, what it states with row and snapshot. It reads only, a paper at a time, and what it tells of names an
 order and a fact, never a person and never a value.
 
-A paper is the same bytes for as long as one build draws it. Each snapshot names the build; where another one audits, the
-bytes' hash says nothing and is not compared, and all else is. How many papers that were is told.
+A paper is the same bytes for as long as one build draws it. Each snapshot names the build; where another one audits,
+the hash of the bytes says nothing and is not compared, and all else is. How many papers that were is told.
 """
 
 from __future__ import annotations

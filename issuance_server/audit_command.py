@@ -60,7 +60,7 @@ class Auditing:
         self._audit = PaperAudit(
             engine=engine,
             vault=Vault(keys.vault),
-            fonts=Fonts.load(),
+            fonts=Fonts.load(addon=config.addon_font),
             published=PublishedKeys(trust.seal_keys),
             check=keys.check,
         )

@@ -8,12 +8,9 @@ again when it changes, so that a rotation needs no restart; it is never written 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -24,7 +21,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from issuance_server.key_files import KeysError, load_pem, pem, read_private, replace_private, write_private
+from issuance_server.key_files import KeysError, load_pem, locked, pem, read_private, replace_file, write_private
 from issuance_server.tokens import KeyName, Token, TokenConfig, TokenSigningKey, TokenUnavailable
 from printing.paper.seal import SealSigner, key_id_of
 from protocol.messages import MunicipalityCode
@@ -238,7 +235,8 @@ def create(folder: Path, municipalities: Mapping[str, str]) -> None:
     """
     if wrong := [code for code in municipalities if _CODE.fullmatch(code) is None]:
         raise KeysError(f"a municipality is named by six digits, not {wrong[0]!r}")
-    (folder / _FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (folder, folder / _FOLDER):  # each by itself: parents get the mode of everything else
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(folder, tuple(_new_file_key(folder, code, name) for code, name in municipalities.items()))
 
 
@@ -264,7 +262,7 @@ def rotate(
     """
     if _CODE.fullmatch(municipality_code) is None:
         raise KeysError(f"a municipality is named by six digits, not {municipality_code!r}")
-    with _locked(folder):
+    with locked(folder):
         keys = read_register(folder)
         own = [key for key in keys if key.municipality_code == municipality_code]
         if from_jst < today_jst:
@@ -295,7 +293,7 @@ def revoke(folder: Path, key_id: str, *, from_jst: date) -> SealKey:
     date the municipality can seal nothing from then on: `rotate` makes that one.
     Errors: KeysError.
     """
-    with _locked(folder):
+    with locked(folder):
         keys = read_register(folder)
         found = next((key for key in keys if key.key_id == key_id), None)
         if found is None:
@@ -413,18 +411,4 @@ def _read_tokens(folder: Path) -> dict[str, Token]:
 
 
 def _write(folder: Path, keys: tuple[SealKey, ...]) -> None:
-    replace_private(folder / _REGISTER, msgspec.json.format(msgspec.json.encode(_Register(keys))))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One change of the register at a time."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise KeysError(f"{folder} cannot be read: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    replace_file(folder / _REGISTER, msgspec.json.format(msgspec.json.encode(_Register(keys))))

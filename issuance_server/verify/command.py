@@ -18,7 +18,7 @@ from issuance_server.rules import JST, Clock, utc_now
 from issuance_server.verify import status_list, words
 from issuance_server.verify.check import Check, Outcome, PublishedKeys, Reading, Status, judge, missing_on_page
 from issuance_server.verify.config import read_trust
-from issuance_server.verify.paper import NotAPaper, read_file
+from issuance_server.verify.paper import MAX_FILE_BYTES, NotAPaper, read_file
 from issuance_server.verify.status_list import MAX_LIST_BYTES, ListRefused
 from protocol.trust import Trust
 
@@ -109,7 +109,8 @@ def verify_file(file: Path, keys_file: Path, server: str | None, clock: Clock = 
     try:
         trust = read_trust(keys_file)
         keys = PublishedKeys(trust.seal_keys)
-        data = file.read_bytes()
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)  # what is longer is refused, whatever feeds it
     except (ConfigError, ValueError) as error:
         raise CannotCheck(str(error)) from None
     except OSError as error:
