@@ -145,6 +145,7 @@ def _ask(server: str, reading: Reading, trust: Trust, clock: Clock) -> tuple[Sta
         with urllib.request.urlopen(address, timeout=STATUS_TIMEOUT_S) as answer:  # noqa: S310 - http or https, see above
             signed = answer.read(MAX_LIST_BYTES)
         found = status_list.read(signed, trust.status_keys, bits=bits, bucket=bucket, now_utc=clock())
+        status = found.status(reading.statement_sha256)
     except urllib.error.HTTPError as error:
         error.close()
         return Status.NOT_ASKED, None, f"it answered {error.code}"
@@ -152,4 +153,4 @@ def _ask(server: str, reading: Reading, trust: Trust, clock: Clock) -> tuple[Sta
         return Status.NOT_ASKED, None, f"it did not answer ({type(error).__name__})"
     except ListRefused as error:
         return Status.NOT_ASKED, None, f"its answer is refused: {error}"
-    return found.status(reading.statement_sha256), found.issued_at_utc, ""
+    return status, found.issued_at_utc, ""
