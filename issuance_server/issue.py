@@ -55,6 +55,7 @@ RandomBytes = Callable[[int], bytes]
 _STATUS_ID_BYTES: Final = 16
 _SALT_BYTES: Final = 16
 _GRANT_ID_BYTES: Final = 16
+_OLDER: Final = "order: prepared by an older build, which cannot be drawn again"
 #: pdfium draws one page at a time in a process. Workers serve one request at a time, so that nobody waits here.
 _DRAWING: Final = threading.Lock()
 
@@ -484,7 +485,8 @@ class Issuer:
 
     def _render_again(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
         seal_text = ledger.opened_seal(self._vault, order)
-        assert seal_text is not None
+        if seal_text is None:
+            raise IssueError(ErrorCode.ORDER_STATE, _OLDER)
         assert order.pdf_sha256 is not None
         with _DRAWING:
             pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
@@ -495,7 +497,10 @@ class Issuer:
 
     def _open(self, connection: Connection, order: Order) -> Snapshot:
         blob = ledger.snapshot(connection, order.order_id)
-        return snapshots.open_sealed(self._vault, order.municipality_code, order.order_id, blob)
+        try:
+            return snapshots.open_sealed(self._vault, order.municipality_code, order.order_id, blob)
+        except msgspec.ValidationError:
+            raise IssueError(ErrorCode.ORDER_STATE, _OLDER) from None
 
     # Giving up
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import text
 
 from issuance_server import cases
 from issuance_server.database import write
@@ -219,3 +220,26 @@ def test_an_intent_that_was_left_is_not_drawn_after_a_stop(office: Office) -> No
     office.put(STOPPED_TARO)
     office.clock.advance(seconds=31)
     assert code_of(lambda: office.prepare(caller, 1)) is REFUSED
+
+
+# What an older build left
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        "UPDATE orders SET seal_blob = NULL, seal_for_code = NULL",  # a seal that was kept as text is kept no more
+        "snapshot",
+    ],
+)
+def test_an_order_of_an_older_build_is_answered_and_stops_nobody(office: Office, older: str) -> None:
+    caller = office.caller()
+    office.prepare(caller, 1)
+    with write(office.engine) as connection:
+        if older == "snapshot":
+            blob = office.vault.seal(f"order/{CODE}/{order_id(1)}".encode(), b'{"requester_id": "r-taro"}')
+            connection.execute(text("UPDATE orders SET snapshot = :blob"), {"blob": blob})
+        else:
+            connection.execute(text(older))
+    assert code_of(lambda: office.issuer.repeat(caller, order_id(1))) is ErrorCode.ORDER_STATE
+    office.prepare(caller, 2)
