@@ -8,7 +8,6 @@ may have changed since the paper was prepared is looked at again in the transact
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 import threading
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from issuance_server import cases, check_codes, documents, events, ledger, payme
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
+from issuance_server.holders import STOPPED, Holders
 from issuance_server.keys import Keys
 from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
 from issuance_server.masking import masked
@@ -31,7 +31,7 @@ from issuance_server.offers import MemberRefs
 from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
-from issuance_server.sessions import Caller, count_preparation, end_visit, holder_digest
+from issuance_server.sessions import Caller, count_preparation, end_visit
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.snapshots import Snapshot
@@ -53,7 +53,7 @@ RandomBytes = Callable[[int], bytes]
 _STATUS_ID_BYTES: Final = 16
 _SALT_BYTES: Final = 16
 _GRANT_ID_BYTES: Final = 16
-_STOPPED: Final = "municipality: stopped until a finding"
+_OLDER: Final = "order: prepared by an older build, which cannot be drawn again"
 #: pdfium draws one page at a time in a process. Workers serve one request at a time, so that nobody waits here.
 _DRAWING: Final = threading.Lock()
 
@@ -104,8 +104,7 @@ class Issuer:
         self._engine = engine
         self._vault = vault
         self._keys = keys
-        self._settings = settings_store
-        self._register = register
+        self._holders = Holders(register=register, settings_store=settings_store, key=keys.challenge)
         self._fonts = fonts
         self._check_address = check_address
         self._clock = clock
@@ -127,11 +126,11 @@ class Issuer:
             try:
                 with read(self._engine) as connection:
                     stopped = cases.is_stopped(connection, code)
-                    known.append(_Known(*self._who(connection, caller, code, now_utc), stopped))
+                    known.append(_Known(*self._holders.who(connection, caller, code, now_utc), stopped))
             except IssueError as refused:
                 refusals.append(refused)  # that municipality's documents alone
         if known and all(one.stopped for one in known):
-            raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
+            raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
         if not known:
             raise refusals[0]
         self._check_same_person(caller, known, now_utc)
@@ -165,7 +164,7 @@ class Issuer:
             known = ledger.find(connection, request.order_id)
             if known is None:
                 # 2. The person, afresh from the card's certificate.
-                settings, person = self._look_up(connection, caller, code, now_utc)
+                settings, person = self._holders.look_up(connection, caller, code, now_utc)
         if known is not None:
             return self._answer_again(known, caller, request, now_utc)
         # 3. The rules.
@@ -192,13 +191,14 @@ class Issuer:
         """Return a prepared order and its PDF again.
 
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_IN_FLIGHT, ORDER_STATE, SERVICE_RENEWED,
-                INTEGRITY_STOP.
+                INTEGRITY_STOP; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE, RECORD_CHANGED where it would not be
+                prepared any more.
         """
         now_utc = self._clock()
         _check_session(caller, now_utc)
         with read(self._engine) as connection:
             order = _own(connection, caller, order_id)
-        return self._answer(order, now_utc)
+        return self._answer(order, caller, now_utc)
 
     def grant(self, caller: Caller, order_id: str, request: GrantRequest) -> GrantAnswer:
         """Return the single-use grant to print one prepared order; the same request again gets the same grant.
@@ -249,30 +249,6 @@ class Issuer:
 
     # Looking up
 
-    def _look_up(
-        self, connection: Connection, caller: Caller, code: str, now_utc: datetime
-    ) -> tuple[MunicipalitySettings, Person]:
-        """Return what a municipality decided and what its register says of the card's holder, both as of now."""
-        if cases.is_stopped(connection, code):
-            raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
-        return self._who(connection, caller, code, now_utc)
-
-    def _who(
-        self, connection: Connection, caller: Caller, code: str, now_utc: datetime
-    ) -> tuple[MunicipalitySettings, Person]:
-        known = caller.at(code)
-        settings = self._settings.in_force(connection, code, now_utc.astimezone(JST).date())
-        if settings is None:
-            raise IssueError(ErrorCode.NOT_OFFERED, "municipality_code: decided nothing for this date")
-        link = self._register.find_link(connection, {code: known.link_digest})
-        person = None if link is None else self._register.read_person(connection, *link)
-        if person is None:
-            raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
-        holder = holder_digest(self._keys.challenge, code, caller.visit_id, person.person_id)
-        if not hmac.compare_digest(holder, known.holder_digest):
-            raise IssueError(ErrorCode.RECORD_CHANGED, "register: the card's link names somebody else than it did")
-        return settings, person
-
     def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:
         """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""
         if len({one.person.born_on for one in known}) == 1:
@@ -284,10 +260,18 @@ class Issuer:
             end_visit(connection, caller.terminal_id, caller.visit_id, now_utc)
         raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
 
-    def _check_again(self, connection: Connection, caller: Caller, order: Order, now_utc: datetime) -> None:
-        settings, person = self._look_up(connection, caller, order.municipality_code, now_utc)
+    def _check_allowed(
+        self, connection: Connection, caller: Caller, order: Order, now_utc: datetime
+    ) -> tuple[Snapshot, Person]:
+        """Look at stops, hours, link and rules again."""
+        settings, person = self._holders.look_up(connection, caller, order.municipality_code, now_utc)
         snapshot = self._open(connection, order)
         rules.decide(settings, person, snapshot.asked, now_utc)
+        return snapshot, person
+
+    def _check_again(self, connection: Connection, caller: Caller, order: Order, now_utc: datetime) -> None:
+        """Look at all that again, and at the versions of every record that was read for the paper."""
+        snapshot, person = self._check_allowed(connection, caller, order, now_utc)
         if person.person_id != snapshot.requester_id or person.records_digest != order.records_digest:
             raise IssueError(ErrorCode.RECORD_CHANGED, "register: changed since the paper was prepared")
         seal_text = ledger.opened_seal(self._vault, order)
@@ -325,7 +309,7 @@ class Issuer:
         code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
         with write(self._engine) as connection:
             if cases.is_stopped(connection, code):
-                raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
+                raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
             if events.are_about(connection, caller.terminal_id, request.order_id):
                 raise IssueError(ErrorCode.ORDER_STATE, "order_id: given up before it arrived")
             ledger.void_expired(connection, caller.terminal_id, now_utc)
@@ -472,18 +456,17 @@ class Issuer:
     ) -> tuple[PreparedOrder, bytes]:
         if order.session_hash != caller.session_hash or order.fingerprint != _fingerprint(request):
             raise IssueError(ErrorCode.ORDER_CONFLICT, "order_id: another request has this id")
-        return self._answer(order, now_utc)
+        return self._answer(order, caller, now_utc)
 
-    def _answer(self, order: Order, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
+    def _answer(self, order: Order, caller: Caller, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
+        """Answer with what is stored, as it was stored; but what a stop hides since is not told again."""
         if order.state not in {OrderState.INTENDED, OrderState.PREPARED, OrderState.GRANTED}:
             raise IssueError(ErrorCode.ORDER_STATE, f"order: {order.state.value}")
         if order.state is not OrderState.GRANTED and order.expires_at_utc <= now_utc:
             self._void(order, OrderEvent.TIME_OUT, Guard.EXPIRED, now_utc)
             raise IssueError(ErrorCode.ORDER_STATE, "order: its time is over")
         with read(self._engine) as connection:
-            if cases.is_stopped(connection, order.municipality_code):
-                raise IssueError(ErrorCode.INTEGRITY_STOP, _STOPPED)
-            snapshot = self._open(connection, order)
+            snapshot, _person = self._check_allowed(connection, caller, order, now_utc)
         if order.state is OrderState.INTENDED:
             return self._take_over(order, snapshot, now_utc)
         return self._render_again(order, snapshot, now_utc)
@@ -501,7 +484,8 @@ class Issuer:
 
     def _render_again(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
         seal_text = ledger.opened_seal(self._vault, order)
-        assert seal_text is not None
+        if seal_text is None:
+            raise IssueError(ErrorCode.SERVICE_RENEWED, _OLDER)
         assert order.pdf_sha256 is not None
         same_build = snapshot.build == self._build
         try:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hmac
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from issuance_server import rules
 from issuance_server.kinds import KINDS, KindRow, Source, by_fiscal_year
 from issuance_server.masking import masked
@@ -78,15 +76,18 @@ def offers(
     What does not depend on the person is the same for everybody, refused or not. Who does not live there but stands
     in a family register there is offered that register's documents alone. refusal: one for all, whoever asks.
     """
-    made = (_offer(settings, document, person, refs, now_utc) for document in settings.documents)
-    listed = (offer for offer in made if offer is not None)
-    if refusal is None:
-        return tuple(listed)
-    return tuple(replace(offer, refusal=refusal.value, available_again=None, members=()) for offer in listed)
+    made = (_offer(settings, document, person, refs, now_utc, for_all=refusal) for document in settings.documents)
+    return tuple(offer for offer in made if offer is not None)
 
 
 def _offer(
-    settings: MunicipalitySettings, document: DocumentSettings, person: Person, refs: MemberRefs, now_utc: datetime
+    settings: MunicipalitySettings,
+    document: DocumentSettings,
+    person: Person,
+    refs: MemberRefs,
+    now_utc: datetime,
+    *,
+    for_all: ErrorCode | None,
 ) -> Offer | None:
     now_jst = now_utc.astimezone(JST)
     try:
@@ -97,7 +98,7 @@ def _offer(
     row = KINDS[kind]
     if person.residence is None and row.source is not Source.FAMILY_REGISTER:
         return None
-    refusal, available_again = _refusal(document, person, now_jst)
+    refusal, available_again = (for_all.value, None) if for_all else _refusal(document, person, now_jst)
     people = () if refusal else rules.choosable(kind, person, now_jst.date())
     return Offer(
         municipality_code=settings.municipality_code,

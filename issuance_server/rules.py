@@ -147,7 +147,7 @@ def check_person(document: DocumentSettings, person: Person, on_jst: date) -> No
     row = KINDS[kind]
     if age_on(person.born_on, on_jst) < max(document.minimum_age, row.least_age):
         raise IssueError(_NOT_ISSUABLE)
-    if _is_stopped(person) or (person.residence is not None and person.residence.resident.died_on is not None):
+    if person.barred_elsewhere or is_barred(person):
         raise IssueError(_NOT_ISSUABLE)
     if row.source is Source.FAMILY_REGISTER:
         _check_family(kind, family_of(person))
@@ -158,6 +158,11 @@ def check_person(document: DocumentSettings, person: Person, on_jst: date) -> No
         raise IssueError(_NOT_ISSUABLE)
     if row.source is Source.SEAL_REGISTER and (residence.seal is None or residence.seal.cancelled):
         raise IssueError(_NOT_ISSUABLE)
+
+
+def is_barred(person: Person) -> bool:
+    """Whether a person is refused every document, of this municipality and of each other that knows the same card."""
+    return _is_stopped(person) or (person.residence is not None and person.residence.resident.died_on is not None)
 
 
 def residence_of(person: Person) -> Residence:
@@ -254,14 +259,16 @@ def _check_family(kind: CertificateKind, family: Family) -> None:
 
     A stop on anybody in it, or on an address in its supplement, refuses all its documents to everybody in it: a
     spouse's or a parent's copy would show where the one lives whom the stop protects. Which of the documents shows
-    addresses makes no difference, or the difference would tell. Where the person lives makes none either: the stop of
-    one who is a resident here in another household counts as well.
+    addresses makes no difference, or the difference would tell. Where they live makes none either: a stop on whoever
+    is a resident here in another household counts as well, and so does one on that home or on anybody in it, since
+    the supplement says where it is.
     """
     register, supplementary = family.register, family.supplementary
     lines = () if supplementary is None else supplementary.people
     stopped = (
         any(entry.issuance_stop for entry in register.people)
         or any(resident.issuance_stop for resident in family.residents)
+        or any(household.issuance_stop for household in family.households)
         or any(address.issuance_stop for line in lines for address in line.addresses)
     )
     current = register.closed_on is None and not register.filing_in_progress and not family.entry.removed

@@ -164,15 +164,17 @@ class Effects:
             for order_id in order_ids:
                 paper = yield self._prepare_call(order_id, choice, memory)
                 answered.append(order_id)
+                self._guard.check_chosen(paper.prepared, choice)
                 yield self._check_call(order_id, paper, memory)
                 memory.papers[order_id] = paper
+            prepared = tuple(memory.papers[order_id].prepared for order_id in order_ids)
+            self._guard.check_copies(prepared)
         except (NetworkDown, ServerRefused, PaperMismatch) as error:
             # 2. Together or not at all. What was not answered the server voids by time.
             self._void(answered)
             log.warning("not prepared", error=type(error).__name__, rule=getattr(error, "rule", ""))
             raise
-        papers = [memory.papers[order_id] for order_id in order_ids]
-        return v.Prepared(payment_id, tuple(p.prepared for p in papers))
+        return v.Prepared(payment_id, prepared)
 
     def _prepare_call(self, order_id: str, choice: v.Choice, memory: Memory) -> Call:
         request = messages.PrepareRequest(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -18,9 +18,10 @@ from printing.press.cups import check_pdf
 from printing.press.errors import PdfRefused
 from protocol import grant as grants
 from protocol.binding import binding
-from protocol.messages import GrantAnswer
+from protocol.messages import GrantAnswer, PreparedOrder
 from protocol.trust import Trust
 from terminal.client import Paper
+from terminal.visit import Choice
 
 GRANT_LIFETIME_S: Final = 60.0  # on this terminal's monotonic clock, from receipt to the print intent
 
@@ -29,6 +30,7 @@ class PaperCheck(StrEnum):
     """The checks, each by the fault that it catches."""
 
     PREPARED_DIGEST = "prepared-digest"  # other bytes than the server prepared for this order, before money is taken
+    CHOSEN = "chosen"  # another document than was chosen, or copies that differ: the screen shows one of them
     SHEETS = "sheets"  # a back too few or a page too many: what follows would print on the wrong side
     PRINTED_SEAL = "printed-seal"  # a seal that is unreadable, forged, another municipality's or another document's
     BINDING = "binding"  # a genuine paper of another order, visit or card
@@ -98,6 +100,19 @@ class PaperGuard:
             if not hmac.compare_digest(content.binding, expected):
                 raise PaperMismatch(PaperCheck.BINDING, "the seal is bound to another order, visit or card")
 
+    def check_chosen(self, prepared: PreparedOrder, choice: Choice) -> None:
+        """See that what was prepared is the document that was chosen, with just those items."""
+        if PaperCheck.CHOSEN not in self.checks:
+            return
+        made = (prepared.municipality_code, prepared.kind, prepared.items, prepared.fiscal_year)
+        if made != (choice.municipality_code, choice.kind, choice.items, choice.fiscal_year):
+            raise PaperMismatch(PaperCheck.CHOSEN, "prepared for another choice")
+
+    def check_copies(self, copies: Sequence[PreparedOrder]) -> None:
+        """See that copies are alike in all that the resident is shown and pays: it is shown of the first alone."""
+        if PaperCheck.CHOSEN in self.checks and len({_shown(copy) for copy in copies}) > 1:
+            raise PaperMismatch(PaperCheck.CHOSEN, "copies that are not alike")
+
     def check_grant(self, answer: GrantAnswer, paper: Paper, received_s: float) -> HeldGrant:
         """Return the grant if it is the server's, for this order, these bytes and this terminal."""
         try:
@@ -133,6 +148,11 @@ class PaperGuard:
         if not trust.in_use_on(seal.key_id_in(text), content.issued_on_jst):
             raise PaperMismatch(PaperCheck.PRINTED_SEAL, "the seal's key was not in use on the paper's date")
         return content
+
+
+def _shown(prepared: PreparedOrder) -> tuple[object, ...]:
+    who = (prepared.masked_names, prepared.masked_requester)
+    return (prepared.municipality_name, prepared.title, *who, prepared.sheets, prepared.fee_yen)
 
 
 def _require_digest(check: PaperCheck, pdf: bytes, expected: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,31 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from printing.paper import seal
 from protocol import grant as grants
-from protocol.messages import GrantAnswer
+from protocol.messages import GrantAnswer, PreparedOrder, PrepareRequest
+from protocol.trust import Trust
 from terminal import visit as v
 from terminal.client import Paper
-from terminal.paper_check import ALL_CHECKS, PaperCheck
+from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard, PaperMismatch
 from terminal.visit import State, TerminalCode
 from tests.fakes import MUNICIPALITY
-from tests.terminal_rig import Rig
+from tests.terminal_rig import CHOICE, Rig
+
+PREPARED = PreparedOrder(
+    order_id="1" * 32,
+    municipality_code=CHOICE.municipality_code,
+    municipality_name="見本市",
+    kind=CHOICE.kind,
+    title="住民票の写し",
+    masked_names=("見● 太●",),
+    masked_requester="見● 太●",
+    items=CHOICE.items,
+    fiscal_year=None,
+    issue_number="2026-000001",
+    sheets=1,
+    fee_yen=300,
+    pdf_sha256=bytes(32),
+    expires_at_utc=datetime(2026, 7, 1, tzinfo=UTC),
+)
 
 # The right person: each fault passes every other check, and is stopped by its own alone
 
@@ -61,6 +80,16 @@ def _without_its_back(rig: Rig) -> None:
     rig.server.swap = cut
 
 
+def _another_document(rig: Rig) -> None:
+    """A genuine paper for this very order, of a document that nobody asked for: copies of it would be paid for."""
+    prepare = rig.server.prepare
+
+    def other(request: PrepareRequest) -> Paper:
+        return prepare(msgspec.structs.replace(request, items=("individual_number",)))
+
+    rig.server.prepare = other  # type: ignore[method-assign]  # a fake's own cue
+
+
 def _passed_off(rig: Rig, paper: Paper, pdf: bytes) -> Paper:
     prepared = msgspec.structs.replace(paper.prepared, pdf_sha256=hashlib.sha256(pdf).digest())
     rig.server.papers[prepared.order_id] = Paper(prepared, pdf)
@@ -97,6 +126,7 @@ def _changed_in_memory(rig: Rig) -> None:
 
 
 FAULTS: list[tuple[PaperCheck, Callable[[Rig], None], str, State]] = [
+    (PaperCheck.CHOSEN, _another_document, TerminalCode.PAPER_MISMATCH, State.PREPARING),
     (PaperCheck.SHEETS, _without_its_back, TerminalCode.PAPER_MISMATCH, State.PREPARING),
     (PaperCheck.PRINTED_SEAL, _forged_seal, TerminalCode.PAPER_MISMATCH, State.PREPARING),
     (PaperCheck.BINDING, _paper_of_another, TerminalCode.PAPER_MISMATCH, State.PREPARING),
@@ -142,6 +172,42 @@ def test_each_check_stops_a_fault_that_no_other_stops(
             rig.until(State.IDLE)
     finally:
         rig.runner.stop()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "seal_registration"},
+        {"municipality_code": "999993"},
+        {"items": ("individual_number",)},
+        {"fiscal_year": 2026},
+    ],
+)
+def test_what_was_prepared_is_what_was_chosen(other: dict[str, Any]) -> None:
+    guard = PaperGuard("t-1", lambda: Trust(grant_public_key=bytes(32), seal_keys=()))
+    guard.check_chosen(PREPARED, CHOICE)
+    with pytest.raises(PaperMismatch) as refused:
+        guard.check_chosen(msgspec.structs.replace(PREPARED, **other), CHOICE)
+    assert refused.value.check is PaperCheck.CHOSEN
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"title": "非課税証明書"},
+        {"masked_names": ("見● 花●",)},
+        {"masked_requester": "見● 花●"},
+        {"sheets": 2},
+        {"fee_yen": 301},
+    ],
+)
+def test_copies_are_alike_since_the_screen_shows_one(other: dict[str, Any]) -> None:
+    guard = PaperGuard("t-1", lambda: Trust(grant_public_key=bytes(32), seal_keys=()))
+    second = msgspec.structs.replace(PREPARED, order_id="2" * 32, issue_number="2026-000002")
+    guard.check_copies([PREPARED, second])
+    with pytest.raises(PaperMismatch) as refused:
+        guard.check_copies([PREPARED, msgspec.structs.replace(second, **other)])
+    assert refused.value.check is PaperCheck.CHOSEN
 
 
 def test_altered_bytes_are_seen_before_money_is_taken(tmp_path: Path) -> None:

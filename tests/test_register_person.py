@@ -80,7 +80,8 @@ def test_who_of_the_register_lives_in_another_household_is_read_for_their_stop(e
     before = person_in(engine)
     assert before is not None
     assert before.family is not None
-    assert {one.resident_id for one in before.family.residents} == {"r-taro", "r-hanako", "r-child"}
+    assert {one.resident_id for one in before.family.residents} == {"r-taro", "r-hanako", "r-child", "r-maria"}
+    assert {one.household_id for one in before.family.households} == {"h-1", "h-2"}
     put(engine, replace(LEFT[0], issuance_stop=True))
     after = person_in(engine)
     assert after is not None

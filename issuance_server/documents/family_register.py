@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from issuance_server.documents.facts import Facts
+from issuance_server.documents.facts import Facts, entries_asked_for
 from issuance_server.register.person import Family, Person
 from issuance_server.register.records import RegisterEntry, RegisterMatter, SupplementaryEntry
 from issuance_server.rules import Asked, Decision, family_of
@@ -44,10 +44,11 @@ def full(person: Person, _asked: Asked, decision: Decision) -> FamilyRegisterCer
     )
 
 
-def full_facts(person: Person, _asked: Asked, decision: Decision) -> Facts:
+def full_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a full family register certificate must say."""
     family = family_of(person)
-    return Facts(people=_subjects(family, decision.entries), headings=(FULL_TITLE,), domicile=family.register.domicile)
+    people = _subjects(family, entries_asked_for(person, asked, decision))
+    return Facts(people=people, headings=(FULL_TITLE,), domicile=family.register.domicile)
 
 
 def individual(person: Person, _asked: Asked, decision: Decision) -> FamilyRegisterIndividualCertificate:
@@ -63,12 +64,11 @@ def individual(person: Person, _asked: Asked, decision: Decision) -> FamilyRegis
     )
 
 
-def individual_facts(person: Person, _asked: Asked, decision: Decision) -> Facts:
+def individual_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what an individual family register certificate must say."""
     family = family_of(person)
-    return Facts(
-        people=_subjects(family, decision.entries), headings=(INDIVIDUAL_TITLE,), domicile=family.register.domicile
-    )
+    people = _subjects(family, entries_asked_for(person, asked, decision))
+    return Facts(people=people, headings=(INDIVIDUAL_TITLE,), domicile=family.register.domicile)
 
 
 def supplementary(person: Person, asked: Asked, decision: Decision) -> SupplementaryRegisterCopy:
@@ -82,14 +82,15 @@ def supplementary(person: Person, asked: Asked, decision: Decision) -> Supplemen
         domicile_head=head if with_domicile else None,
         everybody=decision.everybody,
         items=items,
-        people=tuple(_lived(line, items) for line in _lines(family, decision)),
+        people=tuple(_lived(line, entry, items) for line, entry in _lines(family, decision)),
     )
 
 
 def supplementary_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a copy of the supplementary register must say; the names are the family register's."""
     family = family_of(person)
-    lines = {line.person_id: line for line in _lines(family, decision)}
+    assert family.supplementary is not None
+    lines = {line.person_id: line for line in family.supplementary.people}
     return Facts(
         people=tuple(
             Subject(
@@ -97,7 +98,9 @@ def supplementary_facts(person: Person, asked: Asked, decision: Decision) -> Fac
                 born_on=era_date(entry.born_on) if lines[entry.person_id].born_on else NOT_RECORDED,
                 individual_number=None,
             )
-            for entry in decision.entries
+            for entry in sorted(
+                entries_asked_for(person, asked, decision), key=lambda entry: list(lines).index(entry.person_id)
+            )
         ),
         headings=(SUPPLEMENTARY_TITLE, ALL_OF_IT if decision.everybody else PART_OF_IT),
         domicile=family.register.domicile if SupplementaryItem.DOMICILE in asked.items else LEFT_OUT,
@@ -139,15 +142,17 @@ def _matters(matters: tuple[RegisterMatter, ...]) -> tuple[Matter, ...]:
     )
 
 
-def _lines(family: Family, decision: Decision) -> tuple[SupplementaryEntry, ...]:
+def _lines(family: Family, decision: Decision) -> tuple[tuple[SupplementaryEntry, RegisterEntry], ...]:
+    """For records alone: what they are compared with is looked up without it."""
     assert family.supplementary is not None
-    shown = {entry.person_id for entry in decision.entries}
-    return tuple(line for line in family.supplementary.people if line.person_id in shown)
+    shown = {entry.person_id: entry for entry in decision.entries}
+    return tuple((line, shown[line.person_id]) for line in family.supplementary.people if line.person_id in shown)
 
 
-def _lived(line: SupplementaryEntry, items: frozenset[SupplementaryItem]) -> SupplementaryPerson:
-    # The law added the sex for who was not removed before that day; of others it is never stated, recorded or not.
-    with_sex = line.removed_on is None or line.removed_on >= SEX_SINCE
+def _lived(line: SupplementaryEntry, entry: RegisterEntry, items: frozenset[SupplementaryItem]) -> SupplementaryPerson:
+    # The law added the sex for who was not removed before that day; of others it is never stated, recorded or not. Of
+    # whom the register says that they were removed, and the supplement does not say when, it is not known to be due.
+    with_sex = not entry.removed if line.removed_on is None else line.removed_on >= SEX_SINCE
     return SupplementaryPerson(
         name=line.name,
         name_reading=line.name_reading,

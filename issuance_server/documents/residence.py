@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from issuance_server.documents.facts import Facts, subjects
+from issuance_server.documents.facts import Facts, asked_for, subjects
 from issuance_server.register.person import Person
 from issuance_server.register.records import ForeignResident, Resident
 from issuance_server.rules import Asked, Decision, residence_of
@@ -58,7 +58,9 @@ def certificate(person: Person, asked: Asked, decision: Decision) -> ResidenceCe
 def facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a residence certificate must say."""
     return Facts(
-        people=subjects(decision.people, with_numbers=ResidenceItem.INDIVIDUAL_NUMBER in asked.items),
+        people=subjects(
+            asked_for(person, asked, decision), with_numbers=ResidenceItem.INDIVIDUAL_NUMBER in asked.items
+        ),
         headings=(RESIDENCE_TITLE, WHOLE_HOUSEHOLD if decision.everybody else PART_OF_HOUSEHOLD),
         address=residence_of(person).household.address,
     )
@@ -79,7 +81,7 @@ def item_certificate(person: Person, asked: Asked, decision: Decision) -> Reside
 def item_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a residence item certificate must say."""
     return Facts(
-        people=subjects(decision.people, with_numbers=StatedItem.INDIVIDUAL_NUMBER in asked.items),
+        people=subjects(asked_for(person, asked, decision), with_numbers=StatedItem.INDIVIDUAL_NUMBER in asked.items),
         headings=(ITEMS_TITLE,),
         address=residence_of(person).household.address if StatedItem.ADDRESS in asked.items else None,
     )

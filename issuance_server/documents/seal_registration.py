@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from issuance_server.documents.facts import Facts, subjects
+from issuance_server.documents.facts import Facts, asked_for, subjects
 from issuance_server.register.person import Person
 from issuance_server.rules import Asked, Decision, residence_of
 from printing.paper.records import SealRegistrationCertificate
@@ -13,7 +13,7 @@ TITLE = "印鑑登録証明書"
 def certificate(person: Person, _asked: Asked, decision: Decision) -> SealRegistrationCertificate:
     """Return the record of a seal registration certificate."""
     residence = residence_of(person)
-    resident, registered = residence.resident, residence.seal
+    (resident,), registered = decision.people, residence.seal
     assert registered is not None
     foreign = resident.foreign
     return SealRegistrationCertificate(
@@ -28,6 +28,7 @@ def certificate(person: Person, _asked: Asked, decision: Decision) -> SealRegist
     )
 
 
-def facts(person: Person, _asked: Asked, decision: Decision) -> Facts:
+def facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a seal registration certificate must say."""
-    return Facts(people=subjects(decision.people), headings=(TITLE,), address=residence_of(person).household.address)
+    people = subjects(asked_for(person, asked, decision))
+    return Facts(people=people, headings=(TITLE,), address=residence_of(person).household.address)

@@ -6,7 +6,7 @@ from datetime import date
 
 import msgspec
 
-from issuance_server.documents.facts import Facts, subjects
+from issuance_server.documents.facts import Facts, asked_for, subjects
 from issuance_server.register.person import Person
 from issuance_server.register.records import Resident, TaxRecord, TaxStatus
 from issuance_server.rules import Asked, Decision, residence_of
@@ -25,9 +25,9 @@ INCOME_TITLE = "所得証明書"
 PAYMENT_TITLE = "納税証明書"
 
 
-def taxation(person: Person, asked: Asked, _decision: Decision) -> TaxationCertificate:
+def taxation(person: Person, asked: Asked, decision: Decision) -> TaxationCertificate:
     """Return the record of a taxation or non-taxation certificate."""
-    resident, tax = _taxed(person, asked)
+    resident, tax = _taxed(person, asked, decision)
     # A dependant who did not declare: that no tax was levied, and no amount, since ¥0 would be a statement.
     withheld = tax.status is TaxStatus.DEPENDANT
     paper = TaxationCertificate(
@@ -44,20 +44,23 @@ def taxation(person: Person, asked: Asked, _decision: Decision) -> TaxationCerti
     return paper if withheld else _with_amounts(paper, tax)
 
 
-def taxation_facts(person: Person, asked: Asked, _decision: Decision) -> Facts:
+def taxation_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a taxation or non-taxation certificate must say."""
-    resident, tax = _taxed(person, asked)
-    title = TAXED_TITLE if tax.status is TaxStatus.TAXED else UNTAXED_TITLE
+    assert asked.fiscal_year is not None
+    tax = residence_of(person).tax[asked.fiscal_year]
     return Facts(
-        people=subjects((resident,)),
-        headings=(title, fiscal_year_words(tax.fiscal_year)),
+        people=subjects(asked_for(person, asked, decision)),
+        headings=(
+            TAXED_TITLE if tax.status is TaxStatus.TAXED else UNTAXED_TITLE,
+            fiscal_year_words(asked.fiscal_year),
+        ),
         address=tax.address_on_1_january,
     )
 
 
-def income(person: Person, asked: Asked, _decision: Decision) -> IncomeCertificate:
+def income(person: Person, asked: Asked, decision: Decision) -> IncomeCertificate:
     """Return the record of an income certificate."""
-    resident, tax = _taxed(person, asked)
+    resident, tax = _taxed(person, asked, decision)
     return IncomeCertificate(
         fiscal_year=tax.fiscal_year,
         name=resident.name,
@@ -71,29 +74,30 @@ def income(person: Person, asked: Asked, _decision: Decision) -> IncomeCertifica
     )
 
 
-def income_facts(person: Person, asked: Asked, _decision: Decision) -> Facts:
+def income_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what an income certificate must say."""
-    resident, tax = _taxed(person, asked)
+    assert asked.fiscal_year is not None
     return Facts(
-        people=subjects((resident,)),
-        headings=(INCOME_TITLE, fiscal_year_words(tax.fiscal_year)),
-        address=tax.address_on_1_january,
+        people=subjects(asked_for(person, asked, decision)),
+        headings=(INCOME_TITLE, fiscal_year_words(asked.fiscal_year)),
+        address=residence_of(person).tax[asked.fiscal_year].address_on_1_january,
     )
 
 
-def payment(person: Person, asked: Asked, _decision: Decision) -> TaxPaymentCertificate:
+def payment(person: Person, asked: Asked, decision: Decision) -> TaxPaymentCertificate:
     """Return the record of a tax payment certificate; its address is today's."""
     residence = residence_of(person)
+    (resident,) = decision.people
     assert asked.fiscal_year is not None
     paid = residence.tax_payments[asked.fiscal_year]
     return TaxPaymentCertificate(
         fiscal_year=paid.fiscal_year,
-        name=residence.resident.name,
-        name_reading=residence.resident.name_reading,
-        alias=_alias(residence.resident),
+        name=resident.name,
+        name_reading=resident.name_reading,
+        alias=_alias(resident),
         address=residence.household.address,
-        born_on=residence.resident.born_on,
-        born_in_era=residence.resident.foreign is None,
+        born_on=resident.born_on,
+        born_in_era=resident.foreign is None,
         confirmed_until=paid.confirmed_until,
         lines=tuple(
             TaxPaymentLine(tax=line.tax, levied_yen=line.levied_yen, paid_yen=line.paid_yen, unpaid_yen=line.unpaid_yen)
@@ -102,21 +106,22 @@ def payment(person: Person, asked: Asked, _decision: Decision) -> TaxPaymentCert
     )
 
 
-def payment_facts(person: Person, asked: Asked, _decision: Decision) -> Facts:
+def payment_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a tax payment certificate must say."""
     residence = residence_of(person)
     assert asked.fiscal_year is not None
     return Facts(
-        people=subjects((residence.resident,)),
+        people=subjects(asked_for(person, asked, decision)),
         headings=(PAYMENT_TITLE, f"{era_year(date(asked.fiscal_year, 4, 1))}度"),
         address=residence.household.address,
     )
 
 
-def _taxed(person: Person, asked: Asked) -> tuple[Resident, TaxRecord]:
-    residence = residence_of(person)
+def _taxed(person: Person, asked: Asked, decision: Decision) -> tuple[Resident, TaxRecord]:
+    """For records alone: what they are compared with is looked up without it."""
     assert asked.fiscal_year is not None
-    return residence.resident, residence.tax[asked.fiscal_year]
+    (resident,) = decision.people
+    return resident, residence_of(person).tax[asked.fiscal_year]
 
 
 def _alias(resident: Resident) -> str | None:

@@ -43,7 +43,9 @@ class Family:
     entry: RegisterEntry  # the person's own; one of register.people
     register: FamilyRegisterRecord
     supplementary: SupplementaryRecord | None
-    residents: tuple[Resident, ...] = ()  # who of the register's people is a resident here: for their stops
+    # Where its people live who are residents here, and everybody there: for the stops alone.
+    households: tuple[Household, ...] = ()
+    residents: tuple[Resident, ...] = ()
 
     def name_of(self, entry: RegisterEntry) -> str:
         """Return the whole name of somebody in the register: all have its surname."""
@@ -52,13 +54,17 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What the registers say, at one moment, about whoever a certificate's link names; at least one part is there."""
+    """What the registers say, at one moment, about whoever a certificate's link names; at least one part is there.
+
+    Shape:  barred_elsewhere: another municipality that knows the same card refuses its holder everything.
+    """
 
     municipality_code: str
     person_id: str
     residence: Residence | None
     family: Family | None
     records_digest: bytes  # changes with the version of any record that was read
+    barred_elsewhere: bool = False
 
     @property
     def name(self) -> str:
@@ -86,7 +92,7 @@ def assemble(
             one must not count, so every record says itself whose it is.
     """
     found = _Found(person_id)
-    if not all(found.take(record) for record in records):
+    if not all(found.take(record) for record in records) or found.has_strays:
         return None
     residence, family = found.residence(), found.family()
     whole = (residence is not None) == found.is_resident and (family is not None) == found.is_registered
@@ -103,7 +109,7 @@ class _Found:
     def __init__(self, person_id: str) -> None:
         self._person_id = person_id
         self._residents: dict[str, Resident] = {}
-        self._households: list[Household] = []
+        self._households: dict[str, Household] = {}
         self._tax: dict[int, TaxRecord] = {}
         self._tax_payments: dict[int, TaxPaymentRecord] = {}
         self._seal: SealRecord | None = None
@@ -115,12 +121,23 @@ class _Found:
     def is_resident(self) -> bool:
         """Whether anything was read that only a resident has."""
         own = self._person_id in self._residents
-        return bool(own or self._households or self._tax or self._tax_payments or self._seal)
+        return bool(own or self._tax or self._tax_payments or self._seal)
 
     @property
     def is_registered(self) -> bool:
         """Whether anything was read of a family register."""
         return bool(self._holders or self._registers or self._supplementaries)
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether a resident or a household was read that is neither the person's nor a relative's."""
+        homes = {
+            resident.household_id
+            for resident in self._residents.values()
+            if resident.resident_id == self._person_id or resident.resident_id in self._holders
+        }
+        lived_in = {resident.household_id for resident in self._residents.values()}
+        return not lived_in <= homes or not set(self._households) <= homes
 
     def take(self, record: RegisterRecord) -> bool:
         """Sort one record in; False = it is somebody else's."""
@@ -128,7 +145,7 @@ class _Found:
             case Resident():
                 self._residents[record.resident_id] = record
             case Household():
-                self._households.append(record)
+                self._households[record.household_id] = record
             case TaxRecord():
                 self._tax[record.fiscal_year] = record
             case TaxPaymentRecord():
@@ -146,21 +163,17 @@ class _Found:
 
     def residence(self) -> Residence | None:
         """Return the resident's part, or None if there is none that fits."""
-        if len(self._households) != 1 or self._person_id not in self._residents:
+        own = self._residents.get(self._person_id)
+        household = None if own is None else self._households.get(own.household_id)
+        if own is None or household is None or self._person_id not in household.member_ids:
             return None
-        (household,) = self._households
-        fits = (
-            self._person_id in household.member_ids
-            and all(member_id in self._residents for member_id in household.member_ids)
-            and all(
-                resident.household_id == household.household_id or resident.resident_id in self._holders
-                for resident in self._residents.values()
-            )
-        )
-        if not fits:
+        if not all(
+            member_id in self._residents and self._residents[member_id].household_id == household.household_id
+            for member_id in household.member_ids
+        ):
             return None
         return Residence(
-            resident=self._residents[self._person_id],
+            resident=own,
             household=household,
             members=tuple(self._residents[member_id] for member_id in household.member_ids),
             tax=self._tax,
@@ -182,8 +195,18 @@ class _Found:
             ids.add(supplementary.register_id)
         if entry is None or ids != {holder.register_id} or not set(self._holders) <= set(entries):
             return None
-        residents = tuple(self._residents[known] for known in sorted(self._residents) if known in self._holders)
-        family = Family(entry, register, supplementary, residents)
+        homes = {resident.household_id for known, resident in self._residents.items() if known in self._holders}
+        family = Family(
+            entry,
+            register,
+            supplementary,
+            households=tuple(self._households[home] for home in sorted(homes) if home in self._households),
+            residents=tuple(
+                self._residents[known]
+                for known in sorted(self._residents)
+                if self._residents[known].household_id in homes
+            ),
+        )
         # The registration, the register and its supplement are sources of their own of who this is.
         if (family.name_of(entry), entry.born_on) != (holder.name, holder.born_on):
             return None

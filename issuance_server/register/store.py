@@ -79,19 +79,19 @@ def _rows_of(group_id: ColumnElement[str]) -> Select[Any]:
 
 
 def _relatives() -> Select[Any]:
-    """The residents who stand in the person's family register, whatever household they live in: for their stops."""
-    holder = register_records.alias()
-    return select(*_COLUMNS).where(
-        _records.municipality_code == bindparam("code"),
-        _records.record_type == RecordType.RESIDENT,
-        _records.record_id.in_(
-            select(holder.c.record_id).where(
-                holder.c.municipality_code == bindparam("code"),
-                holder.c.group_id == _group_of(RecordType.HOLDER),
-                holder.c.record_type == RecordType.HOLDER,
-            )
-        ),
+    """The households in which people of the person's family register live, wherever that is: for their stops."""
+    holder, relative = register_records.alias(), register_records.alias()
+    holders = select(holder.c.record_id).where(
+        holder.c.municipality_code == bindparam("code"),
+        holder.c.group_id == _group_of(RecordType.HOLDER),
+        holder.c.record_type == RecordType.HOLDER,
     )
+    households = select(relative.c.group_id).where(
+        relative.c.municipality_code == bindparam("code"),
+        relative.c.record_type == RecordType.RESIDENT,
+        relative.c.record_id.in_(holders),
+    )
+    return select(*_COLUMNS).where(_records.municipality_code == bindparam("code"), _records.group_id.in_(households))
 
 
 _READ_PERSON = union_all(
@@ -148,7 +148,7 @@ class RegisterStore:
             _READ_PERSON,
             {"code": municipality_code, "person_id": person_id, "own_group": _own_group(person_id)},
         ).all()
-        # Who lives with somebody of their family register is read twice.
+        # The household of who lives with somebody of their family register is read twice.
         blobs: dict[tuple[str, str, int], bytes] = {(row[0], row[1], row[2]): row[3] for row in rows}
         records = [self._open(municipality_code, key[0], key[1], blob) for key, blob in blobs.items()]
         return assemble(municipality_code, person_id, records, _versions_digest(blobs))
