@@ -268,7 +268,7 @@ REFUSALS: dict[str, RefusalWords] = {
             "暗証番号のない顔認証カードか、暗証番号がロックされたカードです。"
             "利用者証明用・数字4けたの暗証番号は、続けて3回まちがえるとロックされます。",
             "This is a face-recognition card without a PIN, or its PIN is locked. "
-            "The 4-digit user-authentication PIN locks after three wrong entries in a row.",
+            "The user-authentication PIN of four digits locks after three wrong entries in a row.",
         ),
         next=(
             "スマートフォンのアプリとコンビニの端末で、または市区町村の窓口で、暗証番号を設定し直せます。"
