@@ -144,7 +144,7 @@ REFUSALS: dict[str, RefusalWords] = {
         next=("取扱時間内に、もう一度お越しください。", "Please come again within the hours."),
     ),
     ErrorCode.NOT_ISSUABLE_HERE: RefusalWords(
-        title=("コンビニの端末では発行できません", "This certificate cannot be issued here"),
+        title=("コンビニの端末では発行できません", "This cannot be issued here"),
         what=(
             "この証明書は、窓口での確認が必要です。理由は、この端末には知らされません。",
             "This certificate needs a check at the counter. The machine is not told why.",
