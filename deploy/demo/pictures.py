@@ -23,7 +23,7 @@ from deploy.demo.world import World
 CHROMIUM: Final = "/usr/bin/chromium"
 FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--font-render-hinting=none")
 SCREEN: Final = {"width": 1280, "height": 800}
-PHONE: Final = {"width": 430, "height": 608}
+PHONE: Final = {"width": 430, "height": 932}
 PAPER_DPI: Final = 80
 PAPER_OVERSAMPLING: Final = 3  # the fine lines of the hidden word become an even tint, as the eye sees them
 STEP_TIMEOUT_MS: Final = 60_000
