@@ -129,7 +129,7 @@ def _swapped(audit: Audit) -> None:
 
 ONE_FACT: dict[str, tuple[Callable[[Audit], object], str]] = {
     "hash": (lambda audit: audit.put(pdf_sha256=bytes(32)), "hash"),
-    "pages": (lambda audit: audit.put(pages=2), "pages"),
+    "sheets": (lambda audit: audit.put(sheets=2), "sheets"),
     "status id": (lambda audit: audit.put(status_id=bytes(16)), "stated: status_id of the row"),
     "kind": (lambda audit: audit.put(kind="taxation"), "stated: kind of the row"),
     "statement": (lambda audit: audit.put(statement_sha256=bytes(32)), "statement"),
@@ -154,7 +154,7 @@ ONE_FACT: dict[str, tuple[Callable[[Audit], object], str]] = {
         lambda audit: audit.put_snapshot(
             replace(audit.snapshot(), expected=replace(audit.snapshot().expected, address="みほん"))
         ),
-        "recheck: address: another one, or not on every page",
+        "recheck: address: another one, or not on every front",
     ),
 }
 
@@ -182,7 +182,7 @@ def test_and_who_has_the_vault_s_key_is_found_out_too(audit: Audit) -> None:
     audit.put_snapshot(audit.snapshot(3))
     assert audit.found() >= {
         "hash",
-        "recheck: issue_number: another one, or not on every page",
+        "recheck: issue_number: another one, or not on every front",
         "stated: digest of the snapshot",
         "stated: issue_number of the snapshot",
         "stated: salt of the snapshot",
@@ -193,7 +193,7 @@ def test_and_who_has_the_vault_s_key_is_found_out_too(audit: Audit) -> None:
 def test_a_number_that_was_altered(audit: Audit) -> None:
     audit.put(number=99)
     assert audit.found() == {
-        "recheck: issue_number: another one, or not on every page",
+        "recheck: issue_number: another one, or not on every front",
         "stated: issue_number of the row",
     }
 
