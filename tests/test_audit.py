@@ -41,6 +41,7 @@ class Audit:
         self.office = office = Office(folder)
         self.published: tuple[SealKeyTrust, ...] = office.keys.trust({CODE: "見本市"}).seal_keys
         self.render: Any = certificates.render
+        self.build: str | None = None
         caller = office.caller()
         office.prepare(caller, 1, items=("individual_number",))
         office.grant(caller, 1)
@@ -71,6 +72,7 @@ class Audit:
                 published=PublishedKeys(self.published),
                 check=self.office.keys.check,
                 render=self.render,
+                build=self.build,
             )
             return list(audit.papers(**asked))
         finally:
@@ -264,6 +266,23 @@ def test_a_key_that_was_not_in_use_on_the_paper_s_date(audit: Audit) -> None:
     assert {found for one in audit.run() for found in one.found} == {Found(Fault.SIGNATURE, "retired_key")}
 
 
+def test_papers_of_another_build_are_no_finding_and_are_counted(audit: Audit) -> None:
+    audit.render = lambda *paper: certificates.render(*paper) + b"% drawn otherwise\n"
+    assert {found for one in audit.run() for found in one.found} == {Found(Fault.HASH)}
+    audit.build = "another"
+    audited = audit.run()
+    assert [one.found for one in audited] == [()] * 4
+    assert [one.other_build for one in audited] == [one.paper for one in audited]
+
+
+@pytest.mark.parametrize("fault", ["what was ordered", "stored seal", "kind", "check digest"])
+def test_another_build_excuses_the_bytes_alone(audit: Audit, fault: str) -> None:
+    audit.build = "another"
+    alter, found = ONE_FACT[fault]
+    alter(audit)
+    assert audit.found() == {found}
+
+
 def test_a_code_that_the_printing_itself_got_wrong(audit: Audit) -> None:
     """Only the audit and the terminal look at the code as it is printed: the server's re-check reads text."""
 
@@ -328,6 +347,7 @@ def test_the_command_says_that_all_is_right_and_writes_nothing(audit: Audit, con
     assert result.exit_code == 0
     told = json.loads(line)
     assert (told["orders"], told["papers"], told["findings"], told["complete"]) == (4, 3, 0, True)
+    assert told["other_build"] == 0
     assert content_of(audit) == before
     rest = json.loads(run(config, "--after", told["last"]).output)
     assert (rest["orders"], rest["last"], rest["complete"]) == (0, told["last"], True)
