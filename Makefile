@@ -50,7 +50,7 @@ judge-card: setup-test ## OpenSC and openssl judge the virtual card
 judge-seal: setup-test ## two COSE libraries, zbar and zxing judge the printed seals, worn pages too
 	@$(PY) -m tests.judges.seal
 
-pictures: setup-test ## take the README's two pictures again, from a real visit
+pictures: setup-test ## take the README's pictures again, from a real visit
 	@$(PY) -m deploy.demo.pictures
 
 bench-render: setup-bench setup-test ## this engine against others, and a worker's memory; WRITE=1 writes the docs

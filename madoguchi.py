@@ -181,6 +181,7 @@ def alarms(file: Path) -> None:
     Exit codes: 0 there are none, 1 there are some: a key may be stolen.
     """
     if not file.exists():
+        click.echo(f"{file}: no such file; the check makes it with its first alarm", err=True)
         return
     book = AlarmBook(file)
     found = book.all()

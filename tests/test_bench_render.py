@@ -50,6 +50,7 @@ def _nothing(face: Face, unit: str, right: int) -> int | None:
     return None if len(unit) == 2 else right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("substitute", [_base, _box, _nothing])
 def test_a_base_glyph_a_box_or_nothing_in_place_of_a_variant_is_wrong(substitute: object) -> None:
     judge = Judge()
@@ -64,6 +65,7 @@ def test_a_base_glyph_a_box_or_nothing_in_place_of_a_variant_is_wrong(substitute
     assert wrong.glyphs_right == wrong.glyphs - len(changed)
 
 
+@pytest.mark.slow
 def test_a_missing_line_and_a_shifted_page_are_not_alike() -> None:
     judge = Judge()
     less = judge.judge(judge.outline_page(Page(page().texts[:-3], page().rules)), page())
@@ -75,6 +77,7 @@ def test_a_missing_line_and_a_shifted_page_are_not_alike() -> None:
     assert 0 < LINE_DIFFERENCE_MAX < 1
 
 
+@pytest.mark.slow
 def test_another_engine_draws_the_same_page() -> None:
     draw = pikepdf_peer.prepare(page())
     another = Households(2).next()
@@ -97,6 +100,7 @@ def test_bars_are_reached_and_missed() -> None:
     assert len(table(good)) == 2 + len(good)
 
 
+@pytest.mark.slow
 def test_a_worker_s_memory_is_measured_in_a_child() -> None:
     found = in_child(20, seed=1)
     assert set(found) == {"after_2_mb", "after_4_mb", "after_10_mb", "after_20_mb", "end_mb", "growth_mb"}

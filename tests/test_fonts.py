@@ -166,6 +166,7 @@ print(hashlib.sha256(render(fonts(), residence(JAPANESE, FOREIGN), ISSUANCE, "MD
 """
 
 
+@pytest.mark.slow
 def test_same_bytes_in_another_process_and_after_another_history() -> None:
     record = residence(JAPANESE, FOREIGN)
     first = render(fonts(), record, ISSUANCE, "MDG1:TEST")

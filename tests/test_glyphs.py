@@ -120,6 +120,7 @@ def _addon_font(path: Path) -> None:
     font.save(path)
 
 
+@pytest.mark.slow
 def test_the_add_on_font_is_drawn_embedded_on_its_own_and_extracted(tmp_path: Path) -> None:
     path = tmp_path / "addon.ttf"
     _addon_font(path)

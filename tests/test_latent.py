@@ -99,6 +99,7 @@ def test_one_tile_hides_the_word_and_its_copies_show_it() -> None:
     assert all(shown_on_copies(page))
 
 
+@pytest.mark.slow
 def test_an_ordinary_printer_s_sheet_shows_it_on_any_copier() -> None:
     """Copiers that take from 7 % to 22 % grey for paper. Measured: letters 13.7 % to 4.1 % black, the ground 0."""
     scanned = scan(sheet(drawn(tile()), tile(), area=ONE_TILE), 1.15)
@@ -107,6 +108,7 @@ def test_an_ordinary_printer_s_sheet_shows_it_on_any_copier() -> None:
     assert [made.letters for made in copies] == sorted(made.letters for made in copies)
 
 
+@pytest.mark.slow
 def test_one_screen_everywhere_shows_nothing_on_a_copy() -> None:
     fine = replace(STANDARD, letter_dot_px=STANDARD.ground_dot_px, letter_grid_px=STANDARD.ground_grid_px)
     one = latent.tile(fonts(), fine)
@@ -115,6 +117,7 @@ def test_one_screen_everywhere_shows_nothing_on_a_copy() -> None:
     assert not any(shown_on_copies(page))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "copied"), [(0.92, False), (0.7, True)])
 def test_the_word_in_plain_tint_is_seen_on_the_untouched_sheet(level: float, copied: bool) -> None:
     one = plain_tint((level, level, level))
@@ -125,6 +128,7 @@ def test_the_word_in_plain_tint_is_seen_on_the_untouched_sheet(level: float, cop
     assert set(shown_on_copies(page)) == {copied}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "seen"),
     [
@@ -165,6 +169,7 @@ def test_the_tile_has_no_seam() -> None:
         assert (one.side_mm / 25.4 * dpi) == pytest.approx(round(one.side_mm / 25.4 * dpi))
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_any_process_and_small() -> None:
     code = (
         "import hashlib\nfrom printing.paper import latent, screens\nfrom printing.paper.fonts import Fonts\n"

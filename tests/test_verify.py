@@ -343,6 +343,14 @@ def test_age_in_words(days: int, said: str) -> None:
     assert words.age(days, words.EN) == said
 
 
+def test_dates_and_years_are_said_as_on_the_paper_too() -> None:
+    assert words.day(date(2026, 11, 22), words.JA) == "2026年11月22日 (令和8年11月22日)"
+    assert words.day(date(2019, 5, 1), words.EN) == "1 May 2019 (令和元年5月1日)"
+    assert words.values("fiscal_year", ("2026", "2019")) == ("2026 (令和8年度)", "2019 (平成31年度)")
+    assert words.values("fiscal_year", ("0001", "二〇二六", "")) == ("0001", "二〇二六", "")
+    assert words.values("names", ("2026",)) == ("2026",)
+
+
 @pytest.mark.parametrize(
     ("lang", "said"), [("ja", "有効な証明書です"), ("en", "This certificate is genuine and valid")]
 )

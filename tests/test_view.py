@@ -421,7 +421,10 @@ def test_where_nothing_can_be_had_nobody_is_asked_to_choose() -> None:
     shown = view(refused_all, Lang.JA)
     assert shown["nothing_to_choose"]
     assert "選べる証明書はありません" in shown["title"]
-    assert shown["lead"] == "料金はいただいていません。"
+    assert shown["lead"].startswith("料金はいただいていません。本人確認書類をお持ちになり、")
+    closed = msgspec.structs.replace(refused_all.offers[0], refusal=ErrorCode.GLYPH_NOT_PRINTABLE)
+    different = replace(refused_all, offers=(*refused_all.offers[1:], closed))
+    assert view(different, Lang.JA)["lead"] == "料金はいただいていません。"
     assert not view(CHOOSING, Lang.JA)["nothing_to_choose"]
 
 

@@ -90,6 +90,8 @@ def _visit(town: RunningTown, asked: VisitFile) -> tuple[End, dict[str, Any]]:
     }
     if outcome.refused is not None:
         line |= {"refused": outcome.refused, "words": outcome.words}
+    if outcome.not_offered is not None:
+        line["not_offered"] = outcome.not_offered
     return end, line
 
 

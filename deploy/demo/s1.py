@@ -1,8 +1,9 @@
 """`make s1`: visits on four terminals at once, and the proof that every paper is its own card's.
 
-The judge is not ours: pdftotext reads both sides of each sheet that lies in a printer's tray, and what it says is
-compared with whose card was on that reader; a back says nothing of anybody. Then the books: every account balances, no
-number was given twice, nothing is left in a spool or on a terminal's disk.
+The visits draw from every kind that a resident may have. The judge is not ours: pdftotext reads both sides of each
+sheet that lies in a printer's tray, and what it says is compared with whose card was on that reader and what was asked
+for; a back says nothing of anybody. Then the books: every account balances, no number was given twice, nothing is left
+in a spool or on a terminal's disk.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import random
 import subprocess
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,13 +22,30 @@ from typing import Any, Final
 from deploy.demo.books import Books
 from deploy.demo.bring_up import RunningTown, bring_up
 from deploy.demo.processes import free_port
+from deploy.demo.town import Town, build_people
 from deploy.demo.town_names import UMIBE
 from deploy.demo.visit_file import VisitFile
 from deploy.demo.visitor import VisitBroken, Visitor
+from deploy.demo.world import CardHolder
+from issuance_server.kinds import KINDS, Source
+from issuance_server.register.records import TaxStatus
 from printing.paper.records import CertificateKind
 
 TERMINALS: Final = 4
-KIND: Final = CertificateKind.RESIDENCE
+FISCAL_YEAR: Final = 2026  # what the kiosk proposes: the newest that is open
+COINS: Final = (100, 100, 50, 100, 100)  # whatever the fee, the coin that reaches it leaves no change
+#: What stands on every front, whatever the year's or the person's own title is.
+TITLES: Final = {
+    CertificateKind.RESIDENCE: "住民票の写し",
+    CertificateKind.RESIDENCE_ITEMS: "住民票記載事項証明書",
+    CertificateKind.SEAL_REGISTRATION: "印鑑登録証明書",
+    CertificateKind.INCOME: "所得証明書",
+    CertificateKind.TAXATION: "課税証明書",  # the end of 非課税証明書 too
+    CertificateKind.TAX_PAYMENT: "納税証明書",
+    CertificateKind.FAMILY_REGISTER: "戸籍全部事項証明書",
+    CertificateKind.FAMILY_REGISTER_INDIVIDUAL: "戸籍個人事項証明書",
+    CertificateKind.SUPPLEMENTARY_REGISTER: "戸籍の附票の写し",
+}
 _RESTING: Final = ("customer_deposit", "suspense", "refund_liability", "uncollected", "over_short")
 
 
@@ -34,7 +54,7 @@ class _Tally:
     """What the four threads found; one lock, since they share it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    settled: int = 0
+    settled: Counter[str] = field(default_factory=Counter)
     sheets: int = 0
     wrong: list[str] = field(default_factory=list)
     paid_yen: int = 0
@@ -49,12 +69,12 @@ class _Tally:
 def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
     """Walk the visits and return one object of counts; `wrong` names what must not be; empty when all is well."""
     started = time.monotonic()
+    asked = draw_visits(build_people(seed, residents), visits)
     with bring_up(seed=seed, residents=residents, terminals=TERMINALS, kiosk_port=free_port()) as town:
-        people = _people(town, visits, seed)
         tally = _Tally()
         threads = [
             threading.Thread(
-                target=_walk, args=(town, number, people[number::TERMINALS], tally), name=f"terminal {number}"
+                target=_walk, args=(town, number, asked[number::TERMINALS], tally), name=f"terminal {number}"
             )
             for number in range(TERMINALS)
         ]
@@ -63,11 +83,12 @@ def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
         for thread in threads:
             thread.join()
         _check_books(town, tally)
-        _check_nothing_left(town, people, tally)
+        _check_nothing_left(town, asked, tally)
     return {
         "visits": visits,
         "terminals": TERMINALS,
-        "settled": tally.settled,
+        "settled": tally.settled.total(),
+        "kinds": dict(sorted(tally.settled.items())),
         "papers": len(tally.order_ids),
         "sheets": tally.sheets,
         "paid_yen": tally.paid_yen,
@@ -76,44 +97,83 @@ def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
     }
 
 
-def _people(town: RunningTown, visits: int, seed: int) -> list[str]:
-    """Draw people of one municipality: heads of household, who are old enough, without a story of being refused."""
-    fit = [
-        resident_id
-        for resident_id, holder in town.directory.residents.items()
-        if holder.municipality == UMIBE and holder.story is None and holder.household[0] == resident_id
-    ]
-    rng = random.Random(f"s1:{seed}")
-    rng.shuffle(fit)
-    return [fit[number % len(fit)] for number in range(visits)]
+def draw_visits(town: Town, visits: int) -> list[VisitFile]:
+    """Draw visits of heads of household without a story: each asks for what was asked for least so far.
+
+    Where there are more visits than people, they come again, in the same order.
+    """
+    may_have = dict(_may_have(town))
+    order = sorted(may_have)
+    random.Random(f"s1:{town.seed}").shuffle(order)
+    asked: Counter[CertificateKind] = Counter()
+    drawn = []
+    for number in range(visits):
+        resident_id = order[number % len(order)]
+        kind = min(may_have[resident_id], key=lambda kind: asked[kind])
+        asked[kind] += 1
+        drawn.append(VisitFile(resident=resident_id, kind=kind, municipality=UMIBE, coins=COINS))
+    return drawn
 
 
-def _walk(town: RunningTown, number: int, people: list[str], tally: _Tally) -> None:
+def _may_have(town: Town) -> Iterator[tuple[str, list[CertificateKind]]]:
+    """Yield those of one municipality who are old enough and never refused, with what each may have there."""
+    seals = {seal.resident_id for seal in town.seals.values() if not seal.cancelled}
+    tax = {record.resident_id: record.status for record in town.tax if record.fiscal_year == FISCAL_YEAR}
+    paid = {
+        record.resident_id
+        for record in town.tax_payments
+        if record.fiscal_year == FISCAL_YEAR and not any(line.unpaid_yen for line in record.taxes)
+    }
+    in_register = {holder.person_id for told in town.registers for holder in told.holders}
+    storied = {story.resident_id for story in town.stories.values()}
+    for household in town.households.values():
+        head = household.member_ids[0]
+        if head in storied or town.municipality_of[head] != UMIBE:
+            continue
+        kinds = [CertificateKind.RESIDENCE, CertificateKind.RESIDENCE_ITEMS]
+        kinds += [CertificateKind.SEAL_REGISTRATION] * (head in seals)
+        kinds += [CertificateKind.INCOME] * (tax.get(head) in {TaxStatus.TAXED, TaxStatus.UNTAXED})
+        kinds += [CertificateKind.TAXATION] * (head in tax and tax[head] is not TaxStatus.UNDECLARED)
+        kinds += [CertificateKind.TAX_PAYMENT] * (head in paid)
+        if head in in_register:
+            kinds += [kind for kind in CertificateKind if KINDS[kind].source is Source.FAMILY_REGISTER]
+        yield head, kinds
+
+
+def _walk(town: RunningTown, number: int, visits: list[VisitFile], tally: _Tally) -> None:
     world = town.world(number)
     visitor = Visitor(world)
     try:
-        for resident_id in people:
-            outcome = visitor.visit(VisitFile(resident=resident_id, kind=KIND, coins=(100, 100)))
-            name = world.holder(resident_id).name
+        for asked in visits:
+            outcome = visitor.visit(asked)
             if outcome.refused or outcome.case or len(outcome.papers) != 1:
-                tally.add_wrong(f"{resident_id}: {outcome.refused or 'case'}, {len(outcome.papers)} papers")
+                tally.add_wrong(f"{_whose(asked)}: {outcome.refused or 'case'}, {len(outcome.papers)} papers")
                 continue
             text = subprocess.run(
                 ["pdftotext", str(outcome.papers[0]), "-"], capture_output=True, check=True, timeout=30
             ).stdout.decode()
             order = outcome.orders[0]
-            for what in wrong_on_paper(text, order["sheets"], name=name, number=order["issue_number"]):
-                tally.add_wrong(f"{resident_id}: {what}")
+            said = {"title": TITLES[asked.kind], "name": _holder(town, asked).name, "number": order["issue_number"]}
+            for what in wrong_on_paper(text, order["sheets"], **said):
+                tally.add_wrong(f"{_whose(asked)}: {what}")
             with tally.lock:
-                tally.settled += 1
+                tally.settled[asked.kind] += 1
                 tally.sheets += order["sheets"]
                 tally.paid_yen += outcome.paid_yen
-                tally.order_ids.append(outcome.orders[0]["order"])
+                tally.order_ids.append(order["order"])
     except (VisitBroken, subprocess.SubprocessError) as error:
         tally.add_wrong(f"terminal {number}: {error}")
     finally:
         visitor.close()
         world.take_card()
+
+
+def _whose(asked: VisitFile) -> str:
+    return f"{asked.resident}, {asked.kind}"
+
+
+def _holder(town: RunningTown, asked: VisitFile) -> CardHolder:
+    return town.directory.residents[str(asked.resident)]
 
 
 def wrong_on_paper(text: str, sheets: int, **said: str) -> list[str]:
@@ -153,9 +213,9 @@ def _check_books(town: RunningTown, tally: _Tally) -> None:
         books.close()
 
 
-def _check_nothing_left(town: RunningTown, people: list[str], tally: _Tally) -> None:
+def _check_nothing_left(town: RunningTown, asked: list[VisitFile], tally: _Tally) -> None:
     """S20: no spool file, and nothing personal in what a terminal wrote, to disk or tmpfs, but its printed sheets."""
-    names = {town.directory.residents[resident_id].name for resident_id in people}
+    names = {_holder(town, visit).name for visit in asked}
     for place in town.places:
         spooled = [path.name for path in Path(place.spool).rglob("*") if path.is_file()]
         if spooled:

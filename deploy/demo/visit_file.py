@@ -62,4 +62,5 @@ def read_visit(path: Path) -> VisitFile:
     try:
         return msgspec.json.decode(body, type=VisitFile)
     except msgspec.DecodeError as error:
-        raise VisitFileError(f"{path}: {error}") from error
+        kinds = f"; one of {', '.join(CertificateKind)}" if str(error).endswith("`$.kind`") else ""
+        raise VisitFileError(f"{path}: {error}{kinds}") from error

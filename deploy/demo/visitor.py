@@ -39,6 +39,7 @@ class Outcome:
     refused: str | None = None
     words: str | None = None
     case: bool = False
+    not_offered: str | None = None  # what of the visit file the screen does not offer
     asked_name: str | None = None  # the masked name beside 「この方はあなたですか」
     orders: list[dict[str, Any]] = field(default_factory=list)
     papers: list[Path] = field(default_factory=list)
@@ -149,6 +150,7 @@ class Visitor:
             refusal = offer["refusal"]
             self._refused(outcome, refusal["code"], f"{refusal['title']} {refusal['next']} {refusal['again'] or ''}")
         elif offer is None or not self._choose_offer(asked, offer["index"]):
+            outcome.not_offered = _not_offered(asked, offer)
             words = refusal_words(ErrorCode.NOT_OFFERED)
             said = " ".join(pick(part, Lang.JA) for part in (words.title, words.what, words.next))
             self._refused(outcome, ErrorCode.NOT_OFFERED, said)
@@ -272,3 +274,17 @@ class Visitor:
                 reasons = ", ".join(self._view.get("reasons") or ())
                 raise VisitBroken(f"waited {timeout_s:.0f} s for {what}; the screen shows {self._state} {reasons}")
             self._look(min(POLL_S, left_s))
+
+
+def _not_offered(asked: VisitFile, offer: dict[str, Any] | None) -> str:
+    """Return what nobody can choose on the screen, in the visit file's own words."""
+    row = KINDS[asked.kind]
+    if offer is None:
+        return f"kind {asked.kind}" + (f" of municipality {asked.municipality}" if asked.municipality else "")
+    if asked.chosen_scope not in row.scopes:
+        return f"scope {asked.chosen_scope} of {asked.kind}"
+    if unknown := set(asked.chosen_items) - set(row.items):
+        return f"items {', '.join(sorted(unknown))} of {asked.kind}"
+    if isinstance(asked.scope, tuple):
+        return f"scope {', '.join(asked.scope)}: not all are of the household or register"
+    return f"these items, copies or fiscal_year {asked.fiscal_year} of {asked.kind}"

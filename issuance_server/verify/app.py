@@ -301,6 +301,7 @@ def _context(lang: str, *, too_many: bool = False) -> dict[str, Any]:
         "kinds": words.KINDS,
         "age": words.age,
         "day": words.day,
+        "shown": words.values,
         "browser_words": words.for_browser(number),
         "too_many": too_many,
     }

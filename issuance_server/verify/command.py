@@ -88,11 +88,13 @@ class Verified:
         proven = self.check.proven
         if proven is not None:
             stated = {
-                **proven.fields,
+                **{name: words.values(name, texts) for name, texts in proven.fields.items()},
                 "kind": (words.KINDS[proven.kind][words.JA],),
                 "issuer": (f"{proven.municipality_name} {proven.municipality_code}".strip(),),
                 "issue_number": (proven.issue_number,),
-                "issued_on_jst": (f"{proven.issued_on_jst} ({words.age(proven.age_days, words.EN)})",),
+                "issued_on_jst": (
+                    f"{words.day(proven.issued_on_jst, words.JA)}, {words.age(proven.age_days, words.EN)}",
+                ),
             }
             lines += [f"{words.PAGE['proven_title'][words.JA]} / {words.PAGE['proven_title'][words.EN]}"]
             for name, values in stated.items():

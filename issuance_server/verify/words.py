@@ -6,6 +6,7 @@ statutory life, so its age is shown and the receiver decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,9 +14,11 @@ from enum import StrEnum
 from typing import Final
 
 from issuance_server.verify.check import Outcome
+from printing.paper.era import era_date, era_year
 from printing.paper.records import CertificateKind
 
 JA, EN = 0, 1
+_FISCAL_YEAR: Final = re.compile("(19|20)[0-9]{2}")  # whatever else somebody signed is shown as it is
 
 
 class Tone(StrEnum):
@@ -380,5 +383,15 @@ def for_browser(lang: int) -> dict[str, object]:
 
 
 def day(on_jst: date, lang: int) -> str:
-    """Return a date in words."""
-    return f"{on_jst:%-d %B %Y}" if lang == EN else f"{on_jst.year}年{on_jst.month}月{on_jst.day}日"
+    """Return a date in words, and in the era as it stands on the paper."""
+    western = f"{on_jst:%-d %B %Y}" if lang == EN else f"{on_jst.year}年{on_jst.month}月{on_jst.day}日"
+    return f"{western} ({era_date(on_jst)})"
+
+
+def values(name: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a proven field's values as they are shown: a fiscal year by its era's year too, as on the paper."""
+    if name != "fiscal_year":
+        return texts
+    return tuple(
+        f"{text} ({era_year(date(int(text), 4, 1))}度)" if _FISCAL_YEAR.fullmatch(text) else text for text in texts
+    )

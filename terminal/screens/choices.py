@@ -32,6 +32,12 @@ def nothing_to_choose(visit: Visit, municipality: str | None = None) -> bool:
     return visit.state is State.CHOOSING and all(offer.refusal is not None for _, offer in _of(visit, municipality))
 
 
+def nothing_next(visit: Visit, lang: Lang, municipality: str | None = None) -> str | None:
+    """Say what to do next where nothing can be had, if it is the same for every document."""
+    codes = {offer.refusal for _, offer in _of(visit, municipality)}
+    return pick(refusal_words(str(codes.pop())).next, lang) if len(codes) == 1 else None
+
+
 def choices(visit: Visit, lang: Lang, municipality: str | None) -> dict[str, Any]:
     """Return what the choosing page shows: the municipalities where there are several, else one's documents.
 

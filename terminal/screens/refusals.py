@@ -144,7 +144,7 @@ REFUSALS: dict[str, RefusalWords] = {
         next=("取扱時間内に、もう一度お越しください。", "Please come again within the hours."),
     ),
     ErrorCode.NOT_ISSUABLE_HERE: RefusalWords(
-        title=("コンビニの端末では発行できません", "This certificate cannot be issued here"),
+        title=("コンビニの端末では発行できません", "This cannot be issued here"),
         what=(
             "この証明書は、窓口での確認が必要です。理由は、この端末には知らされません。",
             "This certificate needs a check at the counter. The machine is not told why.",
@@ -276,7 +276,7 @@ REFUSALS: dict[str, RefusalWords] = {
             "暗証番号のない顔認証カードか、暗証番号がロックされたカードです。"
             "利用者証明用・数字4けたの暗証番号は、続けて3回まちがえるとロックされます。",
             "This is a face-recognition card without a PIN, or its PIN is locked. "
-            "The 4-digit user-authentication PIN locks after three wrong entries in a row.",
+            "The user-authentication PIN of four digits locks after three wrong entries in a row.",
         ),
         next=(
             "スマートフォンのアプリとコンビニの端末で、または市区町村の窓口で、暗証番号を設定し直せます。"

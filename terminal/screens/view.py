@@ -16,6 +16,7 @@ from terminal.screens.choices import (
     choices,
     item_name,
     no_items,
+    nothing_next,
     nothing_to_choose,
     offer_view,
     scope_words,
@@ -208,7 +209,7 @@ def _asks_municipality(visit: Visit, municipality: str | None) -> bool:
 
 def _lead(visit: Visit, lang: Lang, municipality: str | None) -> str:
     if nothing_to_choose(visit, municipality):
-        return say("money_none", lang)
+        return _gap(lang).join(filter(None, (say("money_none", lang), nothing_next(visit, lang, municipality))))
     if _asks_municipality(visit, municipality):
         return say("which_municipality_lead", lang)
     money = visit.money

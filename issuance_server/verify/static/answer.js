@@ -6,6 +6,7 @@ const OUTCOMES = { not_asked: "signed", provisional: "provisional", active: "gen
 const DAY_MS = 86_400_000;
 
 const inJapan = (options) => new Intl.DateTimeFormat(lang === "en" ? "en-GB" : "ja", options);
+const inEra = (options, at) => new Intl.DateTimeFormat("ja-JP-u-ca-japanese", { ...options, timeZone: "UTC" }).format(at);
 const filled = (text, values) => text.replace(/\{(\w+)\}/gu, (_, name) => values[name]);
 
 export function moment(ms) {
@@ -28,6 +29,12 @@ export function said(outcome) {
 const field = (name, value) => made("div", { class: "field" }, made("dt", {}, words.labels[name]), value);
 const values = (texts) => texts.map((text) => made("span", { class: "value" }, text));
 
+// As on the paper, so that it can be compared: the era's year that 1 April lies in.
+function fiscalYear(text) {
+  if (!/^(19|20)[0-9]{2}$/u.test(text)) return text;
+  return `${text} (${inEra({ era: "long", year: "numeric" }, Date.UTC(text, 3, 1))}度)`;
+}
+
 function ageWords(issuedOn) {
   const today = new Date(Date.now() + 9 * 3_600_000).toISOString().slice(0, 10);
   const days = Math.max(0, Math.round((Date.parse(today) - Date.parse(issuedOn)) / DAY_MS));
@@ -36,12 +43,14 @@ function ageWords(issuedOn) {
 
 function provenBy({ content, key }) {
   const rows = Object.entries(content.fields).map(([name, texts]) => {
-    const value = made("dd", { lang: "ja" }, ...values(texts));
+    const value = made("dd", { lang: "ja" }, ...values(name === "fiscal_year" ? texts.map(fiscalYear) : texts));
     if (name !== "fiscal_year") value.setAttribute("data-on-page", "");
     return field(name, value);
   });
   const issuer = made("span", { lang: "ja" }, key.municipality_name ?? "");
-  const onJst = inJapan({ dateStyle: "long", timeZone: "UTC" }).format(Date.parse(content.issued_on_jst));
+  const issuedOn = Date.parse(content.issued_on_jst);
+  const western = inJapan({ dateStyle: "long", timeZone: "UTC" }).format(issuedOn);
+  const onJst = `${western} (${inEra({ dateStyle: "long" }, issuedOn)})`;
   rows.push(
     field("kind", made("dd", {}, words.kinds[content.kind])),
     field("issuer", made("dd", {}, issuer, ` (${content.municipality_code})`)),
