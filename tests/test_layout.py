@@ -277,7 +277,7 @@ def longest_value(kind: CertificateKind, data: st.DataObject) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("body", [random_record, longest_value])
 def test_random_records(kind: CertificateKind, body: Body) -> None:
-    drawn(body, kind, 3)
+    drawn(body, kind, 2)
 
 
 @pytest.mark.slow
@@ -342,3 +342,13 @@ def test_a_reading_stands_on_the_paper_or_the_record_is_refused() -> None:
     half = msgspec.structs.replace(register(ICHIRO), surname_reading=None)
     assert ICHIRO.given_name_reading is not None
     assert f"【空欄】 {ICHIRO.given_name_reading}" in front_texts(render(fonts(), half, ISSUANCE, SEAL_PREFIX))[0]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u3000 \u3000"])
+@pytest.mark.parametrize("item", ["name", "remarks"])
+def test_a_blank_value_is_no_value(item: str, blank: str) -> None:
+    """A name of spaces would be nobody's paper, and remarks of spaces would not even say 【空欄】."""
+    check(fonts(), residence(JAPANESE), ISSUANCE)
+    with pytest.raises(InconsistentRecord) as caught:
+        check(fonts(), residence(msgspec.structs.replace(JAPANESE, **{item: blank})), ISSUANCE)
+    assert caught.value.item == item
