@@ -56,7 +56,7 @@ STYLES = (
     "じゅげむ\u3000",
     "２番Ｂ（北）第3号 j|_g",
 )
-LENGTHS = (1, 2, 4, 4, 8, 8, 12, 12, 20, 30)
+LENGTHS = (1, 2, 2, 4, 4, 6, 8, 8, 10)  # longer ones come one at a time: many of them are refused together
 RELATIONS = ("世帯主", "子の妻", "妻(未届)", None)
 WORDS: dict[tuple[type, str], tuple[object, ...]] = {
     (ResidencePerson, "relationship"): RELATIONS,

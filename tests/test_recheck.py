@@ -13,6 +13,7 @@ from printing.paper.certificates import render, sheets, title
 from printing.paper.era import era_date, fiscal_year_words, western_date
 from printing.paper.recheck import Expected, RecheckFailed, Subject, recheck
 from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem, back_of
+from tests import certificate_parts
 from tests.paper_samples import (
     ALL_ITEMS,
     FOREIGN,
@@ -27,6 +28,7 @@ from tests.paper_samples import (
     names,
     residence,
 )
+from tests.paper_samples_more import LIVED, REMOVED_BEFORE, supplementary
 
 FIVE = residence(JAPANESE, FOREIGN, bare("見本 一"), bare("見本 二"), bare("見本 三"), whole=True)
 
@@ -441,3 +443,10 @@ def test_a_hyphen_at_the_end_of_a_line_is_read_back() -> None:
     recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
     spaced = residence(*(bare("N" * before + " " + "N" * (60 - before)) for before in range(28, 48)))
     recheck(render(fonts(), spaced, ISSUANCE, "MDG1:TEST"), expected_of(spaced))
+
+
+def test_a_person_without_an_address_is_no_address_of_the_paper() -> None:
+    """Of a supplementary register: what is not recorded must not stop a whole municipality."""
+    nowhere = msgspec.structs.replace(LIVED, addresses=())
+    record = supplementary(nowhere, LIVED, nowhere, REMOVED_BEFORE)
+    recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), certificate_parts.expected_of(record))
