@@ -210,7 +210,10 @@ def keys_list(keys_folder: Path) -> None:
 @from_option
 @click.option("--token", help="A token of tokens.toml to make the key in; a file if not named.")
 @click.option("--name", default="", help="The municipality's name for people; its last key's if not named.")
-def keys_rotate(keys_folder: Path, municipality: str, from_jst: datetime, token: str | None, name: str) -> None:
+@click.option("--at-once", is_flag=True, help="It may begin today: terminals without it go out of service.")
+def keys_rotate(
+    keys_folder: Path, municipality: str, from_jst: datetime, token: str | None, name: str, *, at_once: bool
+) -> None:
     """Make a municipality's next seal key, which begins on a date; the one before ends the day before.
 
     Publish it to terminals and receivers before that date. Example: madoguchi keys rotate --keys FOLDER --municipality
@@ -224,6 +227,7 @@ def keys_rotate(keys_folder: Path, municipality: str, from_jst: datetime, token:
             today_jst=_today_jst(),
             token_name=token,
             municipality_name=name,
+            at_once=at_once,
         )
     click.echo(f"made: {made.key_id}, for papers from {made.sealed_from_jst} on")
 

@@ -5,8 +5,8 @@ the text that another parser reads with what was ordered, the printed code with 
 published keys, what it states with row and snapshot. It reads only, a paper at a time, and what it tells of names an
 order and a fact, never a person and never a value.
 
-A paper is the same bytes for as long as the build draws it so: after a change of what a kind looks like, the papers
-from before it differ by hash alone.
+A paper is the same bytes for as long as one build draws it. Each snapshot names the build; where another one audits,
+the hash of the bytes says nothing and is not compared, and all else is. How many papers that were is told.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from issuance_server.snapshots import Snapshot
 from issuance_server.vault import Vault, VaultError
 from issuance_server.verify.check import Finding, PublishedKeys
 from printing.paper import certificates, recheck, seal
+from printing.paper.build import build_id
 from printing.paper.errors import PaperError
 from printing.paper.fonts import Fonts
 from printing.paper.records import Certificate, Issuance
@@ -54,7 +55,7 @@ class Fault(StrEnum):
     SEAL_STORED = "seal_stored"  # the stored seal does not open
     INCOMPLETE = "incomplete"  # prepared or later, and seal or hash are missing
     NOT_DRAWN = "not_drawn"  # cannot be rendered from its snapshot
-    HASH = "hash"  # rendered again, other bytes than the row's hash
+    HASH = "hash"  # rendered again by the same build, other bytes than the row's hash
     RECHECK = "recheck"  # another parser reads something else than was ordered
     SHEETS = "sheets"  # another number of sheets than the row's
     PRINTED_CODE = "printed_code"  # the code on the page is not the stored seal
@@ -74,13 +75,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """One order and what was found; paper is False where none was ever made."""
+    """One order and what was found.
+
+    paper: False where none was ever made; other_build: its hash could not be compared, since another build made it.
+    """
 
     municipality_code: str
     order_id: str
     issue_number: str
     paper: bool
     found: tuple[Found, ...]
+    other_build: bool = False
 
     def lines(self) -> Iterator[str]:
         """Yield one line a finding."""
@@ -101,8 +106,9 @@ class PaperAudit:
         published: PublishedKeys,
         check: bytes,
         render: Callable[[Fonts, Certificate, Issuance, str], bytes] = certificates.render,
+        build: str | None = None,
     ) -> None:
-        """Take what the audit rests on; render is an argument for tests alone.
+        """Take what the audit rests on; render and build are arguments for tests alone.
 
         Shape:  engine reads only; published are the keys that receivers have; check is the key of check codes.
         """
@@ -112,6 +118,7 @@ class PaperAudit:
         self._published = published
         self._check = check
         self._render = render
+        self._build = build_id(fonts) if build is None else build
 
     def papers(
         self, *, municipality_code: str | None = None, since_jst: date | None = None, after: tuple[str, str] = ("", "")
@@ -152,7 +159,8 @@ class PaperAudit:
         if snapshot is not None and seal_text is not None:
             self._check_code(row, snapshot, seal_text, found)
             self._check_page(order, snapshot, seal_text, found)
-        return Audited(order.municipality_code, order.order_id, order.issue_number, paper, tuple(found))
+        other_build = paper and snapshot is not None and snapshot.build != self._build
+        return Audited(order.municipality_code, order.order_id, order.issue_number, paper, tuple(found), other_build)
 
     def _snapshot(self, order: Order, blob: bytes, found: list[Found]) -> Snapshot | None:
         try:
@@ -219,7 +227,7 @@ class PaperAudit:
         except PaperError as error:
             found.append(Found(Fault.NOT_DRAWN, type(error).__name__))
             return
-        if hashlib.sha256(pdf).digest() != order.pdf_sha256:
+        if snapshot.build == self._build and hashlib.sha256(pdf).digest() != order.pdf_sha256:
             found.append(Found(Fault.HASH))
         if snapshot.expected.sheets != order.sheets:
             found.append(Found(Fault.SHEETS))

@@ -25,10 +25,14 @@ CANNOT_AUDIT = (ConfigError, KeysError, SchemaMismatch)
 
 
 class _Summary(msgspec.Struct, frozen=True):
-    """The last line. last: the order that was audited last, for `--after`; complete: nothing is left after it."""
+    """The last line. last: the order that was audited last, for `--after`; complete: nothing is left after it.
+
+    other_build: papers of another build, whose bytes' hash could not be compared.
+    """
 
     orders: int
     papers: int
+    other_build: int
     findings: int
     faults: dict[str, int]
     last: str
@@ -56,7 +60,7 @@ class Auditing:
         self._audit = PaperAudit(
             engine=engine,
             vault=Vault(keys.vault),
-            fonts=Fonts.load(),
+            fonts=Fonts.load(addon=config.addon_font),
             published=PublishedKeys(trust.seal_keys),
             check=keys.check,
         )
@@ -68,7 +72,7 @@ class Auditing:
     def lines(self) -> Iterator[str]:
         """Yield what is found, and the summary; Ctrl-C ends it with the summary of what was seen."""
         code, _, order_id = self._after.partition("/")
-        orders = papers = 0
+        orders = papers = other_build = 0
         faults: Counter[str] = Counter()
         last, complete = self._after, False
         try:
@@ -77,6 +81,7 @@ class Auditing:
             ):
                 orders += 1
                 papers += audited.paper
+                other_build += audited.other_build
                 faults.update(found.fault.value for found in audited.found)
                 yield from audited.lines()
                 last = f"{audited.municipality_code}/{audited.order_id}"
@@ -86,5 +91,5 @@ class Auditing:
         finally:
             self._engine.dispose()
         self.exit_code = 0 if complete and not faults else 1
-        summary = _Summary(orders, papers, faults.total(), dict(sorted(faults.items())), last, complete)
+        summary = _Summary(orders, papers, other_build, faults.total(), dict(sorted(faults.items())), last, complete)
         yield msgspec.json.encode(summary).decode()

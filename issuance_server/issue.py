@@ -17,11 +17,10 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server import cases, check_codes, documents, events, ledger, payments, rules, snapshots
+from issuance_server import cases, check_codes, documents, events, ledger, payments, rules, sealing, snapshots
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
@@ -32,14 +31,13 @@ from issuance_server.offers import MemberRefs
 from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
-from issuance_server.seal_keys import SealKeyUnavailable
 from issuance_server.sessions import Caller, count_preparation, end_visit, holder_digest
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.snapshots import Snapshot
-from issuance_server.tokens import TokenUnavailable
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
+from printing.paper.build import build_id
 from printing.paper.errors import NoEra, PaperError, UndrawableText, UnknownFiscalYear, ValueTooLong
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
@@ -100,8 +98,9 @@ class Issuer:
         random_bytes: RandomBytes = secrets.token_bytes,
         render: Renderer = certificates.render,
         reread: Reread = recheck.recheck,
+        build: str | None = None,
     ) -> None:
-        """render and reread are arguments for tests alone, which show each check's fault with the check off."""
+        """render, reread and build are arguments for tests alone, which show each check's fault with the check off."""
         self._engine = engine
         self._vault = vault
         self._keys = keys
@@ -113,6 +112,7 @@ class Issuer:
         self._random_bytes = random_bytes
         self._render = render
         self._reread = reread
+        self._build = build_id(fonts) if build is None else build
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         """Return who is there, masked, and what can be had.
@@ -154,8 +154,8 @@ class Issuer:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
 
         Errors: IssueError SESSION_EXPIRED, TOO_MANY_PREPARATIONS; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE,
-                GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; INTEGRITY_STOP;
-                BUSY while the seal's key cannot be used.
+                GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; SERVICE_RENEWED;
+                INTEGRITY_STOP; BUSY while the seal's key cannot be used.
         """
         # 1. The session. An order id that is known is answered from what is stored.
         now_utc = self._clock()
@@ -175,7 +175,7 @@ class Issuer:
         certificate = documents.certificate(person, asked, decision)
         draft = _Draft(caller, request, settings, person, asked, decision, certificate, now_utc)
         self._check_drawable(draft)
-        self._check_sealable(draft)
+        sealing.require_key(self._keys.seals, code, now_utc.astimezone(JST).date())
         # 5. The intent is committed: id, fingerprint, number, snapshot, lease.
         try:
             order, snapshot = self._intend(draft)
@@ -191,7 +191,8 @@ class Issuer:
     def repeat(self, caller: Caller, order_id: str) -> tuple[PreparedOrder, bytes]:
         """Return a prepared order and its PDF again.
 
-        Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_IN_FLIGHT, ORDER_STATE, INTEGRITY_STOP.
+        Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_IN_FLIGHT, ORDER_STATE, SERVICE_RENEWED,
+                INTEGRITY_STOP.
         """
         now_utc = self._clock()
         _check_session(caller, now_utc)
@@ -203,7 +204,7 @@ class Issuer:
         """Return the single-use grant to print one prepared order; the same request again gets the same grant.
 
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_STATE, ORDER_CONFLICT; NOT_OFFERED, NOT_OFFERED_NOW,
-                NOT_ISSUABLE_HERE, RECORD_CHANGED; PAYMENT_INSUFFICIENT; INTEGRITY_STOP.
+                NOT_ISSUABLE_HERE, RECORD_CHANGED, SERVICE_RENEWED; PAYMENT_INSUFFICIENT; INTEGRITY_STOP.
         """
         # 1. The session and its order; a grant that stands is given again, while it still would be given.
         now_utc = self._clock()
@@ -211,7 +212,7 @@ class Issuer:
         fingerprint = _fingerprint(request)
         with read(self._engine) as connection:
             order = _own(connection, caller, order_id)
-            stored = _stored_grant(order, fingerprint)
+            stored = ledger.stored_grant(order, fingerprint)
             if stored is not None:
                 self._check_again(connection, caller, order, now_utc)
                 return stored
@@ -226,7 +227,7 @@ class Issuer:
             order = _own(connection, caller, order_id)
             self._check_again(connection, caller, order, now_utc)
             # 5. The order as it is now: the same request may have come twice at once.
-            stored = _stored_grant(order, fingerprint)
+            stored = ledger.stored_grant(order, fingerprint)
             if stored is not None:
                 return stored
             # 6. The money, and the order's state.
@@ -289,6 +290,10 @@ class Issuer:
         rules.decide(settings, person, snapshot.asked, now_utc)
         if person.person_id != snapshot.requester_id or person.records_digest != order.records_digest:
             raise IssueError(ErrorCode.RECORD_CHANGED, "register: changed since the paper was prepared")
+        seal_text = ledger.opened_seal(self._vault, order)
+        assert seal_text is not None
+        code, on_jst = order.municipality_code, snapshot.issuance.issued_on_jst
+        sealing.require_in_force(self._keys.seals, code, seal_text, on_jst)
 
     def _refs(self, caller: Caller) -> MemberRefs:
         return MemberRefs(self._keys.challenge, caller.session_hash)
@@ -314,13 +319,6 @@ class Issuer:
         except PaperError:
             # A record that contradicts itself is the municipality's to mend; here it says something about a person.
             raise IssueError(ErrorCode.NOT_ISSUABLE_HERE) from None
-
-    def _check_sealable(self, draft: _Draft) -> None:
-        code, on_jst = draft.person.municipality_code, draft.now_utc.astimezone(JST).date()
-        try:
-            self._keys.seals.signer(code, on_jst)
-        except SealKeyUnavailable as error:
-            raise _no_seal(code, error) from None
 
     def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
@@ -378,6 +376,7 @@ class Issuer:
             ),
             binding=draft.request.binding,
             salt=self._random_bytes(_SALT_BYTES),
+            build=self._build,
         )
 
     def _issuance(self, draft: _Draft, issue_number: str, check_code: str) -> Issuance:
@@ -419,7 +418,12 @@ class Issuer:
             binding=snapshot.binding,
             salt=snapshot.salt,
         )
-        seal_text = self._sealed(content)
+        try:
+            seal_text = sealing.sealed(self._keys.seals, content)
+        except IssueError:
+            with write(self._engine) as connection:
+                ledger.give_lease_back(connection, order, self._clock())
+            raise
         with _DRAWING:
             pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
             # 7. Another parser reads the finished bytes: subject, document and number.
@@ -451,14 +455,7 @@ class Issuer:
                     "new_expires_at_utc": expires_at_utc,
                 },
             )
-        return _prepared(order, snapshot, digest, expires_at_utc), pdf
-
-    def _sealed(self, content: seal.SealContent) -> str:
-        """Sign with the key in force on the paper's date. Nothing was paid yet: the same request may come again."""
-        try:
-            return seal.sign(content, self._keys.seals.signer(content.municipality_code, content.issued_on_jst))
-        except (SealKeyUnavailable, TokenUnavailable) as error:
-            raise _no_seal(content.municipality_code, error) from None
+        return snapshots.prepared(order, snapshot, digest, expires_at_utc), pdf
 
     def _disagreement(self, pdf: bytes, expected: Expected) -> str | None:
         """Return which fact of a finished PDF disagrees, or None."""
@@ -494,6 +491,8 @@ class Issuer:
     def _take_over(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:
         """Render an intent whose worker did not come back; while its lease runs, or if another was quicker, wait."""
         if now_utc >= order.lease_until_utc:
+            if snapshot.build != self._build:
+                raise self._outlived(order, now_utc)
             with write(self._engine) as connection:
                 held = ledger.take_lease(connection, order, now_utc)
             if held is not None:
@@ -504,16 +503,36 @@ class Issuer:
         seal_text = ledger.opened_seal(self._vault, order)
         assert seal_text is not None
         assert order.pdf_sha256 is not None
-        with _DRAWING:
-            pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
+        same_build = snapshot.build == self._build
+        try:
+            with _DRAWING:
+                pdf = self._render(self._fonts, snapshot.certificate, snapshot.issuance, seal_text)
+        except PaperError:
+            if same_build:
+                raise
+            raise self._outlived(order, now_utc) from None
         if hashlib.sha256(pdf).digest() != order.pdf_sha256:
+            if not same_build:
+                raise self._outlived(order, now_utc)
             self._stop(order, now_utc)
             raise IssueError(ErrorCode.INTEGRITY_STOP, "pdf: rendered again, it is not what was checked")
-        return _prepared(order, snapshot, order.pdf_sha256, order.expires_at_utc), pdf
+        return snapshots.prepared(order, snapshot, order.pdf_sha256, order.expires_at_utc), pdf
 
     def _open(self, connection: Connection, order: Order) -> Snapshot:
         blob = ledger.snapshot(connection, order.order_id)
-        return snapshots.open_sealed(self._vault, order.municipality_code, order.order_id, blob)
+        try:
+            return snapshots.open_sealed(self._vault, order.municipality_code, order.order_id, blob)
+        except msgspec.DecodeError:  # its own words would show what stands there; time voids the order
+            raise IssueError(ErrorCode.SERVICE_RENEWED, "order: another build of the server wrote it") from None
+
+    def _outlived(self, order: Order, now_utc: datetime) -> IssueError:
+        """A deployment came between: nothing is wrong, but nobody can make that paper's bytes any more.
+
+        What was granted stays with the terminal, which alone knows whether it is printed.
+        """
+        if (order.state, OrderEvent.OTHER_BUILD) in ledger.TRANSITIONS:
+            self._void(order, OrderEvent.OTHER_BUILD, Guard.ANOTHER_BUILD, now_utc)
+        return IssueError(ErrorCode.SERVICE_RENEWED, "order: another build of the server began it")
 
     # Giving up
 
@@ -549,49 +568,12 @@ def _check_session(caller: Caller, now_utc: datetime) -> None:
         raise IssueError(ErrorCode.SESSION_EXPIRED, "session: over")
 
 
-def _no_seal(municipality_code: str, error: Exception) -> IssueError:
-    structlog.get_logger().error("alarm", reason="seal_key", municipality_code=municipality_code, what=str(error))
-    return IssueError(ErrorCode.BUSY, "seal key: it cannot be used now")
-
-
 def _own(connection: Connection, caller: Caller, order_id: str) -> Order:
     """Return an order of this very session; any other is unknown to it."""
     order = ledger.find(connection, order_id)
     if order is None or order.session_hash != caller.session_hash or order.terminal_id != caller.terminal_id:
         raise IssueError(ErrorCode.UNKNOWN_ORDER, "order_id: this session has no such order")
     return order
-
-
-def _stored_grant(order: Order, fingerprint: bytes) -> GrantAnswer | None:
-    """Return the grant that stands, if this is the request that got it; None if there is none yet."""
-    if order.state is OrderState.PREPARED:
-        return None
-    if order.state is not OrderState.GRANTED:
-        raise IssueError(ErrorCode.ORDER_STATE, f"order: {order.state.value}")
-    if order.grant_fingerprint != fingerprint:
-        raise IssueError(ErrorCode.ORDER_CONFLICT, "order_id: another request was granted")
-    assert order.grant_bytes is not None
-    assert order.grant_signature is not None
-    return GrantAnswer(grant=order.grant_bytes, signature=order.grant_signature)
-
-
-def _prepared(order: Order, snapshot: Snapshot, pdf_sha256: bytes, expires_at_utc: datetime) -> PreparedOrder:
-    return PreparedOrder(
-        order_id=order.order_id,
-        municipality_code=order.municipality_code,
-        municipality_name=snapshot.municipality_name,
-        kind=order.kind,
-        title=snapshot.expected.headings[0],
-        masked_names=tuple(masked(person.name) for person in snapshot.expected.people),
-        masked_requester=snapshot.masked_requester,
-        items=snapshot.asked.items,
-        fiscal_year=snapshot.asked.fiscal_year,
-        issue_number=order.issue_number,
-        sheets=snapshot.expected.sheets,
-        fee_yen=order.fee_yen,
-        pdf_sha256=pdf_sha256,
-        expires_at_utc=expires_at_utc,
-    )
 
 
 def _fingerprint(request: Message) -> bytes:

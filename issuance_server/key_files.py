@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,14 +38,46 @@ def write_private(path: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+    _keep_names(path.parent)
 
 
-def replace_private(path: Path, content: bytes) -> None:
-    """Put a file in the place of another at once: a reader sees the old one or the new one, whole."""
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put a file in the place of another at once: a reader sees the old one or the new one, whole.
+
+    After it returned, a power cut does not bring the old one back. Nobody's link in the folder is followed.
+    """
     fresh = path.with_name(f".{path.name}-{os.getpid()}")
     fresh.unlink(missing_ok=True)
-    write_private(fresh, content)
-    fresh.replace(path)
+    try:
+        write_private(fresh, content)
+        fresh.chmod(mode)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    _keep_names(path.parent)
+
+
+def _keep_names(folder: Path) -> None:
+    """A file's name is its folder's content: without this a power cut may lose a key whose use was announced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One change of a folder of keys at a time. Errors: KeysError."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise KeysError(f"{folder} cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_private(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from issuance_server.cases import CaseReason
 from issuance_server.schema import UNGRANTED, order_events, orders
 from issuance_server.vault import Vault
 from protocol.errors import ErrorCode, IssueError
+from protocol.messages import GrantAnswer
 
 LEASE = timedelta(seconds=30)
 LIFE = timedelta(minutes=10)  # from INTENDED to PREPARED, and again from PREPARED to the grant
@@ -36,13 +37,14 @@ class OrderState(StrEnum):
 
 
 class OrderEvent(StrEnum):
-    """What moves an order; those in capitals after RECHECK_FAILED are the terminal's facts (protocol.messages)."""
+    """What moves an order; those after OTHER_BUILD are the terminal's facts (protocol.messages)."""
 
     INTEND = "INTEND"
     PREPARE = "PREPARE"
     GRANT = "GRANT"
     TIME_OUT = "TIME_OUT"
     RECHECK_FAILED = "RECHECK_FAILED"
+    OTHER_BUILD = "OTHER_BUILD"
     PRINTED = "PRINTED"
     PARTIAL = "PARTIAL"
     FAILED = "FAILED"
@@ -61,6 +63,7 @@ class Guard(StrEnum):
     ENTITLED_AND_PAID = "rules, record and stops hold now, and the allocation equals the fee"
     EXPIRED = "its time is over"
     RECHECK_DISAGREED = "the finished bytes are not what was ordered"
+    ANOTHER_BUILD = "another build of the server began it, and its bytes cannot be made again"
     TERMINALS_WORD = "the terminal that ordered it says so, signed"
     FEE_AGREES = "the terminal that ordered it took exactly this order's fee"
 
@@ -100,11 +103,13 @@ TRANSITIONS: Mapping[tuple[OrderState, OrderEvent], Transition] = {
     (_I, _E.PREPARE): Transition(Guard.RECHECKED, _P),
     (_I, _E.TIME_OUT): Transition(Guard.EXPIRED, _V),
     (_I, _E.RECHECK_FAILED): Transition(Guard.RECHECK_DISAGREED, _V, case=CaseReason.RECHECK_FAILED),
+    (_I, _E.OTHER_BUILD): Transition(Guard.ANOTHER_BUILD, _V),
     (_I, _E.ORDER_VOIDED): Transition(_W, _V),
     (_I, _E.NOT_ME): Transition(_W, _V),
     (_P, _E.RECHECK_FAILED): Transition(Guard.RECHECK_DISAGREED, _V, case=CaseReason.RECHECK_FAILED),
     (_P, _E.GRANT): Transition(Guard.ENTITLED_AND_PAID, _G, PostingKind.RESERVE),
     (_P, _E.TIME_OUT): Transition(Guard.EXPIRED, _V),
+    (_P, _E.OTHER_BUILD): Transition(Guard.ANOTHER_BUILD, _V),
     (_P, _E.ORDER_VOIDED): Transition(_W, _V),
     (_P, _E.GRANT_ABANDONED): Transition(_W, _V),  # the request for the grant never arrived
     (_P, _E.NOT_ME): Transition(_W, _V),
@@ -274,12 +279,31 @@ def opened_seal(vault: Vault, order: Order) -> str | None:
     return None if order.seal_blob is None else vault.open(_seal_aad(order), order.seal_blob).decode("ascii")
 
 
+def stored_grant(order: Order, fingerprint: bytes) -> GrantAnswer | None:
+    """Return the grant that stands, if this is the request that got it; None if there is none yet."""
+    if order.state is OrderState.PREPARED:
+        return None
+    if order.state is not OrderState.GRANTED:
+        raise IssueError(ErrorCode.ORDER_STATE, f"order: {order.state.value}")
+    if order.grant_fingerprint != fingerprint:
+        raise IssueError(ErrorCode.ORDER_CONFLICT, "order_id: another request was granted")
+    assert order.grant_bytes is not None
+    assert order.grant_signature is not None
+    return GrantAnswer(grant=order.grant_bytes, signature=order.grant_signature)
+
+
 def take_lease(connection: Connection, order: Order, now_utc: datetime) -> Order | None:
     """Take over an order whose lease has run out; return it with the new lease, or None if another was quicker."""
     lease = now_utc + LEASE
     keys = {"code": order.municipality_code, "order": order.order_id}
     result = connection.execute(_TAKE_LEASE, {**keys, "old_lease": order.lease_until_utc, "new_lease": lease})
     return replace(order, lease_until_utc=lease) if result.rowcount == 1 else None
+
+
+def give_lease_back(connection: Connection, order: Order, now_utc: datetime) -> None:
+    """Let the same request take an intent over at once: whoever held it knows that nothing comes of it."""
+    keys = {"code": order.municipality_code, "order": order.order_id}
+    connection.execute(_TAKE_LEASE, {**keys, "old_lease": order.lease_until_utc, "new_lease": now_utc})
 
 
 def transition(state: OrderState, event: OrderEvent) -> Transition:

@@ -8,12 +8,9 @@ again when it changes, so that a rotation needs no restart; it is never written 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -24,7 +21,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from issuance_server.key_files import KeysError, load_pem, pem, read_private, replace_private, write_private
+from issuance_server.key_files import KeysError, load_pem, locked, pem, read_private, replace_file, write_private
 from issuance_server.tokens import KeyName, Token, TokenConfig, TokenSigningKey, TokenUnavailable
 from printing.paper.seal import SealSigner, key_id_of
 from protocol.messages import MunicipalityCode
@@ -158,6 +155,10 @@ class SealKeys:
             raise SealKeyUnavailable(f"{municipality_code}: {error}") from None
         return signer
 
+    def may_seal(self, key_id: str, on_jst: date) -> bool:
+        """Tell whether a key is in force for papers of a date, as the register is now. Errors: KeysError."""
+        return any(key.key_id == key_id and key.may_seal(on_jst) for key in self.all)
+
     def check(self, today_jst: date) -> None:
         """See that every key that may still seal is there and is the one that is published; nothing stays open.
 
@@ -234,7 +235,8 @@ def create(folder: Path, municipalities: Mapping[str, str]) -> None:
     """
     if wrong := [code for code in municipalities if _CODE.fullmatch(code) is None]:
         raise KeysError(f"a municipality is named by six digits, not {wrong[0]!r}")
-    (folder / _FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (folder, folder / _FOLDER):  # each by itself: parents get the mode of everything else
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(folder, tuple(_new_file_key(folder, code, name) for code, name in municipalities.items()))
 
 
@@ -246,24 +248,33 @@ def rotate(
     today_jst: date,
     token_name: str | None = None,
     municipality_name: str = "",
+    at_once: bool = False,
 ) -> SealKey:
     """Make a municipality's next key and let it seal papers from a date on; the one before ends the day before.
 
     While a key is in force the date must lie after today: today's papers are sealed already, and a date has one key.
-    The new key must be published, and terminals and receivers have it, before its first day.
+    The new key must be published, and terminals and receivers have it, before its first day: a terminal takes a paper
+    under a key that it does not know for a forged one and goes out of service.
 
-    Shape:  token_name is one of tokens.toml; without it the key is a file.
+    Shape:  token_name is one of tokens.toml; without it the key is a file. at_once says that a key which begins today
+            is meant: after a revocation, or for a municipality that has none.
     Errors: KeysError; TokenUnavailable.
     """
     if _CODE.fullmatch(municipality_code) is None:
         raise KeysError(f"a municipality is named by six digits, not {municipality_code!r}")
-    with _locked(folder):
+    with locked(folder):
         keys = read_register(folder)
         own = [key for key in keys if key.municipality_code == municipality_code]
         if from_jst < today_jst:
             raise KeysError(f"{from_jst} is past: papers of that date are sealed already")
         if from_jst == today_jst and in_force(keys, municipality_code, today_jst) is not None:
             raise KeysError(f"today's papers are sealed with a key already: the next one begins on {today_jst + _DAY}")
+        if from_jst == today_jst and not at_once:
+            raise KeysError(
+                f"{from_jst} is today: every terminal that has not the new key yet would take the next paper for a "
+                f"forged one and go out of service. Begin on {today_jst + _DAY} or later, or say that it is meant at "
+                "once and publish before anything is issued"
+            )
         if any(_window(key)[0] >= from_jst and not _never_seals(key) for key in own):
             raise KeysError(f"{municipality_code} has a key that begins on {from_jst} or later already")
         name = municipality_name or (own[-1].municipality_name if own else "")
@@ -282,7 +293,7 @@ def revoke(folder: Path, key_id: str, *, from_jst: date) -> SealKey:
     date the municipality can seal nothing from then on: `rotate` makes that one.
     Errors: KeysError.
     """
-    with _locked(folder):
+    with locked(folder):
         keys = read_register(folder)
         found = next((key for key in keys if key.key_id == key_id), None)
         if found is None:
@@ -400,18 +411,4 @@ def _read_tokens(folder: Path) -> dict[str, Token]:
 
 
 def _write(folder: Path, keys: tuple[SealKey, ...]) -> None:
-    replace_private(folder / _REGISTER, msgspec.json.format(msgspec.json.encode(_Register(keys))))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One change of the register at a time."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise KeysError(f"{folder} cannot be read: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    replace_file(folder / _REGISTER, msgspec.json.format(msgspec.json.encode(_Register(keys))))

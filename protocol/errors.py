@@ -45,6 +45,7 @@ class ErrorCode(StrEnum):
     ORDER_IN_FLIGHT = "ORDER_IN_FLIGHT"
     ORDER_STATE = "ORDER_STATE"
     RECORD_CHANGED = "RECORD_CHANGED"
+    SERVICE_RENEWED = "SERVICE_RENEWED"  # a deployment came between: begin anew
     PAYMENT_INSUFFICIENT = "PAYMENT_INSUFFICIENT"
     # The house
     INTEGRITY_STOP = "INTEGRITY_STOP"
@@ -81,6 +82,7 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.ORDER_IN_FLIGHT: (409, True),
     ErrorCode.ORDER_STATE: (409, False),
     ErrorCode.RECORD_CHANGED: (409, False),
+    ErrorCode.SERVICE_RENEWED: (409, False),
     ErrorCode.PAYMENT_INSUFFICIENT: (403, False),
     ErrorCode.INTEGRITY_STOP: (503, False),
     ErrorCode.BUSY: (503, True),

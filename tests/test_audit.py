@@ -41,6 +41,7 @@ class Audit:
         self.office = office = Office(folder)
         self.published: tuple[SealKeyTrust, ...] = office.keys.trust({CODE: "見本市"}).seal_keys
         self.render: Any = certificates.render
+        self.build: str | None = None
         caller = office.caller()
         office.prepare(caller, 1, items=("individual_number",))
         office.grant(caller, 1)
@@ -71,6 +72,7 @@ class Audit:
                 published=PublishedKeys(self.published),
                 check=self.office.keys.check,
                 render=self.render,
+                build=self.build,
             )
             return list(audit.papers(**asked))
         finally:
@@ -129,7 +131,7 @@ def _swapped(audit: Audit) -> None:
 
 ONE_FACT: dict[str, tuple[Callable[[Audit], object], str]] = {
     "hash": (lambda audit: audit.put(pdf_sha256=bytes(32)), "hash"),
-    "pages": (lambda audit: audit.put(pages=2), "pages"),
+    "sheets": (lambda audit: audit.put(sheets=2), "sheets"),
     "status id": (lambda audit: audit.put(status_id=bytes(16)), "stated: status_id of the row"),
     "kind": (lambda audit: audit.put(kind="taxation"), "stated: kind of the row"),
     "statement": (lambda audit: audit.put(statement_sha256=bytes(32)), "statement"),
@@ -154,7 +156,7 @@ ONE_FACT: dict[str, tuple[Callable[[Audit], object], str]] = {
         lambda audit: audit.put_snapshot(
             replace(audit.snapshot(), expected=replace(audit.snapshot().expected, address="みほん"))
         ),
-        "recheck: address: another one, or not on every page",
+        "recheck: address: another one, or not on every front",
     ),
 }
 
@@ -182,7 +184,7 @@ def test_and_who_has_the_vault_s_key_is_found_out_too(audit: Audit) -> None:
     audit.put_snapshot(audit.snapshot(3))
     assert audit.found() >= {
         "hash",
-        "recheck: issue_number: another one, or not on every page",
+        "recheck: issue_number: another one, or not on every front",
         "stated: digest of the snapshot",
         "stated: issue_number of the snapshot",
         "stated: salt of the snapshot",
@@ -193,7 +195,7 @@ def test_and_who_has_the_vault_s_key_is_found_out_too(audit: Audit) -> None:
 def test_a_number_that_was_altered(audit: Audit) -> None:
     audit.put(number=99)
     assert audit.found() == {
-        "recheck: issue_number: another one, or not on every page",
+        "recheck: issue_number: another one, or not on every front",
         "stated: issue_number of the row",
     }
 
@@ -264,6 +266,23 @@ def test_a_key_that_was_not_in_use_on_the_paper_s_date(audit: Audit) -> None:
     assert {found for one in audit.run() for found in one.found} == {Found(Fault.SIGNATURE, "retired_key")}
 
 
+def test_papers_of_another_build_are_no_finding_and_are_counted(audit: Audit) -> None:
+    audit.render = lambda *paper: certificates.render(*paper) + b"% drawn otherwise\n"
+    assert {found for one in audit.run() for found in one.found} == {Found(Fault.HASH)}
+    audit.build = "another"
+    audited = audit.run()
+    assert [one.found for one in audited] == [()] * 4
+    assert [one.other_build for one in audited] == [one.paper for one in audited]
+
+
+@pytest.mark.parametrize("fault", ["what was ordered", "stored seal", "kind", "check digest"])
+def test_another_build_excuses_the_bytes_alone(audit: Audit, fault: str) -> None:
+    audit.build = "another"
+    alter, found = ONE_FACT[fault]
+    alter(audit)
+    assert audit.found() == {found}
+
+
 def test_a_code_that_the_printing_itself_got_wrong(audit: Audit) -> None:
     """Only the audit and the terminal look at the code as it is printed: the server's re-check reads text."""
 
@@ -328,6 +347,7 @@ def test_the_command_says_that_all_is_right_and_writes_nothing(audit: Audit, con
     assert result.exit_code == 0
     told = json.loads(line)
     assert (told["orders"], told["papers"], told["findings"], told["complete"]) == (4, 3, 0, True)
+    assert told["other_build"] == 0
     assert content_of(audit) == before
     rest = json.loads(run(config, "--after", told["last"]).output)
     assert (rest["orders"], rest["last"], rest["complete"]) == (0, told["last"], True)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -48,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "keys"
 
 
-def rotate(folder: Path, days: int = 30, code: str = CODE, **more: str) -> SealKey:
+def rotate(folder: Path, days: int = 30, code: str = CODE, **more: Any) -> SealKey:
     return seal_keys.rotate(folder, code, from_jst=TODAY + days * DAY, today_jst=TODAY, **more)
 
 
@@ -93,7 +94,7 @@ def test_keys_begin_one_after_another(folder: Path) -> None:
 
 
 def test_a_new_municipality_gets_its_first_key_at_once(folder: Path) -> None:
-    made = rotate(folder, 0, "999977", municipality_name="新しい市")
+    made = rotate(folder, 0, "999977", municipality_name="新しい市", at_once=True)
     assert SealKeys(folder).signer("999977", TODAY).key_id == made.key_id
     with pytest.raises(KeysError, match="six digits"):
         rotate(folder, 1, "../etc")
@@ -108,11 +109,13 @@ def test_a_leaked_key_is_followed_by_another_on_the_same_day(folder: Path) -> No
     assert in_force(folder, TODAY) is None
     with pytest.raises(SealKeyUnavailable):
         SealKeys(folder).signer(CODE, TODAY)
-    new = rotate(folder, 0)
+    with pytest.raises(KeysError, match="would take the next paper for a forged one"):
+        rotate(folder, 0)
+    new = rotate(folder, 0, at_once=True)
     assert in_force(folder, TODAY) == new.key_id
     # The new one leaks on its first day: it never sealed a thing, and yet another begins on that day.
     seal_keys.revoke(folder, new.key_id, from_jst=TODAY)
-    newest = rotate(folder, 0)
+    newest = rotate(folder, 0, at_once=True)
     assert in_force(folder, TODAY) == newest.key_id
     assert [seal_keys.state_of(key, TODAY) for key in own(folder)] == ["revoked", "revoked", "in force"]
 

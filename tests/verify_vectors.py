@@ -142,6 +142,12 @@ def _claims_changed(claims: dict[int, Any]) -> Iterator[tuple[str, dict[int, Any
         "a digest too short": {-70001: [*paper[:4], b"x", paper[5]]},
         "fields that are none": {-70001: [*paper[:5], "names"]},
         "a field that is no text": {-70001: [*paper[:5], {"names": 1}]},
+        "a field beyond the allow-list": {-70001: [*paper[:5], paper[5] | {"domicile": "x"}]},
+        "a field of the language's own": {-70001: [*paper[:5], {"__proto__": "x", "constructor": "y"}]},
+        "a name that commands a display": {-70001: [*paper[:5], {"names": "\x1b[2K見本"}]},
+        "a name that turns the line": {-70001: [*paper[:5], {"names": "見本\u202e太郎"}]},
+        "a number of something else": {-70001: [paper[0], "2026-0000001\n有効", *paper[2:]]},
+        "an issuer that is a number": {1: 131130},
         "a part too many": {-70001: [*paper, 1]},
         "no paper": {-70001: None},
     }

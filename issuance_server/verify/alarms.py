@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, bindparam, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from issuance_server.database import open_engine, read, write
 from issuance_server.logs import where
@@ -55,23 +55,23 @@ class AlarmBook:
         self._opened: Engine | None = None
 
     def tell(self, key: SealKeyTrust) -> bool:
-        """Write an alarm down; False if that failed, so that nobody is told that it was."""
+        """Write an alarm down; False if that failed, so that nobody is told that it was. The log has it either way."""
         now_utc = self._clock()
         minute = now_utc - timedelta(seconds=now_utc.second, microseconds=now_utc.microsecond)
         values = {"code": key.municipality_code, "key_id": key.key_id, "minute": minute}
+        about = {
+            "reason": "valid_seal_without_order",
+            "municipality_code": key.municipality_code,
+            "key_id": key.key_id,
+        }
         try:
             with write(self._engine()) as connection:
-                seen = connection.execute(_COUNT, values).scalar_one()
-        except OperationalError as error:
-            structlog.get_logger().error("alarm not written", **where(error))
+                seen: int = connection.execute(_COUNT, values).scalar_one()
+        except DBAPIError as error:  # a full disk, or a file that is broken: the receiver is answered all the same
+            structlog.get_logger().error("alarm not written", **about, **where(error))
             return False
         if seen == 1:
-            structlog.get_logger().error(
-                "alarm",
-                reason="valid_seal_without_order",
-                municipality_code=key.municipality_code,
-                key_id=key.key_id,
-            )
+            structlog.get_logger().error("alarm", **about)
         return True
 
     def all(self) -> tuple[Alarm, ...]:

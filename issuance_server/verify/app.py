@@ -8,7 +8,6 @@ bodies of POST requests alone, never in an address.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 import time
@@ -43,7 +42,8 @@ MAX_BODY_BYTES: Final = 8 * 1024  # a seal's text in a form is at most three tim
 LANGUAGES: Final = ("ja", "en")
 TYPED_A_MINUTE: Final = 20  # typed codes of one client: more than hands can type
 REPORTED_A_MINUTE: Final = 10
-_LISTS_KEPT: Final = 2048
+_LISTS_KEPT_BYTES: Final = 64 * 1024 * 1024
+_OF_OTHERS: Final = frozenset({"cross-site", "same-site"})
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
@@ -55,6 +55,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=63072000",  # counts where it comes by TLS; the address is typed from paper
 }
 _SAME_FOR_EVERYBODY: Final = frozenset({"static", "library", "status"})
 _BUCKET: Final = re.compile("[0-9a-f]{1,8}")
@@ -111,7 +112,8 @@ class Checker:
         self._book: StatusBook | None = None
         self._alarms = alarms
         self._clock = clock
-        self._made = functools.lru_cache(maxsize=_LISTS_KEPT)(self._make)
+        self._slot = 0
+        self._lists: dict[tuple[int, int], bytes] = {}
 
     @property
     def known(self) -> _Known:
@@ -148,9 +150,15 @@ class Checker:
         """Return a bucket's signed list and for how many seconds it is the newest."""
         now_s, every_s = self._clock().timestamp(), status_list.MADE_EVERY.total_seconds()
         slot, age_s = divmod(now_s, every_s)
-        return self._made(self.known.published.status_bits, bucket, int(slot)), int(every_s - age_s)
+        # Those of earlier minutes are of no use, and whoever asks for all of them must not fill the memory.
+        if int(slot) != self._slot or sum(map(len, self._lists.values())) > _LISTS_KEPT_BYTES:
+            self._slot, self._lists = int(slot), {}
+        key = (self.known.published.status_bits, bucket)
+        if key not in self._lists:
+            self._lists[key] = self._make(*key)
+        return self._lists[key], int(every_s - age_s)
 
-    def _make(self, bits: int, bucket: int, _slot: int) -> bytes:
+    def _make(self, bits: int, bucket: int) -> bytes:
         now_utc = self._clock()  # before the ledger is read: a list is at least as new as it says
         return status_list.make(bits, bucket, self.book.bucket(bits, bucket), self._status_key.signer, now_utc)
 
@@ -325,8 +333,14 @@ def _json(value: object) -> Response:
 
 
 def _begin() -> None:
+    """Another site must not ask in a visitor's name: it could show the answer on one paper beside a picture of another.
+
+    Browsers say where a request comes from; what says nothing is no browser, or one too old to be told apart.
+    """
     g.line = {}
     g.begun_s = time.perf_counter()
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site") in _OF_OTHERS:
+        abort(403)
 
 
 def _end(response: Response) -> Response:

@@ -18,7 +18,7 @@ from issuance_server.rules import JST, Clock, utc_now
 from issuance_server.verify import status_list, words
 from issuance_server.verify.check import Check, Outcome, PublishedKeys, Reading, Status, judge, missing_on_page
 from issuance_server.verify.config import read_trust
-from issuance_server.verify.paper import NotAPaper, read_file
+from issuance_server.verify.paper import MAX_FILE_BYTES, NotAPaper, read_file
 from issuance_server.verify.status_list import MAX_LIST_BYTES, ListRefused
 from protocol.trust import Trust
 
@@ -109,7 +109,8 @@ def verify_file(file: Path, keys_file: Path, server: str | None, clock: Clock = 
     try:
         trust = read_trust(keys_file)
         keys = PublishedKeys(trust.seal_keys)
-        data = file.read_bytes()
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)  # what is longer is refused, whatever feeds it
     except (ConfigError, ValueError) as error:
         raise CannotCheck(str(error)) from None
     except OSError as error:
@@ -144,6 +145,7 @@ def _ask(server: str, reading: Reading, trust: Trust, clock: Clock) -> tuple[Sta
         with urllib.request.urlopen(address, timeout=STATUS_TIMEOUT_S) as answer:  # noqa: S310 - http or https, see above
             signed = answer.read(MAX_LIST_BYTES)
         found = status_list.read(signed, trust.status_keys, bits=bits, bucket=bucket, now_utc=clock())
+        status = found.status(reading.statement_sha256)
     except urllib.error.HTTPError as error:
         error.close()
         return Status.NOT_ASKED, None, f"it answered {error.code}"
@@ -151,4 +153,4 @@ def _ask(server: str, reading: Reading, trust: Trust, clock: Clock) -> tuple[Sta
         return Status.NOT_ASKED, None, f"it did not answer ({type(error).__name__})"
     except ListRefused as error:
         return Status.NOT_ASKED, None, f"its answer is refused: {error}"
-    return found.status(reading.statement_sha256), found.issued_at_utc, ""
+    return status, found.issued_at_utc, ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +19,9 @@ MAX_PIXELS: Final = 60_000_000  # A4 at 600 dpi has 35 million
 _MAX_TEXT_PAGES: Final = 40  # twenty sheets with their backs
 _MAX_PAGE_SIDE_PT: Final = 1_500
 _PDF_MAGIC: Final = b"%PDF-"
+#: What cameras and scanners write. The imaging library knows many more, and starts another program for some of them.
+_FORMATS: Final = ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"]
+Image.init()  # or some of them are not known to it yet
 
 
 class NotAPaper(Exception):
@@ -63,12 +68,17 @@ def _read_pdf(data: bytes) -> Paper:
 
 def _read_picture(data: bytes) -> Paper:
     try:
-        file = Image.open(io.BytesIO(data))
-        if file.width * file.height > MAX_PIXELS:
-            raise NotAPaper("the picture has too many pixels")
-        picture = ImageOps.exif_transpose(file).convert("L")
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a broken file's parts; whether it can be read is what counts
+            file = Image.open(io.BytesIO(data), formats=_FORMATS)
+            if file.width * file.height > MAX_PIXELS:
+                raise NotAPaper("the picture has too many pixels")
+            picture = ImageOps.exif_transpose(file).convert("L")
+    # The decoders of broken files raise all of these.
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise NotAPaper("not a picture") from error
+    except (ArithmeticError, LookupError, NotImplementedError, TypeError, struct.error) as error:
+        raise NotAPaper("not a picture that is whole") from error
     return Paper(_codes(picture), None)
 
 

@@ -48,14 +48,19 @@ class StatusList(msgspec.Struct, frozen=True, kw_only=True):
     bucket: int
     issued_at_utc: datetime
     expires_at_utc: datetime
-    digests: dict[Status, bytes]
+    digests: dict[str, bytes]
 
     def status(self, statement_sha256: bytes) -> Status:
-        """Return a paper's status; whatever this list does not name was not issued."""
+        """Return a paper's status; whatever this list does not name was not issued.
+
+        Errors: ListRefused for a status that a later version gave: of this paper nothing is known then.
+        """
         entry = statement_sha256[:ENTRY_BYTES]
         for status, digests in self.digests.items():
             if entry in {digests[at : at + ENTRY_BYTES] for at in range(0, len(digests), ENTRY_BYTES)}:
-                return status
+                if status not in _LISTED:
+                    raise ListRefused("it gives the paper a status that this version does not know")
+                return Status(status)
         return Status.NOT_ISSUED
 
 
@@ -107,7 +112,7 @@ def read(signed: bytes, keys: Iterable[StatusKeyTrust], *, bits: int, bucket: in
             bucket=found_bucket,
             issued_at_utc=datetime.fromtimestamp(claims[_IAT], UTC),
             expires_at_utc=datetime.fromtimestamp(claims[_EXP], UTC),
-            digests={Status(name): bytes(entries) for name, entries in digests.items()},
+            digests={str(name): bytes(entries) for name, entries in digests.items()},
         )
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
         raise ListRefused("it is no status list") from None

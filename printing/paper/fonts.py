@@ -71,6 +71,7 @@ class Face:
         """resource_name: by which pages call this face, another one for each face of `Fonts`."""
         if not path.is_file():
             raise FontMissing(f"{path} is missing: {remedy}")
+        self.path = path
         self.resource_name = resource_name
         self._source = hb.Face(hb.Blob.from_file_path(str(path)))
         self._font = hb.Font(self._source)

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import base45
 import cbor2
@@ -46,6 +46,7 @@ SEAL_PREFIX = "MDG1:"
 MAX_SEAL_CHARS = 2000  # a QR code of level M holds no more than 3,391 alphanumeric characters
 MAX_PAYLOAD_BYTES = 8192  # what a seal may inflate to
 RASTER_DPI = 200
+_MAX_PAGE_SIDE_PT = 1_500  # A4 is 842 long
 
 _ALG, _KID, _ES256 = 1, 4, -7  # COSE header parameters and algorithm, RFC 9052 and RFC 9053
 _ISS, _IAT, _CTI = 1, 6, 7  # CWT claims, RFC 8392
@@ -72,18 +73,26 @@ class SealForged(SealError):
     """The signature is not the known key's over this content."""
 
 
+FieldName = Literal["names", "address", "fiscal_year"]
+_SHOWN = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
+
+
 class SealContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one seal states. fields: only what `proven_fields` allows; a receiver compares these with the paper."""
+    """What one seal states. fields: only what `proven_fields` allows; a receiver compares these with the paper.
+
+    Characters that would command a receiver's display, or turn the order in which a line is read, are in none of it:
+    who steals a key must not be able to write an answer of his own onto it.
+    """
 
     municipality_code: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")]
     kind: CertificateKind
-    issue_number: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    issue_number: Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[0-9A-Za-z-]+\Z")]
     issued_on_jst: date
     status_id: Annotated[bytes, msgspec.Meta(min_length=10, max_length=16)]  # >= 80 random bits
     binding: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     salt: Annotated[bytes, msgspec.Meta(min_length=16, max_length=32)]  # >= 128 random bits
     digest: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-    fields: dict[str, str]
+    fields: dict[FieldName, Annotated[str, msgspec.Meta(pattern=_SHOWN)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +121,13 @@ def key_id_of(public_key_pem: bytes) -> str:
     return hashlib.sha256(point).hexdigest()[:16]
 
 
-def proven_fields(record: Certificate) -> dict[str, str]:
+def proven_fields(record: Certificate) -> dict[FieldName, str]:
     """Return what a seal shows in the clear, by an allow-list a kind: names, and what the paper is about.
 
     Names are joined by line feeds, in the paper's order. Never in it: Individual Number, domicile, card number,
     relationships, dates of a person's life, the registered seal, tax detail (not even whether tax was levied).
     """
-    names = {"names": "\n".join(printed_names(record))}
+    names: dict[FieldName, str] = {"names": "\n".join(printed_names(record))}
     match record:
         case ResidenceCertificate() | SealRegistrationCertificate():
             return names | {"address": record.address}
@@ -132,7 +141,7 @@ def proven_fields(record: Certificate) -> dict[str, str]:
             return names
 
 
-def _common_address(record: SupplementaryRegisterCopy) -> dict[str, str]:
+def _common_address(record: SupplementaryRegisterCopy) -> dict[FieldName, str]:
     """The present address, where it is the same for all on the paper: a code holds no household's worth of others."""
     present = {person.addresses[-1].address if person.addresses else None for person in record.people}
     address = present.pop() if len(present) == 1 else None
@@ -253,8 +262,13 @@ def read_printed(pdf: bytes, dpi: int = RASTER_DPI) -> str:
     except pdfium.PdfiumError as error:
         raise SealUnreadable("not a PDF that can be drawn") from error
     try:
+        page = document[0]
+        if max(page.get_size()) > _MAX_PAGE_SIDE_PT:
+            raise SealUnreadable("the first page is far larger than A4")
         # The code is drawn as paths; smoothing the latent pattern under it takes four times as long as all else.
-        image = document[0].render(scale=dpi / 72, grayscale=True, no_smoothimage=True).to_pil()
+        image = page.render(scale=dpi / 72, grayscale=True, no_smoothimage=True).to_pil()
+    except pdfium.PdfiumError as error:
+        raise SealUnreadable("the first page cannot be drawn") from error
     finally:
         document.close()
     found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))

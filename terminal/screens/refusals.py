@@ -182,6 +182,14 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_START_AGAIN,
     ),
+    ErrorCode.SERVICE_RENEWED: RefusalWords(
+        title=("センターの入れ替えのため、終了しました", "The centre was renewed meanwhile, so we stopped"),
+        what=(
+            "手続きの途中で、センターのシステムが新しくなりました。証明書は発行していません。",
+            "The centre's system was renewed during the procedure. No certificate was issued.",
+        ),
+        next=_START_AGAIN,
+    ),
     ErrorCode.PAYMENT_INSUFFICIENT: RefusalWords(
         title=("料金が足りませんでした", "The money was not enough"),
         what=(

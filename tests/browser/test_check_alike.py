@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import cbor2
+import cwt
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Page
@@ -16,6 +18,7 @@ from issuance_server.verify import status_list
 from issuance_server.verify.check import Finding, PublishedKeys, Status
 from issuance_server.verify.status_list import ListRefused
 from printing.paper.records import CertificateKind
+from printing.paper.seal import SealSigner
 from tests.browser.check_parts import served
 from tests.verify_parts import CheckedOffice, checked_office, new_key
 from tests.verify_vectors import Forgery
@@ -130,6 +133,7 @@ def test_every_status_list_is_judged_alike(blank: Page, office: CheckedOffice) -
         "cut short": good[:-1],
         "a seal's key": made(signer=office.signer),
         "nothing": b"",
+        "of a later version": of_a_later_version(good, signer, of=papers[0][0]),
     }
     statements = [*(paper for paper, _status in papers), first[:2] + b"\x09" + first[3:], b"\xff" * 32]
     here = {
@@ -150,19 +154,33 @@ def test_every_status_list_is_judged_alike(blank: Page, office: CheckedOffice) -
     assert there == here
     assert here["good"] == ["provisional", "active", "void", "not_issued", "not_issued"]
     assert here["empty"] == ["not_issued"] * 5
+    assert here["of a later version"] == ["refused", "active", "void", "not_issued", "not_issued"]
     assert {name for name, told in here.items() if told == ["refused"] * 5} == set(lists) - {
         "good",
         "empty",
         "of a slow clock",
+        "of a later version",
     }
+
+
+def of_a_later_version(signed: bytes, signer: SealSigner, *, of: bytes) -> bytes:
+    """The list with one paper in a status that today's receivers have never heard of."""
+    claims = cbor2.loads(cbor2.loads(signed).value[2])
+    digests = claims[-70002][2]
+    assert digests.pop("provisional") == of[:16]
+    digests["replaced"] = of[:16]
+    made: bytes = cwt.COSE.new().encode_and_sign(
+        cbor2.dumps(claims), signer.key, protected={1: -7, 4: signer.key_id.encode()}
+    )
+    return made
 
 
 def _status(office: CheckedOffice, signed: bytes, statement: bytes, now_utc: Any) -> str:
     try:
         found = status_list.read(signed, office.trust.status_keys, bits=10, bucket=3, now_utc=now_utc)
+        return found.status(statement).value
     except ListRefused:
         return "refused"
-    return found.status(statement).value
 
 
 def test_a_paper_s_list_is_found_alike(blank: Page) -> None:

@@ -288,7 +288,10 @@ def main() -> int:
         refused = sum(len(tampered(paper, papers[0])) + 1 for paper in papers)
         print(f"{len(papers)} seals, {refused} tampered ones: node (@auth0/cose) and pycose: {len(faults)} faults")
         print(f"\nRead as printed, exactly (zxing/zbar); blur {reading.BLUR_MM} mm, turn {reading.TURN_DEG} degrees,")
-        print(f"noise {reading.NOISE_SHARE:.0%} of the range, and all of it together")
+        print(
+            f"noise {reading.NOISE_SHARE:.0%} of the range; "
+            f"all of it together, with noise of {reading.NOISE_TOGETHER_SHARE:.0%}"
+        )
         print(f"{'paper':<36} {'chars':>5}  dpi  " + "  ".join(f"{fault:<9}" for fault in reading.FAULTS))
         for paper in papers:
             for dpi in reading.DPIS:

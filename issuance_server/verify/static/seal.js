@@ -9,6 +9,9 @@ const MAX_SEAL_CHARS = 2000;
 const MAX_PAYLOAD_BYTES = 8192;
 const ALG = 1, KID = 4, ES256 = -7, COSE_SIGN1 = 18; // RFC 9052, RFC 9053
 const ISS = 1, IAT = 6, CTI = 7, PAPER = -70001; // RFC 8392; the last one is the seal's own
+const FIELDS = ["names", "address", "fiscal_year"];
+// Nothing that commands a display, or turns the order in which a line is read.
+const SHOWN = /^[^\0-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$/u;
 const JST_S = 9 * 3600;
 const BASE45 = new Map([..."0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"].map((letter, value) => [letter, value]));
 
@@ -103,10 +106,11 @@ function contentOf(payload, kinds) {
   const claims = decoded(payload);
   must(claims instanceof Map && Array.isArray(claims.get(PAPER)) && claims.get(PAPER).length === 6);
   const [kind, issueNumber, binding, salt, digest, fields] = claims.get(PAPER);
-  must(/^[0-9]{6}$/u.test(claims.get(ISS)) && isBytes(claims.get(CTI), 10, 16));
-  must(kinds.includes(kind) && typeof issueNumber === "string" && issueNumber.length >= 1 && issueNumber.length <= 40);
+  must(typeof claims.get(ISS) === "string" && /^[0-9]{6}$/u.test(claims.get(ISS)));
+  must(isBytes(claims.get(CTI), 10, 16));
+  must(kinds.includes(kind) && typeof issueNumber === "string" && /^[0-9A-Za-z-]{1,40}$/u.test(issueNumber));
   must(isBytes(binding, 32, 32) && isBytes(salt, 16, 32) && isBytes(digest, 32, 32) && fields instanceof Map);
-  must([...fields].flat().every((text) => typeof text === "string"));
+  must([...fields].every(([name, text]) => FIELDS.includes(name) && typeof text === "string" && SHOWN.test(text)));
   return {
     municipality_code: claims.get(ISS),
     kind,

@@ -3,6 +3,7 @@
 import { decoded, must, opened, UnknownKey, Unreadable, Forged } from "./seal.js";
 
 const EXP = 4, IAT = 6, LIST = -70002;
+const LISTED = ["provisional", "active", "void"];
 const ENTRY_BYTES = 16;
 const CLOCKS_MAY_DIFFER_S = 300;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
@@ -34,7 +35,9 @@ export async function lookedUp(signed, statement, published, bucket, nowS) {
   must(nowS <= claims.get(EXP) && claims.get(IAT) <= nowS + CLOCKS_MAY_DIFFER_S);
   // 3. What it names was issued, and nothing else.
   for (const [status, entries] of digests) {
-    if (names(entries, statement)) return { status, at: claims.get(IAT) };
+    if (!names(entries, statement)) continue;
+    must(LISTED.includes(status)); // a later version may give others: nothing is known of this paper then
+    return { status, at: claims.get(IAT) };
   }
   return { status: "not_issued", at: claims.get(IAT) };
 }

@@ -6,6 +6,7 @@ const MAX_FILE_BYTES = 30 * 1024 * 1024;
 const PDF_DPI = 200; // at which the printed code is known to be readable
 const PDF_SCALE = PDF_DPI / 72;
 const MAX_SIDE_PX = 4000;
+const MAX_IMAGE_PX = 60_000_000; // A4 at 600 dpi has 35 million
 const SCAN_EVERY_MS = 250;
 const ANSWER_TIMEOUT_MS = 15000;
 
@@ -55,7 +56,8 @@ async function readPicture(file) {
 async function readPdf(file) {
   const pdfjs = await import("/lib/pdfjs/pdf.min.mjs");
   pdfjs.GlobalWorkerOptions.workerSrc = "/lib/pdfjs/pdf.worker.min.mjs";
-  const task = pdfjs.getDocument({ data: await file.arrayBuffer(), disableFontFace: true, useWasm: false, verbosity: 0 });
+  const safely = { disableFontFace: true, useWasm: false, verbosity: 0, maxImageSize: MAX_IMAGE_PX };
+  const task = pdfjs.getDocument({ data: await file.arrayBuffer(), ...safely });
   try {
     const paper = await task.promise;
     const first = await paper.getPage(1);
