@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,15 @@ import pypdfium2 as pdfium
 import pytest
 
 from printing.paper import fonts as paper_fonts
-from printing.paper import page
-from printing.paper.certificates import render
+from printing.paper import latent, marks, page
+from printing.paper.certificates import render, sheet
 from printing.paper.page import BLACK, Box, Document
 from printing.paper.pdf import PdfFile
 from printing.paper.records import Certificate
+from tests.certificate_parts import FAMILY, FULL
 from tests.gallery import exhibits
 from tests.paper_samples import ISSUANCE, fonts
+from tests.paper_samples_more import SEALED
 
 SEAL = "MDG1:" + "A7BX9" * 60
 
@@ -60,6 +64,38 @@ def test_bytes_are_the_same_with_nothing_remembered_and_with_everything(record: 
     misses = page._prepared.cache_info().misses
     assert render(fonts(), record, ISSUANCE, SEAL) == first
     assert page._prepared.cache_info().misses == misses, "the same paper was prepared again"
+
+
+_REMEMBERED = (
+    (page, "_prepared"),
+    (page, "_word_line"),
+    (page, "_label_pt"),
+    (page, "_tiles"),
+    (page, "words_font"),
+    (latent, "tile"),
+    (marks, "_qr_modules"),
+    (sheet, "municipal_seal"),
+)
+
+
+def test_bytes_are_the_same_where_next_to_nothing_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after any history: whatever another paper would have pushed out of memory is not there."""
+    records = (FULL, FAMILY, SEALED)
+    at_ease = [render(fonts(), record, ISSUANCE, SEAL) for record in records]
+    for module, name in _REMEMBERED:
+        monkeypatch.setattr(module, name, lru_cache(maxsize=1)(getattr(module, name).__wrapped__))
+    for faces in (fonts().values, fonts().labels, fonts().headings):
+        monkeypatch.setattr(faces, "find", lru_cache(maxsize=1)(faces._find))
+    assert [render(fonts(), record, ISSUANCE, SEAL) for record in records] == at_ease
+
+
+def test_bytes_are_the_same_from_threads_that_begin_with_nothing_remembered() -> None:
+    records = (FULL, FAMILY, SEALED) * 4
+    alone = [render(fonts(), record, ISSUANCE, SEAL) for record in records]
+    _forget()
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda record: render(fonts(), record, ISSUANCE, SEAL), records))
+    assert together == alone
 
 
 def test_a_form_that_was_forgotten_between_two_pages_is_still_one() -> None:

@@ -13,6 +13,7 @@ from printing.paper.certificates import render, sheets, title
 from printing.paper.era import era_date, fiscal_year_words, western_date
 from printing.paper.recheck import Expected, RecheckFailed, Subject, recheck
 from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem, back_of
+from tests import certificate_parts
 from tests.paper_samples import (
     ALL_ITEMS,
     FOREIGN,
@@ -27,6 +28,7 @@ from tests.paper_samples import (
     names,
     residence,
 )
+from tests.paper_samples_more import LIVED, REMOVED_BEFORE, supplementary
 
 FIVE = residence(JAPANESE, FOREIGN, bare("見本 一"), bare("見本 二"), bare("見本 三"), whole=True)
 
@@ -148,6 +150,45 @@ def test_an_individual_number_stands_in_its_own_entry_alone() -> None:
             recheck(pdf, expected_of(wrong))
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    ["123456789018", "1234 5678 9018", "1234-5678-9018", "１２３４５６７８９０１８", "見" * 95 + "123456789018"],
+)
+def test_an_individual_number_among_other_words_is_caught(hidden: str) -> None:
+    """S19: in whatever width and groups, and where a line breaks within it."""
+    record = residence(msgspec.structs.replace(JAPANESE, remarks=hidden))
+    with pytest.raises(RecheckFailed, match="individual_number"):
+        recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "電話 090-1234-5678",
+        "1234567890123",
+        "123-4567-8901",
+        "12-3456-7890-12",
+        "2019-05-01 12:34:56",
+        "令和8年11月22日",
+    ],
+)
+def test_other_numbers_are_no_individual_number(harmless: str) -> None:
+    """A false alarm would stop a whole municipality."""
+    record = residence(msgspec.structs.replace(JAPANESE, remarks=harmless))
+    recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
+
+
+def test_a_sheet_that_comes_twice_is_caught_though_all_have_one_name() -> None:
+    """Of namesakes who share a birth date nothing but the sheets' numbers tells one sheet from another."""
+    record = residence(*[bare("見本 一")] * 8)
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(render(fonts(), record, ISSUANCE, "MDG1:TEST"))) as pdf:
+        pdf.pages[2] = pdf.pages[0]
+        pdf.save(out)
+    with pytest.raises(RecheckFailed, match="pages"):
+        recheck(out.getvalue(), expected_of(record))
+
+
 def test_a_remark_that_breaks_before_a_label_is_no_other_person() -> None:
     """A false alarm would stop a whole municipality."""
     for fill in range(60, 90):
@@ -233,6 +274,86 @@ def _written_on_back(pdf: pikepdf.Pdf) -> None:
     pikepdf.Page(pdf.pages[3]).add_overlay(pikepdf.Page(pdf.pages[0]), pikepdf.Rectangle(40, 20, 120, 60))
 
 
+def _word_on_back(pdf: pikepdf.Pdf) -> None:
+    """One word more, in the same font and just as black."""
+    pdf.pages[3].contents_add(pdf.make_stream(b"BT /VM 8 Tf 300 40 Td <00010002> Tj ET"))
+
+
+def _before(operators: bytes) -> Callable[[pikepdf.Pdf], None]:
+    """Put operators before everything that the first front draws: all of its text is still read."""
+
+    def change(pdf: pikepdf.Pdf) -> None:
+        pdf.pages[0].contents_add(pdf.make_stream(operators), prepend=True)
+
+    return change
+
+
+def _after(operators: bytes) -> Callable[[pikepdf.Pdf], None]:
+    """Draw over the first front."""
+
+    def change(pdf: pikepdf.Pdf) -> None:
+        pdf.pages[0].contents_add(pdf.make_stream(operators))
+
+    return change
+
+
+def _form(pdf: pikepdf.Pdf, operators: bytes, **resources: pikepdf.Object) -> pikepdf.Object:
+    form = pdf.make_stream(operators)
+    form.Type, form.Subtype, form.BBox = pikepdf.Name.XObject, pikepdf.Name.Form, [0, 0, 596, 842]
+    form.Resources = pikepdf.Dictionary(**resources)
+    return form
+
+
+def _stray(pdf: pikepdf.Pdf) -> pikepdf.Object:
+    font = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+    return pikepdf.Dictionary(Stray=pdf.make_indirect(font))
+
+
+def _form_below(pdf: pikepdf.Pdf, form: pikepdf.Object) -> None:
+    pdf.pages[0].resources.XObject["/Below"] = form
+    pdf.pages[0].contents_add(pdf.make_stream(b"/Below Do"), prepend=True)
+
+
+def _helvetica_in_a_form(pdf: pikepdf.Pdf) -> None:
+    _form_below(pdf, _form(pdf, b"BT /Stray 8 Tf 20 20 Td (x) Tj ET", Font=_stray(pdf)))
+
+
+def _helvetica_deep_in_forms(pdf: pikepdf.Pdf) -> None:
+    """Deeper than the parser's own walk over a page goes, and still drawn."""
+    form = _form(pdf, b"BT /Stray 8 Tf 20 20 Td (x) Tj ET", Font=_stray(pdf))
+    for _ in range(20):
+        form = _form(pdf, b"/Inner Do", XObject=pikepdf.Dictionary(Inner=form))
+    _form_below(pdf, form)
+
+
+def _form_over(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[0].resources.XObject["/Over"] = _form(pdf, b"1 1 1 rg 100 700 200 60 re f")
+    pdf.pages[0].contents_add(pdf.make_stream(b"/Over Do"))
+
+
+def _patterned(pdf: pikepdf.Pdf) -> None:
+    """Words in a pattern: they are printed, and no parser reads them."""
+    pattern = pdf.make_stream(b"BT /Stray 30 Tf 10 10 Td (x) Tj ET")
+    pattern.Type, pattern.PatternType, pattern.PaintType, pattern.TilingType = pikepdf.Name.Pattern, 1, 1, 1
+    pattern.BBox, pattern.XStep, pattern.YStep = [0, 0, 200, 200], 200, 200
+    pattern.Resources = pikepdf.Dictionary(Font=_stray(pdf))
+    pdf.pages[0].resources["/Pattern"] = pikepdf.Dictionary(Words=pattern)
+    pdf.pages[0].contents_add(pdf.make_stream(b"/Pattern cs /Words scn 0 0 596 842 re f"))
+
+
+def _annotated(pdf: pikepdf.Pdf) -> None:
+    note = pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.FreeText, Rect=[100, 100, 300, 300])
+    pdf.pages[0].Annots = pikepdf.Array([pdf.make_indirect(note)])
+
+
+def _first_sheet_twice(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[2] = pdf.pages[0]
+
+
+def _sheets_swapped(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[0], pdf.pages[2] = pdf.pages[2], pdf.pages[0]
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -247,10 +368,24 @@ def _written_on_back(pdf: pikepdf.Pdf) -> None:
         (_one_back_more, "pages"),
         (_one_sheet_more, "pages"),
         (_front_as_back, "back"),
-        (_back_as_front, "headings"),
+        (_back_as_front, "pages"),
+        (_first_sheet_twice, "pages"),
+        (_sheets_swapped, "pages"),
         (_back_first, "back"),
         (_blank_back, "back"),
-        (_written_on_back, "back"),
+        (_written_on_back, "objects"),
+        (_word_on_back, "back"),
+        (_helvetica_in_a_form, "fonts"),
+        (_helvetica_deep_in_forms, "objects"),
+        (_form_over, "objects"),
+        (_patterned, "objects"),
+        (_annotated, "objects"),
+        (_after(b"1 1 1 rg 0 0 596 842 re f"), "objects"),
+        (_before(b"3 Tr"), "text"),
+        (_before(b"1 1 1 rg"), "text"),
+        (_before(b"0 0 10 10 re W n"), "text"),
+        (_before(b"1 0 0 1 3000 0 cm"), "objects"),
+        (_after(b"BT /VM 8 Tf 3000 40 Td <00010002> Tj ET"), "text"),
     ],
 )
 def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: str) -> None:
@@ -308,3 +443,10 @@ def test_a_hyphen_at_the_end_of_a_line_is_read_back() -> None:
     recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
     spaced = residence(*(bare("N" * before + " " + "N" * (60 - before)) for before in range(28, 48)))
     recheck(render(fonts(), spaced, ISSUANCE, "MDG1:TEST"), expected_of(spaced))
+
+
+def test_a_person_without_an_address_is_no_address_of_the_paper() -> None:
+    """Of a supplementary register: what is not recorded must not stop a whole municipality."""
+    nowhere = msgspec.structs.replace(LIVED, addresses=())
+    record = supplementary(nowhere, LIVED, nowhere, REMOVED_BEFORE)
+    recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), certificate_parts.expected_of(record))

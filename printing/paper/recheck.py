@@ -6,6 +6,7 @@ that was drawn. pdfium is not thread-safe: one call at a time in a process.
 
 from __future__ import annotations
 
+import ctypes
 import re
 
 import msgspec
@@ -23,13 +24,18 @@ SIDES = 2  # of a sheet: front and back are a page each in the file
 # Labels that begin a line of the extracted text; a wrapped value goes over several lines, up to the next label. A name
 # is what stands right before its own sex or birth: a remark that happens to break before the word 氏名 is none.
 _ENTRY = re.compile(r"^氏名 ((?:(?!^氏名 ).)*?)\s(?:性別 \S+\s+)?生年月日 (\S+)", re.DOTALL | re.MULTILINE)
-# The address at a sheet's head, or of a seal's owner; those of a supplementary register have their dates beside them.
+# The address at a sheet's head, or of a seal's owner; those of a supplementary register have their dates beside them,
+# or the next item where none is recorded.
 _ADDRESS = re.compile(
-    r"^住所(?:\(\S+\))? ((?:(?!住所を定めた年月日).)*?)\s(?:世帯主 |氏名 |印影\s)", re.DOTALL | re.MULTILINE
+    r"^住所(?:\(\S+\))? ((?:(?!住所を定めた年月日|在外選挙人名簿の登録).)*?)\s(?:世帯主 |氏名 |印影\s)",
+    re.DOTALL | re.MULTILINE,
 )
 _DOMICILE = re.compile(r"^本籍 (.*?)\s筆頭者 ", re.DOTALL | re.MULTILINE)
 _ISSUE_NUMBER = re.compile(r"^発行番号 (\S+)", re.MULTILINE)
-_INDIVIDUAL_NUMBER = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_SHEET_NUMBER = re.compile(r"(?<!\S)([0-9]+/[0-9]+)\s*\Z")
+# Digits of any width, in one run that a line may break, or in groups of four as the card has them.
+_INDIVIDUAL_NUMBER = re.compile(r"(?<![\d-])(?:\d(?:\r?\n?\d){11}|\d{4}([ \u3000-])\d{4}\1\d{4})(?![\d-])")
+_UNMOVED = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 class RecheckFailed(Exception):
@@ -80,7 +86,10 @@ def recheck(pdf: bytes, expected: Expected) -> None:
     words = back.words(expected.back)
     if any(_bare(text) != words for text in backs):
         raise RecheckFailed("back: not the issuer's own words")
-    for text in fronts:
+    for number, text in enumerate(fronts, start=1):
+        # Of people with one name and birth date, nothing else tells a sheet from another.
+        if _SHEET_NUMBER.findall(text) != [f"{number}/{expected.sheets}"]:
+            raise RecheckFailed("pages: a sheet is not at its place")
         # Headings are compared as lines: 課税証明書 is a part of 非課税証明書.
         if not set(expected.headings) <= {line.strip() for line in text.splitlines()}:
             raise RecheckFailed("headings: not on every front")
@@ -114,7 +123,7 @@ def _read(pdf: bytes, expected: Expected) -> list[str]:
         for index in range(count):
             page = document[index]
             _check_boxes(page)
-            _check_fonts(page)
+            _check_objects(page)
             texts.append(_text(page))
         return texts
     finally:
@@ -132,7 +141,7 @@ def _check_people(texts: list[str], people: tuple[Subject, ...]) -> None:
             raise RecheckFailed("individual_number: in nobody's entry")
         for entry, end in zip(entries, ends, strict=False):
             printed.append((_bare(entry[1]), entry[2]))
-            numbers.append(_INDIVIDUAL_NUMBER.findall(text, entry.end(), end))
+            numbers.append([found[0] for found in _INDIVIDUAL_NUMBER.finditer(text, entry.end(), end)])
     if [name for name, _born_on in printed] != [_bare(person.name) for person in people]:
         raise RecheckFailed("names: not those of the order")
     if [born_on for _name, born_on in printed] != [person.born_on for person in people]:
@@ -149,11 +158,42 @@ def _check_boxes(page: pdfium.PdfPage) -> None:
         raise RecheckFailed("box: rotated")
 
 
-def _check_fonts(page: pdfium.PdfPage) -> None:
-    for item in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_TEXT]):
-        font = pdfium_c.FPDFTextObj_GetFont(item.raw)
-        if not font or pdfium_c.FPDFFont_GetIsEmbedded(font) != 1:
-            raise RecheckFailed("fonts: one is not embedded")
+def _check_objects(page: pdfium.PdfPage) -> None:
+    """What is read must be what is seen: a parser reads text that is hidden, and a printer draws what it does not read.
+
+    A page is forms as they are, and over them the text and what is drawn in black; a form holds no other form.
+    """
+    if pdfium_c.FPDFPage_GetAnnotCount(page.raw) != 0:
+        raise RecheckFailed("objects: an annotation")
+    covered = False
+    for item in page.get_objects(max_depth=3):
+        if item.type == pdfium_c.FPDF_PAGEOBJ_FORM:
+            if covered or item.level > 0 or item.get_matrix().get() != _UNMOVED:
+                raise RecheckFailed("objects: a form over the words, in another form, or moved")
+        elif item.type == pdfium_c.FPDF_PAGEOBJ_TEXT:
+            _check_text(item)
+        elif item.level == 0 and not _is_black(item):
+            raise RecheckFailed("objects: a colour over the words")
+        covered |= item.level == 0 and item.type != pdfium_c.FPDF_PAGEOBJ_FORM
+
+
+def _check_text(item: pdfium.PdfObject) -> None:
+    font = pdfium_c.FPDFTextObj_GetFont(item.raw)
+    if not font or pdfium_c.FPDFFont_GetIsEmbedded(font) != 1:
+        raise RecheckFailed("fonts: one is not embedded")
+    visible = pdfium_c.FPDFTextObj_GetTextRenderMode(item.raw) == pdfium_c.FPDF_TEXTRENDERMODE_FILL
+    clipped = pdfium_c.FPDFClipPath_CountPaths(pdfium_c.FPDFPageObj_GetClipPath(item.raw)) > 0
+    if not visible or clipped or not _is_black(item):
+        raise RecheckFailed("text: read, but not seen")
+    left, bottom, right, top = item.get_bounds()
+    if left < A4_PT[0] or bottom < A4_PT[1] or right > A4_PT[2] or top > A4_PT[3]:
+        raise RecheckFailed("text: not on the sheet")
+
+
+def _is_black(item: pdfium.PdfObject) -> bool:
+    red, green, blue, alpha = colour = [ctypes.c_uint() for _ in range(4)]
+    told = pdfium_c.FPDFPageObj_GetFillColor(item.raw, red, green, blue, alpha)
+    return bool(told) and [part.value for part in colour] == [0, 0, 0, 255]
 
 
 def _text(page: pdfium.PdfPage) -> str:

@@ -17,7 +17,7 @@ from printing.paper.certificates import (
     tax_payment,
     taxation,
 )
-from printing.paper.errors import UndrawableText
+from printing.paper.errors import InconsistentRecord, UndrawableText
 from printing.paper.fonts import Fonts
 from printing.paper.page import Document
 from printing.paper.records import Certificate, CertificateKind, Issuance, kind_of
@@ -76,9 +76,7 @@ def check(fonts: Fonts, record: Certificate, issuance: Issuance) -> None:
 
 def undrawable(fonts: Fonts, record: Certificate, issuance: Issuance) -> tuple[str, ...]:
     """Return every sequence of record and issuance that cannot be drawn, once each, in order of appearance."""
-    # Bytes stay bytes: a picture is no text.
-    plain = (msgspec.to_builtins(part, builtin_types=(bytes,)) for part in (record, issuance))
-    texts = (text for part in plain for text in _texts(part))
+    texts = (text for part in (record, issuance) for _item, text in _texts(part))
     return tuple(dict.fromkeys(sequence for text in texts for sequence in fonts.undrawable(text)))
 
 
@@ -102,16 +100,24 @@ def _draw(document: Document, record: Certificate, issuance: Issuance, seal_text
         raise UndrawableText(bad)
     layout = LAYOUTS[kind_of(record)]
     layout.check(record)
+    blank = next((item for item, text in _texts(record) if not text.strip()), None)
+    if blank is not None:
+        raise InconsistentRecord(blank, "white space alone: what is not recorded is None, and says so on the paper")
     layout.draw(document, record, issuance, seal_text)
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield every text in plain builtins, keys left out."""
+def _texts(part: Certificate | Issuance) -> Iterator[tuple[str, str]]:
+    """Yield every text with the name of its field."""
+    # Bytes stay bytes: a picture is no text.
+    return _named_texts(msgspec.to_builtins(part, builtin_types=(bytes,)), "")
+
+
+def _named_texts(value: object, item: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
-        yield value
+        yield item, value
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from _texts(part)
+        for name, part in value.items():
+            yield from _named_texts(part, name)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _texts(part)
+            yield from _named_texts(part, item)

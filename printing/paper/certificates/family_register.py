@@ -98,9 +98,9 @@ def _block(record: FamilyRegister, person: RegisteredPerson) -> Block:
 
 
 def _intro(record: FamilyRegister, person: RegisteredPerson) -> tuple[Row, ...]:
-    reading = None
-    if record.surname_reading and person.given_name_reading:
-        reading = f"{record.surname_reading} {person.given_name_reading}"
+    # Surname and given name got their readings each in its own time: one without the other still stands there.
+    readings = (record.surname_reading, person.given_name_reading)
+    reading = " ".join(part or EMPTY for part in readings) if any(readings) else None
     name = flow.name_row(
         _full_name(record, person.given_name), reading, flow.date_text(person.born_on), sheet.WIDTH_MM, _HEADING_MM
     )

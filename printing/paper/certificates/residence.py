@@ -102,6 +102,8 @@ def _check_person(record: ResidenceCertificate, person: ResidencePerson) -> None
     _unchosen(record, ResidenceItem.PREVIOUS_ADDRESS, previous_address=person.previous_address)
     _unchosen(record, ResidenceItem.INDIVIDUAL_NUMBER, individual_number=person.individual_number)
     check_word(CertificateKind.RESIDENCE, "relationship", person.relationship)
+    if person.former_surname is None and person.former_surname_reading is not None:
+        raise InconsistentRecord("former_surname_reading", "the reading of a former surname that is not recorded")
     number = person.individual_number
     if number is not None and not (len(number) == 12 and number.isascii() and number.isdigit()):
         raise InconsistentRecord("individual_number", "12 digits")

@@ -92,6 +92,8 @@ def _check_person(record: ResidenceItemCertificate, person: StatedPerson) -> Non
             if item not in record.items and getattr(person, name) not in {None, ()}:
                 raise InconsistentRecord(name, "in the record although its item was not chosen")
     check_word(CertificateKind.RESIDENCE_ITEMS, "relationship", person.relationship)
+    if person.former_surname is None and person.former_surname_reading is not None:
+        raise InconsistentRecord("former_surname_reading", "the reading of a former surname that is not recorded")
     number = person.individual_number
     if number is not None and not (len(number) == 12 and number.isascii() and number.isdigit()):
         raise InconsistentRecord("individual_number", "12 digits")

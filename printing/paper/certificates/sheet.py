@@ -13,6 +13,7 @@ from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
 from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
 from printing.paper.records import Issuance, back_of
 from printing.paper.screens import screen_named
+from printing.paper.seal import MAX_SEAL_CHARS
 
 LEFT_MM = 15.0
 WIDTH_MM = 180.0
@@ -87,6 +88,8 @@ def finish_sheet(
 
     Certification stands on the last sheet, the seal on the first, numbers on each.
     """
+    if len(seal_text) > MAX_SEAL_CHARS:  # no reader takes it, and at some length no code holds it
+        raise ValueTooLong("seal")
     side_mm = qr_side_mm(len(seal_text)) if number == 1 else 0.0
     area = _BELOW if number == total and side_mm <= _BELOW.most_mm else _BESIDE
     if side_mm > area.most_mm:
