@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from struct import pack_into
 from typing import NamedTuple
 
 import uharfbuzz as hb
@@ -40,6 +41,7 @@ _DRAWABLE_CATEGORIES = frozenset(
 _SPACES = frozenset((" ", "\u3000"))
 
 
+_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _UNIT = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]|.[\ufe00-\ufe0f\U000e0100-\U000e01ef]?", re.DOTALL)
 _MAX_UNITS_KEPT = 16_384  # lookups that a process remembers: a few MB at most
 
@@ -53,15 +55,16 @@ def is_selector(character: str) -> bool:
 
 def units(text: str) -> Sequence[str]:
     """Split text into characters with their selector; a selector without a base is a unit of its own."""
-    return _UNIT.findall(text)
+    return _UNIT.findall(text) if _SELECTOR.search(text) else text
 
 
 class Hit(NamedTuple):
-    """What a unit is drawn with; the advance is in em."""
+    """What a unit is drawn with; the advance is in em, utf16 in hexadecimal."""
 
     face: Face
     glyph: int
     advance_em: float
+    utf16: str
 
 
 class Face:
@@ -116,22 +119,19 @@ class Face:
         plan = hb.SubsetPlan(self._prepared, request)
         return bytes(plan.execute().blob.data), dict(plan.old_to_new_glyph_mapping.items())
 
-    def embedded(self, codes: Sequence[tuple[int, str, int]], *, kept: bool) -> EmbeddedFont:
-        """Return a subset under the given codes, for many files (kept) or one.
-
-        Shape:  (code, unit, glyph) each; a code stands for one unit.
-        """
-        program, places = self.subset(glyph for _code, _unit, glyph in codes)
-        cid_to_gid = bytearray(2 * (max(code for code, _unit, _glyph in codes) + 1))
-        for code, _unit, glyph in codes:
-            cid_to_gid[2 * code : 2 * code + 2] = places[glyph].to_bytes(2, "big")
+    def embedded(self, codes: Sequence[tuple[int, Hit]], *, kept: bool) -> EmbeddedFont:
+        """Return a subset under the given codes, for many files (kept) or one; a code stands for one unit."""
+        program, places = self.subset([hit.glyph for _code, hit in codes])
+        cid_to_gid = bytearray(2 * (max(codes)[0] + 1))
+        for code, hit in codes:
+            pack_into(">H", cid_to_gid, 2 * code, places[hit.glyph])
         return embedded_font(
             program,
             self.postscript_name,
             self.extents,
-            advances={code: round(self.advance_em(glyph) * 1000) for code, _unit, glyph in codes},
+            advances={code: round(hit.advance_em * 1000) for code, hit in codes if hit.advance_em != 1.0},
             cid_to_gid=bytes(cid_to_gid),
-            to_unicode=[(code, unit) for code, unit, _glyph in codes],
+            to_unicode=[(f"{code:04X}", hit.utf16) for code, hit in codes],
             kept=kept,
         )
 
@@ -197,7 +197,7 @@ class FaceList:
         for face in self.faces:
             glyph = face.glyph(normalised(unit))
             if glyph is not None:
-                return Hit(face, glyph, face.advance_em(glyph))
+                return Hit(face, glyph, face.advance_em(glyph), unit.encode("utf-16-be").hex().upper())
         return None
 
     def undrawable(self, text: str) -> tuple[str, ...]:
@@ -262,47 +262,46 @@ class ValueCodes:
 
     def __init__(self, faces: FaceList) -> None:
         self._faces = faces
-        self._known: dict[str, tuple[Face, float, str]] = {}
-        self._used: dict[Face, list[tuple[int, str, int]]] = {}
+        self._known: dict[str, tuple[float, str, str]] = {}
+        self._used: dict[Face, list[tuple[int, Hit]]] = {}
 
-    def line(self, text: str) -> tuple[float, list[tuple[Face, str]]]:
-        """Return a text's width in em, and its codes in hexadecimal, face by face.
+    def line(self, text: str) -> tuple[float, list[tuple[str, str]]]:
+        """Return a text's width in em, and its runs: a face's name on the page, and codes in hexadecimal.
 
         Errors: UndrawableText with all sequences that cannot be drawn.
         """
         known = self._known
         entries = [known.get(unit) or self._learn(unit, text) for unit in units(text)]
-        width_em = sum([entry[1] for entry in entries])
-        if len(self._used) == 1:
-            return width_em, [(face, "".join([entry[2] for entry in entries])) for face in self._used]
-        runs: list[tuple[Face, str]] = []
-        for face, _advance_em, code in entries:
-            if runs and runs[-1][0] is face:
-                runs[-1] = (face, runs[-1][1] + code)
+        width_em = sum([entry[0] for entry in entries])
+        if len(self._used) == 1 and entries:
+            return width_em, [(entries[0][1], "".join([entry[2] for entry in entries]))]
+        runs: list[tuple[str, str]] = []
+        for _advance_em, name, code in entries:
+            if runs and runs[-1][0] == name:
+                runs[-1] = (name, runs[-1][1] + code)
             else:
-                runs.append((face, code))
+                runs.append((name, code))
         return width_em, runs
 
     def fonts(self) -> list[tuple[str, EmbeddedFont]]:
         """Return the subsets of everything that was set, with the names under which pages call them."""
-        return [(value_resource(face), face.embedded(codes, kept=False)) for face, codes in self._used.items()]
+        return [(_value_name(face), face.embedded(codes, kept=False)) for face, codes in self._used.items()]
 
-    def _learn(self, unit: str, text: str) -> tuple[Face, float, str]:
+    def _learn(self, unit: str, text: str) -> tuple[float, str, str]:
         hit = self._faces.find(unit)
         if hit is None:
             raise UndrawableText(self._faces.undrawable(text))
         codes = self._used.setdefault(hit.face, [])
-        codes.append((len(codes) + 1, unit, hit.glyph))
-        entry = self._known[unit] = (hit.face, hit.advance_em, f"{len(codes):04X}")
+        codes.append((len(codes) + 1, hit))
+        entry = self._known[unit] = (hit.advance_em, _value_name(hit.face), f"{len(codes):04X}")
         return entry
 
 
-def value_resource(face: Face) -> str:
-    """Return the name by which pages call a face under a document's own codes."""
+def _value_name(face: Face) -> str:
     return f"V{face.resource_name}"
 
 
-def words_resource(face: Face) -> str:
+def words_name(face: Face) -> str:
     """Return the name by which pages call a face under the codes of `words_font`."""
     return f"W{face.resource_name}"
 
@@ -313,6 +312,5 @@ def words_font(faces: FaceList, face: Face, characters: frozenset[str]) -> Embed
 
     Shape:  characters of the Basic Multilingual Plane without selectors; a pure function, remembered.
     """
-    found = [(ord(character), character, faces.find(character)) for character in sorted(characters)]
-    codes = [(code, character, hit.glyph) for code, character, hit in found if hit is not None]
-    return face.embedded(codes, kept=True)
+    found = [(ord(character), faces.find(character)) for character in sorted(characters)]
+    return face.embedded([(code, hit) for code, hit in found if hit is not None], kept=True)

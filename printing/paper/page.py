@@ -24,9 +24,8 @@ from printing.paper.fonts import (
     Fonts,
     ValueCodes,
     units,
-    value_resource,
     words_font,
-    words_resource,
+    words_name,
 )
 from printing.paper.pdf import A4_PT, EmbeddedFont, Form, Mask, PdfFile, mask
 
@@ -171,7 +170,7 @@ class _Ink:
         cos, sin, size_pt = math.cos(angle), math.sin(angle), line.size_pt
         x_pt, y_pt = line.x_mm * PT_PER_MM, _y_pt(line.middle_mm)
         along_pt = -faces.width_em(text) * size_pt / 2
-        for _unit, (face, glyph, advance_em) in faces.runs(text):
+        for _unit, (face, glyph, advance_em, _utf16) in faces.runs(text):
             scale = size_pt / face.units_per_em
             down_pt = -_BASELINE_EM * size_pt
             x, y = x_pt + along_pt * cos - down_pt * sin, y_pt + along_pt * sin + down_pt * cos
@@ -197,7 +196,7 @@ class _Ink:
 
 def _words_fonts(words: _Words) -> list[tuple[str, EmbeddedFont]]:
     return [
-        (words_resource(face), words_font(faces, face, frozenset(characters)))
+        (words_name(face), words_font(faces, face, frozenset(characters)))
         for (faces, face), characters in words.items()
     ]
 
@@ -211,7 +210,7 @@ def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, tuple[tupl
         if not runs or runs[-1][0] is not hit.face:
             runs.append((hit.face, []))
         runs[-1][1].append(unit)
-    shown = [(words_resource(face), "".join(characters).encode("utf-16-be").hex()) for face, characters in runs]
+    shown = [(words_name(face), "".join(characters).encode("utf-16-be").hex()) for face, characters in runs]
     operators = _shown(shown, faces.width_em(text), line)
     return operators, tuple((face, frozenset(characters)) for face, characters in runs)
 
@@ -237,8 +236,9 @@ def _shown(runs: list[tuple[str, str]], width_em: float, line: _Line) -> str:
     x_pt = x_mm * PT_PER_MM
     if align is not Align.LEFT:
         x_pt -= width_em * size_pt / (2 if align is Align.CENTRE else 1)
+    y_pt = A4_PT[1] - middle_mm * PT_PER_MM - _BASELINE_EM * size_pt
     shows = "".join([f"/{name} {size_pt:g} Tf <{codes}> Tj " for name, codes in runs])
-    return f"BT 1 0 0 1 {x_pt:.3f} {_y_pt(middle_mm) - _BASELINE_EM * size_pt:.3f} Tm {shows}ET"
+    return f"BT 1 0 0 1 {x_pt:.3f} {y_pt:.3f} Tm {shows}ET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +323,7 @@ class Document:
             self._recording.append(("word_line", faces, text, line))
         elif faces is self.fonts.values:
             width_em, runs = self._codes.line(text)
-            self._show(runs, width_em, line)
+            self._ink.operators.append(_shown(runs, width_em, line))
         else:
             self._ink.word_line(faces, text, line)
 
@@ -342,20 +342,20 @@ class Document:
 
         Errors: ValueTooLong(item), UndrawableText.
         """
-        x_mm = {
-            Align.LEFT: box.left_mm + padding_mm,
-            Align.CENTRE: box.left_mm + box.width_mm / 2,
-            Align.RIGHT: box.left_mm + box.width_mm - padding_mm,
-        }[align]
-        width_mm = box.width_mm - 2 * padding_mm
-        middle_mm = box.top_mm + box.height_mm / 2
+        left_mm, top_mm, box_mm, height_mm = box
+        if align is Align.LEFT:
+            x_mm = left_mm + padding_mm
+        else:
+            x_mm = left_mm + (box_mm / 2 if align is Align.CENTRE else box_mm - padding_mm)
+        width_mm = box_mm - 2 * padding_mm
+        middle_mm = top_mm + height_mm / 2
         if self._recording is None:
             width_em, runs = self._codes.line(text)
             if width_em * size_pt <= width_mm * PT_PER_MM:
-                self._show(runs, width_em, _Line(x_mm, middle_mm, size_pt, align))
+                self._ink.operators.append(_shown(runs, width_em, _Line(x_mm, middle_mm, size_pt, align)))
                 return
         faces = self.fonts.values
-        fitted = fit(faces, text, width_mm, box.height_mm, size_pt, item=item, min_pt=min_pt)
+        fitted = fit(faces, text, width_mm, height_mm, size_pt, item=item, min_pt=min_pt)
         pitch_mm = fitted.size_pt * LEADING / PT_PER_MM
         first_mm = middle_mm - pitch_mm * (len(fitted.lines) - 1) / 2
         for number, line in enumerate(fitted.lines):
@@ -427,10 +427,6 @@ class Document:
         if form is None:
             form = self._forms[calls] = _prepared(calls)
         return form
-
-    def _show(self, runs: list[tuple[Face, str]], width_em: float, line: _Line) -> None:
-        named = [(value_resource(face), codes) for face, codes in runs]
-        self._ink.operators.append(_shown(named, width_em, line))
 
 
 def _y_pt(y_mm: float) -> float:

@@ -64,13 +64,14 @@ def embedded_font(
     *,
     advances: Mapping[int, int],
     cid_to_gid: bytes,
-    to_unicode: Sequence[tuple[int, str]],
+    to_unicode: Sequence[tuple[str, str]],
     kept: bool,
 ) -> EmbeddedFont:
     """Return a font ready for any file.
 
-    Shape:  program is a TrueType file; extents are ascent and descent, advances by code, both in thousandths of an em;
-            cid_to_gid as in ISO 32000-1 9.7.4.2; to_unicode are codes with their text; kept: for many files.
+    Shape:  program is a TrueType file; extents are ascent and descent, advances by code (a whole em may be left out),
+            both in thousandths of an em; cid_to_gid as in ISO 32000-1 9.7.4.2; to_unicode: codes with their text in
+            UTF-16, both in hexadecimal; kept: for many files.
     """
     level = _KEPT if kept else _ONCE
     # The tag that marks a subset (9.6.4) must differ between subsets: it comes from the subset itself.
@@ -86,7 +87,7 @@ def embedded_font(
         ),
         widths=f"/DW 1000/W[{other}]",
         program=_deflated(program, level, f"/Length1 {len(program)}"),
-        cid_to_gid=_deflated(cid_to_gid, level),
+        cid_to_gid=_deflated(cid_to_gid, level) if kept else _stream(cid_to_gid, ""),
         to_unicode=_deflated(_cmap(to_unicode), level),
     )
 
@@ -97,9 +98,9 @@ def mask(width_px: int, height_px: int, rows: bytes) -> Mask:
     return Mask(_deflated(rows, _KEPT, entries))
 
 
-def _cmap(pairs: Sequence[tuple[int, str]]) -> bytes:
+def _cmap(pairs: Sequence[tuple[str, str]]) -> bytes:
     """Return a ToUnicode CMap (9.10.3): codes to UTF-16, variation selectors included."""
-    lines = [f"<{code:04X}> <{text.encode('utf-16-be').hex().upper()}>" for code, text in pairs]
+    lines = [f"<{code}> <{text}>" for code, text in pairs]
     blocks = [lines[start : start + _BLOCK] for start in range(0, len(lines), _BLOCK)]
     body = "\n".join(f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
     return (

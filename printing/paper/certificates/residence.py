@@ -6,8 +6,8 @@ says 【空欄】, what was left out by choice 【省略】. Sources: 住民基�
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import EMPTY, OMITTED, SheetWords
@@ -42,8 +42,7 @@ _HALVES_MM = (69.0, _LABEL_MM, 69.0)
 _LONG_LABEL_MM = 30.0  # of labels that would be too small to read in the common width
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One label with its value, and the width of both."""
 
     label: str
