@@ -14,6 +14,8 @@ from printing.paper.screens import MM_PER_PX, SCREENS
 from tests.paper_samples import fonts
 from tests.photocopier import printed
 
+pytestmark = pytest.mark.slow
+
 FIELDS = [name for name in SCREENS if name != STANDARD_SCREEN]
 
 

@@ -32,6 +32,8 @@ from tests.register_parts import (
     UNPAID,
 )
 
+pytestmark = pytest.mark.slow
+
 REFUSED = ErrorCode.NOT_ISSUABLE_HERE
 K = CertificateKind
 

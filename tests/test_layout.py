@@ -43,6 +43,8 @@ from tests.layout_parts import faults
 from tests.paper_samples import INDIVIDUAL_NUMBER, ISSUANCE, JAPANESE, bare, fonts, front_texts, residence
 from tests.paper_samples_more import ICHIRO, SEALED, STATED_JAPANESE, register, stated
 
+pytestmark = pytest.mark.slow
+
 KINDS: dict[CertificateKind, type[Certificate]] = {
     CertificateKind(str(record.__struct_config__.tag)): record for record in get_args(Certificate)
 }

@@ -28,6 +28,8 @@ from protocol.messages import Scope
 from tests.issuing_parts import CHILD, HANAKO, HOUSEHOLD, TARO, TAXED, Office, code_of
 from tests.register_parts import ALL_SETTINGS, MORE_RECORDS, PAID, REGISTER, SEAL, SUPPLEMENTARY
 
+pytestmark = pytest.mark.slow
+
 K = CertificateKind
 OF_ONE = [kind for kind, row in KINDS.items() if Scope.SELF in row.scopes]
 OF_MEMBERS = [kind for kind, row in KINDS.items() if Scope.MEMBERS in row.scopes]

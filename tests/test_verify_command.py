@@ -30,6 +30,8 @@ from protocol.messages import Scope
 from tests.tampered_papers import TAMPERED, Papers, letter_altered, name_forged
 from tests.verify_parts import HARD_NAMES, CheckedOffice, checked_office, picture, png
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Desk:

@@ -26,6 +26,8 @@ from printing.paper import seal
 from tests.verify_parts import CheckedOffice, checked_office, content_of, picture, png
 from tests.verify_vectors import Forgery
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[CheckedOffice]:

@@ -30,6 +30,8 @@ from printing.paper import seal
 from protocol.trust import Trust
 from tests.verify_parts import CheckedOffice, checked_office, content_of, new_key
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Desk:

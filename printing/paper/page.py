@@ -191,7 +191,10 @@ class _Ink:
         operators, used = _word_line(faces, text, line)
         self.operators.append(operators)
         for face, characters in used:
-            self._words.setdefault((faces, face), set()).update(characters)
+            words = self._words.get((faces, face))
+            if words is None:
+                words = self._words[faces, face] = set()
+            words |= characters
 
 
 def _words_fonts(words: _Words) -> list[tuple[str, EmbeddedFont]]:

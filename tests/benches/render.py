@@ -168,7 +168,7 @@ def main() -> int:
     """Run the bench; 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=20261122)
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", type=int, default=0, metavar="CERTIFICATES", help="also measure a worker's memory")
     parser.add_argument("--write", action="store_true", help=f"write docs/{DOCUMENT.name}")
     options = parser.parse_args()
