@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from issuance_server.documents.facts import Facts, entries_asked_for
 from issuance_server.register.person import Family, Person
 from issuance_server.register.records import RegisterEntry, RegisterMatter, SupplementaryEntry
@@ -22,6 +24,8 @@ from printing.paper.records import (
     SupplementaryRegisterCopy,
 )
 
+_Certificate = TypeVar("_Certificate", FamilyRegisterCertificate, FamilyRegisterIndividualCertificate)
+
 FULL_TITLE = "戸籍全部事項証明書"
 INDIVIDUAL_TITLE = "戸籍個人事項証明書"
 SUPPLEMENTARY_TITLE = "戸籍の附票の写し"
@@ -33,28 +37,27 @@ NOT_RECORDED = "【空欄】"
 
 def full(person: Person, _asked: Asked, decision: Decision) -> FamilyRegisterCertificate:
     """Return the record of a full family register certificate."""
-    register = family_of(person).register
-    return FamilyRegisterCertificate(
-        domicile=register.domicile,
-        surname=register.surname,
-        surname_reading=register.surname_reading,
-        head_given_name=register.head_given_name,
-        matters=_matters(register.matters),
-        people=tuple(_registered(entry) for entry in decision.entries),
-    )
+    return _register(FamilyRegisterCertificate, person, decision)
 
 
 def full_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
     """Return what a full family register certificate must say."""
-    family = family_of(person)
-    people = _subjects(family, entries_asked_for(person, asked, decision))
-    return Facts(people=people, headings=(FULL_TITLE,), domicile=family.register.domicile)
+    return _register_facts(FULL_TITLE, person, asked, decision)
 
 
 def individual(person: Person, _asked: Asked, decision: Decision) -> FamilyRegisterIndividualCertificate:
     """Return the record of an individual family register certificate."""
+    return _register(FamilyRegisterIndividualCertificate, person, decision)
+
+
+def individual_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
+    """Return what an individual family register certificate must say."""
+    return _register_facts(INDIVIDUAL_TITLE, person, asked, decision)
+
+
+def _register(kind: type[_Certificate], person: Person, decision: Decision) -> _Certificate:
     register = family_of(person).register
-    return FamilyRegisterIndividualCertificate(
+    return kind(
         domicile=register.domicile,
         surname=register.surname,
         surname_reading=register.surname_reading,
@@ -64,11 +67,10 @@ def individual(person: Person, _asked: Asked, decision: Decision) -> FamilyRegis
     )
 
 
-def individual_facts(person: Person, asked: Asked, decision: Decision) -> Facts:
-    """Return what an individual family register certificate must say."""
+def _register_facts(title: str, person: Person, asked: Asked, decision: Decision) -> Facts:
     family = family_of(person)
     people = _subjects(family, entries_asked_for(person, asked, decision))
-    return Facts(people=people, headings=(INDIVIDUAL_TITLE,), domicile=family.register.domicile)
+    return Facts(people=people, headings=(title,), domicile=family.register.domicile)
 
 
 def supplementary(person: Person, asked: Asked, decision: Decision) -> SupplementaryRegisterCopy:
