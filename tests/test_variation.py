@@ -40,7 +40,9 @@ def test_a_sequence_is_drawn_as_the_one_of_its_shape(sequence: str, drawn_as: st
     assert normalised(sequence) == drawn_as
     found, wanted = fonts().values.find(sequence), fonts().values.find(drawn_as)
     assert found is not None
-    assert found == wanted
+    assert wanted is not None
+    assert (found.face, found.glyph) == (wanted.face, wanted.glyph)
+    assert bytes.fromhex(found.utf16).decode("utf-16-be") == sequence  # extracted as what it was
 
 
 @pytest.mark.parametrize("unit", ["葛", "葛\U000e0102", "\u9089\U000e0101", "あ\U000e0100", "\ue000", "A"])
