@@ -33,10 +33,10 @@ def test_what_is_personal_is_found_in_every_form(body: bytes, personal: bool) ->
     ("text", "wrong"),
     [
         ("見本 太郎 7\fhow to check\f", []),
-        ("所得証明書 7\fhow to check\f", ["a front does not say this visit's name"]),
+        ("所得証明書 7\fhow to check\f", ["no front says this visit's name"]),
         ("見本 太郎 7\f", ["1 pages are not 1 sheets"]),
         ("見本 太郎 7\fhow to check\f見本 太郎 7\fhow to check\f", ["4 pages are not 1 sheets"]),
-        ("見本 次郎 7\fhow to check\f", ["a front does not say this visit's name"]),
+        ("見本 次郎 7\fhow to check\f", ["no front says this visit's name"]),
         ("見本 太郎 8\fhow to check\f", ["a front does not say this visit's number"]),
         ("見本 太郎 7\f見本 太郎\f", ["a back says this visit's name"]),
         ("見本 太郎 7\f\n\f", ["a back says nothing"]),
@@ -44,6 +44,17 @@ def test_what_is_personal_is_found_in_every_form(body: bytes, personal: bool) ->
 )
 def test_a_paper_is_judged_by_both_sides_of_its_sheet(text: str, wrong: list[str]) -> None:
     assert wrong_on_paper(text, 1, name="見本 太郎", number="7") == wrong
+
+
+def test_of_a_register_on_two_sheets_the_name_stands_on_one_and_the_number_on_both() -> None:
+    back = "\fhow to check\f"
+    assert wrong_on_paper(f"見本 花子 7{back}見本 太郎 7{back}", 2, name="見本 太郎", number="7") == []
+    assert wrong_on_paper(f"見本 花子 8{back}見本 太郎 7{back}", 2, name="見本 太郎", number="7") == [
+        "a front does not say this visit's number"
+    ]
+    assert wrong_on_paper(f"見本 花子 7{back}見本 次郎 7{back}", 2, name="見本 太郎", number="7") == [
+        "no front says this visit's name"
+    ]
 
 
 def test_every_kind_is_asked_for_as_often_and_by_who_may_have_it() -> None:

@@ -176,8 +176,11 @@ def _holder(town: RunningTown, asked: VisitFile) -> CardHolder:
     return town.directory.residents[str(asked.resident)]
 
 
-def wrong_on_paper(text: str, sheets: int, **said: str) -> list[str]:
-    """Return what is wrong on a paper of so many sheets, as pdftotext reads it: a form feed ends every page."""
+def wrong_on_paper(text: str, sheets: int, *, name: str, **said: str) -> list[str]:
+    """Return what is wrong on a paper of so many sheets, as pdftotext reads it: a form feed ends every page.
+
+    said: what every front says. The name may stand on one of them alone: the others show others of the family.
+    """
     pages = text.split("\f")[:-1]
     fronts, backs = pages[::2], pages[1::2]
     if not len(fronts) == len(backs) == sheets:
@@ -187,7 +190,9 @@ def wrong_on_paper(text: str, sheets: int, **said: str) -> list[str]:
         for what, word in said.items()
         if any(word not in front for front in fronts)
     ]
-    wrong += [f"a back says this visit's {what}" for what, word in said.items() if any(word in back for back in backs)]
+    wrong += [] if any(name in front for front in fronts) else ["no front says this visit's name"]
+    personal = {"name": name, **said}
+    wrong += [f"a back says this visit's {what}" for what, word in personal.items() if any(word in b for b in backs)]
     return wrong + ["a back says nothing" for back in backs if not back.strip()]
 
 
