@@ -229,8 +229,9 @@ def test_id_number_and_status_are_unique_by_constraint(engine: Engine, changed: 
 
 
 def test_the_same_number_may_stand_in_another_year(engine: Engine) -> None:
-    intend(engine, 1)
-    intend(engine, 2, number=1, number_year=2027)
+    first = intend(engine, 1)
+    second = intend(engine, 2, number=1, number_year=2027)
+    assert first.issue_number != second.issue_number
 
 
 def take_numbers(engine: Engine, take: Any, each: int = 25, threads: int = 4) -> list[int]:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from issuance_server import cases
 from issuance_server.database import write
 from issuance_server.kinds import KINDS, Source
+from issuance_server.ledger import OrderState
 from issuance_server.register.records import RegisterRecord
 from issuance_server.sessions import Caller
 from printing.paper.records import CertificateKind
@@ -162,6 +163,7 @@ def test_who_lives_with_a_relative_without_a_stop_changes_nothing_but_the_versio
     office.grant(caller, 1)
     office.put(replace(NEW_HOME, member_ids=("r-hanako", "r-host")), HOST)
     office.prepare(caller, 2, **order_of(K.SUPPLEMENTARY_REGISTER))
+    assert office.order(2).state is OrderState.PREPARED
 
 
 # What offers say beside the refusal
