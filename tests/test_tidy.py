@@ -43,7 +43,7 @@ def test_a_file_or_function_that_is_too_long_is_found() -> None:
     assert too_long("a.py", "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX) == ["a.py:f"]
 
 
-@pytest.mark.parametrize("name", ["build", "runtime", "dev"])
+@pytest.mark.parametrize("name", ["build", "runtime", "dev", "bench"])
 def test_a_lock_has_hashes_and_no_address(name: str) -> None:
     lock = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
     pinned = re.findall(r"^[a-z0-9][^\s=]*==", lock, flags=re.MULTILINE)
