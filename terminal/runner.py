@@ -105,7 +105,7 @@ class _Stop:
 
 
 _Item = Event | _Told | _Answer | _Done | _MoreTime | _Touched | _CloseCases | _Stop
-_MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.CollectMoney)
+_MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover)
 
 
 class _LaneThread:
@@ -160,7 +160,7 @@ class Runner:
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._changed = threading.Condition()
-        self._visit = Visit(State.OUT_OF_SERVICE, reasons=("starting",))
+        self._visit = Visit(State.RECOVERING)
         self._shown = self._visit  # what other threads see: only once the rows of the step are written
         self._version = 0
         self._seconds: defaultdict[str, float] = defaultdict(float)
@@ -246,7 +246,7 @@ class Runner:
         self._journal, self._effects = journal, effects
         self._lanes = {lane: _LaneThread(lane, self._queue.put) for lane in Lane}
         self._rearm()
-        self._begin((v.ForgetVisit(), v.CheckDevices()))
+        self._begin((v.Recover(),))
         self._started.set()
         try:
             self._loop()
@@ -299,7 +299,7 @@ class Runner:
             case _Touched():
                 self._take_touch(item)
             case _CloseCases():
-                self._effects.close_cases(item.note)
+                self._effects.book.close_cases(item.note)
                 self._check_if_closed()
             case v.TimedOut() if self._sources.monotonic() < self._deadline_s:
                 pass  # woken for the outbox
@@ -351,7 +351,7 @@ class Runner:
         try:
             after, effects = step(before, event)
         except UnexpectedEvent as error:
-            self._effects.open_case(Case(code=TerminalCode.INTERNAL, visit_id=before.visit_id, detail=str(error)))
+            self._effects.book.write(Case(code=TerminalCode.INTERNAL, visit_id=before.visit_id, detail=str(error)))
             return
         if after.state is not before.state:
             self._account(before.state, after.state)
@@ -391,6 +391,7 @@ class Runner:
     # Effects
 
     def _begin(self, effects: tuple[Effect, ...]) -> None:
+        effects = self._effects.write_first(effects, self._visit)
         must_end = any(isinstance(effect, _MUST_END) for effect in effects)
         self._advance(_Running(self._in_order(effects), self._visit_number, must_end), None, None)
 
@@ -435,7 +436,7 @@ class Runner:
         try:
             rows = self._journal.outgoing(EVENTS_AT_ONCE)
         except JournalUnavailable as error:
-            self._effects.lose_journal(error)
+            self._effects.book.lose(error)
             self._resend_at_s = self._sources.monotonic() + RESEND_MAX_S
             return
         self._sending = True
@@ -446,7 +447,7 @@ class Runner:
         try:
             self._unsent_events = self._journal.unsent()
         except JournalUnavailable as error:
-            self._effects.lose_journal(error)
+            self._effects.book.lose(error)
 
     def _send_once(self, events: tuple[SignedEvent, ...]) -> Program:
         try:
