@@ -289,22 +289,14 @@ class Journal:
 
     def open_cases(self) -> tuple[Row, ...]:
         """Return the cases that staff have not closed."""
-        return self._without(RowKind.CASE, RowKind.CLOSE)
-
-    def unfinished(self) -> tuple[Row, ...]:
-        """Return the intents that have no result."""
-        return self._without(RowKind.INTENT, RowKind.RESULT)
+        where = f"kind = 'case' and row not in (select of_row from {_JOURNAL} where kind = 'close')"  # noqa: S608 - ours
+        with _reading():
+            return tuple(_row(row) for row in self._rows.rows_where(where, order_by="row"))
 
     def rows(self) -> Iterator[Row]:
         """Return every row in order."""
         with _reading():
             yield from (_row(row) for row in self._rows.rows_where(order_by="row"))
-
-    def _without(self, kind: RowKind, answer: RowKind) -> tuple[Row, ...]:
-        where = f"kind = :kind and row not in (select of_row from {_JOURNAL} where kind = :answer)"  # noqa: S608 - ours
-        with _reading():
-            rows = list(self._rows.rows_where(where, {"kind": kind, "answer": answer}, order_by="row"))
-        return tuple(_row(row) for row in rows)
 
     def _write(self, write: Callable[[], Any]) -> Any:
         """Carry out one write and see that it is committed: an open transaction would be lost with the process."""

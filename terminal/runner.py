@@ -38,6 +38,7 @@ RESEND_S: Final = 1.0  # after a failure; doubled up to
 RESEND_MAX_S: Final = 30.0
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 10.0
+ALIVE_S: Final = 10.0  # so often it is written down that the process lives while money lies in the tray
 READER_GONE: Final = "reader-gone"
 
 DeviceEvent = card.CardEvent | SheetProgress | MoneyCounted
@@ -105,6 +106,9 @@ class _Stop:
 
 
 _Item = Event | _Told | _Answer | _Done | _MoreTime | _Touched | _CloseCases | _Stop
+_HOLDS_MONEY: Final = frozenset(
+    {State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.ASK_SHEETS, State.CAPTURING}
+)
 _MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover)
 
 
@@ -176,6 +180,7 @@ class Runner:
         self._sending = False
         self._resend_pause_s = RESEND_S
         self._resend_at_s = 0.0
+        self._alive_at_s = 0.0
 
     # For the pages, the devices and the wiring; from any thread
 
@@ -263,10 +268,18 @@ class Runner:
                 return
             try:
                 self._handle(item)
+                self._say_alive()
                 self._send_events()
             except Exception as error:  # noqa: BLE001 - a fault must not leave money in the tray and a dead page
                 _log_fault("runner", error)
                 self._fail()
+
+    def _say_alive(self) -> None:
+        """After a cut the journal must tell how long it was: whoever stood here is asked only if it was short."""
+        now_s = self._sources.monotonic()
+        if self._visit.state in _HOLDS_MONEY and now_s >= self._alive_at_s:
+            self._alive_at_s = now_s + ALIVE_S
+            self._effects.book.note(self._journal.alive)
 
     def _fail(self) -> None:
         """End what was going on as well as it can be; this thread itself never ends, or the page would stand still."""
@@ -281,6 +294,8 @@ class Runner:
         wake_s = self._deadline_s
         if self._unsent_events and not self._sending:
             wake_s = min(wake_s, self._resend_at_s)
+        if self._visit.state in _HOLDS_MONEY:
+            wake_s = min(wake_s, self._alive_at_s)
         try:
             return self._queue.get(timeout=max(0.0, wake_s - now_s))
         except queue.Empty:

@@ -173,6 +173,7 @@ class FakePress:
             self.meter += 2 * job.sheets
         elif verdict.sheets_out:
             self.meter += 2 * verdict.sheets_out
+        self.cues.play("release answer")
 
     def verdict(self, job: HeldJob, before: Counters) -> Verdict:
         self.cues.play("verdict")
