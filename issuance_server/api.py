@@ -38,6 +38,7 @@ from protocol.messages import (
     Offer,
     PreparedOrder,
     PrepareRequest,
+    ReissueOffer,
 )
 from protocol.signing import CONTENT_TYPE, verify_event, verify_request
 
@@ -50,6 +51,10 @@ class Issuing(Protocol):
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         """Return the masked name and what can be had."""
+        ...
+
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
+        """Return the destroyed papers that may be had again."""
         ...
 
     def prepare(self, caller: Caller, wanted: PrepareRequest) -> tuple[PreparedOrder, bytes]:
@@ -132,9 +137,14 @@ class Api:
         note(visit_id=asked.visit_id)
         session_id, caller = self._authenticate(terminal, asked)
         _note_municipalities(caller)
-        masked_name, offers = self._services().issuer.offers(caller)
+        issuer = self._services().issuer
+        masked_name, offers = issuer.offers(caller)
         answer = AuthenticateAnswer(
-            session_id=session_id, expires_at_utc=caller.expires_at_utc, masked_name=masked_name, offers=offers
+            session_id=session_id,
+            expires_at_utc=caller.expires_at_utc,
+            masked_name=masked_name,
+            offers=offers,
+            reissues=issuer.replaceable(caller),
         )
         return _json(answer)
 

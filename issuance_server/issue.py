@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,7 +20,7 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server import cases, check_codes, documents, events, ledger, payments, rules, sealing, snapshots
+from issuance_server import cases, check_codes, documents, events, ledger, payments, reissues, rules, sealing, snapshots
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
@@ -44,7 +45,7 @@ from printing.paper.recheck import Expected
 from printing.paper.records import Back, Certificate, Certifier, Issuance
 from protocol import grant as grants
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest
+from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest, ReissueOffer
 
 Renderer = Callable[[Fonts, Certificate, Issuance, str], bytes]
 Reread = Callable[[bytes, Expected], None]
@@ -149,6 +150,17 @@ class Issuer:
         ]
         return masked(known[0].person.name), tuple(made)
 
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
+        """Return the destroyed papers that may be had again for nothing, at every municipality of the session."""
+        now_utc = self._clock()
+        found: list[ReissueOffer] = []
+        for code in (link.municipality_code for link in caller.known_as):
+            with suppress(IssueError), read(self._engine) as connection:  # `offers` has said why
+                _settings, person = self._holders.look_up(connection, caller, code, now_utc)
+                claimant = self._claimant(person, now_utc)
+                found += reissues.offers(connection, self._vault, claimant, person, self._refs(caller))
+        return tuple(found)
+
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
 
@@ -170,6 +182,10 @@ class Issuer:
         # 3. The rules.
         asked = self._refs(caller).asked(request, person)
         decision = rules.decide(settings, person, asked, now_utc)
+        if request.replaces is not None:
+            with read(self._engine) as connection:
+                reissues.check(connection, self._vault, self._claimant(person, now_utc), request.replaces, asked)
+            decision = reissues.free(decision)
         # 4. The document; what cannot be drawn or sealed is refused before a number is taken.
         certificate = documents.certificate(person, asked, decision)
         draft = _Draft(caller, request, settings, person, asked, decision, certificate, now_utc)
@@ -279,6 +295,10 @@ class Issuer:
         code, on_jst = order.municipality_code, snapshot.issuance.issued_on_jst
         sealing.require_in_force(self._keys.seals, code, seal_text, on_jst)
 
+    def _claimant(self, person: Person, now_utc: datetime) -> reissues.Claimant:
+        code = person.municipality_code
+        return reissues.Claimant(code, self._vault.requester_digest(code, person.person_id), now_utc)
+
     def _refs(self, caller: Caller) -> MemberRefs:
         return MemberRefs(self._keys.challenge, caller.session_hash)
 
@@ -323,6 +343,7 @@ class Issuer:
                 "session_hash": caller.session_hash,
                 "visit_id": caller.visit_id,
                 "fingerprint": _fingerprint(request),
+                "requester_digest": self._claimant(draft.person, now_utc).requester_digest,
                 "kind": draft.decision.kind.value,
                 "number_year": year,
                 "number": number,
@@ -338,6 +359,8 @@ class Issuer:
                 ),
             }
             order = ledger.intend(connection, row, now_utc)
+            if request.replaces is not None:
+                reissues.use(connection, self._claimant(draft.person, now_utc), request.replaces, order.order_id)
         return order, snapshot
 
     def _snapshot(self, draft: _Draft, issue_number: str) -> Snapshot:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -221,6 +221,7 @@ orders = Table(
     Column("payment_id", _ID),
     Column("sheets_out", Integer),
     Column("check_digest", LargeBinary(32), unique=True, index=True),  # keyed, of the printed number and check code
+    Column("requester_digest", LargeBinary(32)),  # keyed, of whose order it is: for a replacement, and no other use
     UniqueConstraint("order_id"),
     UniqueConstraint("municipality_code", "number_year", "number"),
 )
@@ -245,6 +246,19 @@ order_events = Table(
     Column("event", String(32), nullable=False),
     Column("at_utc", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
+)
+
+# A paper that was paid for and destroyed may be replaced once, free of charge.
+reissues = Table(
+    "reissues",
+    metadata,
+    _municipality(),
+    Column("order_id", _ID, primary_key=True),
+    Column("requester_digest", LargeBinary(32), nullable=False),
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("new_order_id", _ID, unique=True),  # which uses the right up, unless it is void itself
+    ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
+    Index(None, "municipality_code", "requester_digest"),
 )
 
 terminal_events = Table(

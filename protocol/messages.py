@@ -116,6 +116,24 @@ class Offer(Message, frozen=True, kw_only=True):
     members: tuple[MemberOffer, ...]
 
 
+class ReissueOffer(Message, frozen=True, kw_only=True):
+    """A paper of this person that was paid for and destroyed: the very document may be had again for nothing.
+
+    replaces: the destroyed order; issue_number: what stood on it. What is asked for is exactly what stands here.
+    """
+
+    replaces: Id
+    municipality_code: str
+    municipality_name: str
+    kind: str
+    title: str
+    issue_number: str
+    scope: Scope
+    members: tuple[str, ...]
+    items: tuple[str, ...]
+    fiscal_year: int | None
+
+
 class AuthenticateAnswer(Message, frozen=True, kw_only=True):
     """The session of this visit: who is there (masked) and what can be had."""
 
@@ -123,13 +141,14 @@ class AuthenticateAnswer(Message, frozen=True, kw_only=True):
     expires_at_utc: datetime
     masked_name: str
     offers: tuple[Offer, ...]
+    reissues: tuple[ReissueOffer, ...] = ()
 
 
 # 3. prepare
 
 
 class PrepareRequest(Message, frozen=True, kw_only=True):
-    """One order: one copy of one document. binding: see protocol/binding.py."""
+    """One order: one copy of one document. binding: see protocol/binding.py; replaces: a destroyed order."""
 
     session_id: Short
     order_id: Id
@@ -140,6 +159,7 @@ class PrepareRequest(Message, frozen=True, kw_only=True):
     items: Annotated[tuple[Short, ...], msgspec.Meta(max_length=30)]
     fiscal_year: Annotated[int, msgspec.Meta(ge=1990, le=2200)] | None
     binding: Sha256
+    replaces: Id | None = None
 
 
 class PreparedOrder(Message, frozen=True, kw_only=True):
@@ -205,6 +225,7 @@ class EventKind(StrEnum):
     ORDER_VOIDED = "ORDER_VOIDED"  # a prepared order that the visit gave up
     NOT_ME = "NOT_ME"  # "this is not me": nothing is issued, an alert is raised
     CAPTURED = "CAPTURED"  # this order's fee became the municipality's
+    SHEETS_DESTROYED = "SHEETS_DESTROYED"  # so many sheets of an order were found and destroyed by staff
     CAPTURE_FAILED = "CAPTURE_FAILED"  # printed, but the fee could not be taken: posted as uncollected
     PAYMENT_CLOSED = "PAYMENT_CLOSED"  # the device's own counts for one payment
     RETURN_DUE = "RETURN_DUE"  # money that could not be given back on the spot
@@ -232,6 +253,7 @@ EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
     EventKind.PRINTED: _ORDER | {"sheets_out"},
     EventKind.PARTIAL: _ORDER | {"sheets_out"},
     EventKind.FAILED: _ORDER,
+    EventKind.SHEETS_DESTROYED: _ORDER | {"sheets_out"},
     EventKind.UNKNOWN: _ORDER,
     EventKind.GRANT_ABANDONED: _ORDER,
     EventKind.ORDER_VOIDED: _ORDER,

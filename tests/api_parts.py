@@ -43,6 +43,7 @@ from protocol.messages import (
     PaymentMethod,
     PreparedOrder,
     PrepareRequest,
+    ReissueOffer,
     Scope,
 )
 from protocol.signing import CONTENT_TYPE, RequestSigner, key_thumbprint
@@ -70,6 +71,9 @@ class FakeIssuer:
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         self._asked_by(caller)
         return "窓○ ○子", ()
+
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:  # noqa: ARG002 (the protocol's signature)
+        return ()
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         self._asked_by(caller)
