@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from fees.postings import PostingKind
-from issuance_server import ledger, payments, reissues
+from issuance_server import ledger, payments, reissues, retries
 from issuance_server.cases import CaseReason, Subject, open_case
 from issuance_server.database import write
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
@@ -149,6 +149,8 @@ def _move(connection: Connection, order: Order, fact: OrderEvent, event: Event, 
     ledger.move(connection, order, fact, guard=guard, at_utc=now_utc, values=values)
     if payment is not None and line.posting in {PostingKind.CAPTURE, PostingKind.UNCOLLECTED}:
         payments.earn(connection, payment, order, line.posting, now_utc)
+    if line.to_state is OrderState.PRINTED:
+        retries.note_printed(connection, order, now_utc)
     if fact is OrderEvent.SHEETS_DESTROYED and order.state is OrderState.SETTLED:
         right = reissues.open_right(connection, order, event.sheets_out or 0, now_utc)
         if not right:  # paid for, void, and no replacement is due by itself: somebody has to look

@@ -11,7 +11,6 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,8 +19,19 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server import cases, check_codes, documents, events, ledger, payments, reissues, rules, sealing, snapshots
-from issuance_server import offers as offering
+from issuance_server import (
+    cases,
+    check_codes,
+    documents,
+    events,
+    ledger,
+    payments,
+    reissues,
+    retries,
+    rules,
+    sealing,
+    snapshots,
+)
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
 from issuance_server.holders import STOPPED, Holders
@@ -29,10 +39,11 @@ from issuance_server.keys import Keys
 from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
 from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
+from issuance_server.reception import Reception
 from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
-from issuance_server.sessions import Caller, count_preparation, end_visit
+from issuance_server.sessions import Caller, count_preparation
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.snapshots import Snapshot
@@ -73,15 +84,6 @@ class _Draft:
     now_utc: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The card's holder as one municipality of the visit knows them."""
-
-    settings: MunicipalitySettings
-    person: Person
-    stopped: bool
-
-
 class Issuer:
     """Issues for all municipalities of this server; it holds no state of its own."""
 
@@ -106,6 +108,7 @@ class Issuer:
         self._vault = vault
         self._keys = keys
         self._holders = Holders(register=register, settings_store=settings_store, key=keys.challenge)
+        self._reception = Reception(engine=engine, holders=self._holders, vault=vault, key=keys.challenge)
         self._fonts = fonts
         self._check_address = check_address
         self._clock = clock
@@ -115,51 +118,13 @@ class Issuer:
         self._build = build_id(fonts) if build is None else build
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
-        """Return who is there, masked, and what can be had.
-
-        Errors: IssueError SESSION_EXPIRED, INTEGRITY_STOP, NOT_OFFERED, NOT_ISSUABLE_HERE.
-        """
-        now_utc = self._clock()
-        _check_session(caller, now_utc)
-        known: list[_Known] = []
-        refusals: list[IssueError] = []
-        for code in (link.municipality_code for link in caller.known_as):
-            try:
-                with read(self._engine) as connection:
-                    stopped = cases.is_stopped(connection, code)
-                    known.append(_Known(*self._holders.who(connection, caller, code, now_utc), stopped))
-            except IssueError as refused:
-                refusals.append(refused)  # that municipality's documents alone
-        if known and all(one.stopped for one in known):
-            raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
-        if not known:
-            raise refusals[0]
-        self._check_same_person(caller, known, now_utc)
-        # Where the person lives comes first, and with it the name by which the visit begins.
-        known.sort(key=lambda one: one.person.residence is None)
-        made = [
-            offer
-            for one in known
-            for offer in offering.offers(
-                one.settings,
-                one.person,
-                self._refs(caller),
-                now_utc,
-                refusal=ErrorCode.INTEGRITY_STOP if one.stopped else None,
-            )
-        ]
-        return masked(known[0].person.name), tuple(made)
+        """Return who is there, masked, and what can be had. Errors: those of `Reception.offers`."""
+        _check_session(caller, self._clock())
+        return self._reception.offers(caller, self._clock())
 
     def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
-        """Return the destroyed papers that may be had again for nothing, at every municipality of the session."""
-        now_utc = self._clock()
-        found: list[ReissueOffer] = []
-        for code in (link.municipality_code for link in caller.known_as):
-            with suppress(IssueError), read(self._engine) as connection:  # `offers` has said why
-                _settings, person = self._holders.look_up(connection, caller, code, now_utc)
-                claimant = self._claimant(person, now_utc)
-                found += reissues.offers(connection, self._vault, claimant, person, self._refs(caller))
-        return tuple(found)
+        """Return the destroyed papers that may be had again for nothing."""
+        return self._reception.replaceable(caller, self._clock())
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
@@ -184,7 +149,9 @@ class Issuer:
         decision = rules.decide(settings, person, asked, now_utc)
         if request.replaces is not None:
             with read(self._engine) as connection:
-                reissues.check(connection, self._vault, self._claimant(person, now_utc), request.replaces, asked)
+                reissues.check(
+                    connection, self._vault, reissues.claimant(self._vault, person, now_utc), request.replaces, asked
+                )
             decision = reissues.free(decision)
         # 4. The document; what cannot be drawn or sealed is refused before a number is taken.
         certificate = documents.certificate(person, asked, decision)
@@ -265,17 +232,6 @@ class Issuer:
 
     # Looking up
 
-    def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:
-        """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""
-        if len({one.person.born_on for one in known}) == 1:
-            return
-        with write(self._engine) as connection:
-            for one in known:
-                subject = Subject(one.person.municipality_code, caller.terminal_id, visit_id=caller.visit_id)
-                cases.open_case(connection, CaseReason.LINKS_DISAGREE, subject, now_utc)
-            end_visit(connection, caller.terminal_id, caller.visit_id, now_utc)
-        raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
-
     def _check_allowed(
         self, connection: Connection, caller: Caller, order: Order, now_utc: datetime
     ) -> tuple[Snapshot, Person]:
@@ -294,10 +250,6 @@ class Issuer:
         assert seal_text is not None
         code, on_jst = order.municipality_code, snapshot.issuance.issued_on_jst
         sealing.require_in_force(self._keys.seals, code, seal_text, on_jst)
-
-    def _claimant(self, person: Person, now_utc: datetime) -> reissues.Claimant:
-        code = person.municipality_code
-        return reissues.Claimant(code, self._vault.requester_digest(code, person.person_id), now_utc)
 
     def _refs(self, caller: Caller) -> MemberRefs:
         return MemberRefs(self._keys.challenge, caller.session_hash)
@@ -326,6 +278,7 @@ class Issuer:
 
     def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
+        claimant = reissues.claimant(self._vault, draft.person, now_utc)
         code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
         with write(self._engine) as connection:
             if cases.is_stopped(connection, code):
@@ -343,7 +296,7 @@ class Issuer:
                 "session_hash": caller.session_hash,
                 "visit_id": caller.visit_id,
                 "fingerprint": _fingerprint(request),
-                "requester_digest": self._claimant(draft.person, now_utc).requester_digest,
+                "requester_digest": claimant.requester_digest,
                 "kind": draft.decision.kind.value,
                 "number_year": year,
                 "number": number,
@@ -360,7 +313,9 @@ class Issuer:
             }
             order = ledger.intend(connection, row, now_utc)
             if request.replaces is not None:
-                reissues.use(connection, self._claimant(draft.person, now_utc), request.replaces, order.order_id)
+                reissues.use(
+                    connection, reissues.claimant(self._vault, draft.person, now_utc), request.replaces, order.order_id
+                )
         return order, snapshot
 
     def _snapshot(self, draft: _Draft, issue_number: str) -> Snapshot:
@@ -502,7 +457,10 @@ class Issuer:
             with write(self._engine) as connection:
                 held = ledger.take_lease(connection, order, now_utc)
             if held is not None:
-                return self._finish(held, snapshot)
+                finished = self._finish(held, snapshot)
+                with write(self._engine) as connection:  # why did the first worker not come back?
+                    retries.note_worked(connection, order, now_utc)
+                return finished
         raise IssueError(ErrorCode.ORDER_IN_FLIGHT, "order_id: it is being prepared")
 
     def _render_again(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:

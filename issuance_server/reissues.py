@@ -80,6 +80,12 @@ class Claimant:
     now_utc: datetime
 
 
+def claimant(vault: Vault, person: Person, now_utc: datetime) -> Claimant:
+    """Return who asks."""
+    code = person.municipality_code
+    return Claimant(code, vault.requester_digest(code, person.person_id), now_utc)
+
+
 def open_right(connection: Connection, order: Order, sheets_destroyed: int, at_utc: datetime) -> bool:
     """Open the right to a new paper; False where none is due: not all sheets were destroyed, or nothing was paid."""
     requester = connection.execute(_REQUESTER, {"order": order.order_id}).scalar_one()
@@ -98,25 +104,25 @@ def open_right(connection: Connection, order: Order, sheets_destroyed: int, at_u
     return True
 
 
-def check(connection: Connection, vault: Vault, claimant: Claimant, replaces: str, asked: Asked) -> None:
+def check(connection: Connection, vault: Vault, asking: Claimant, replaces: str, asked: Asked) -> None:
     """Check that somebody may have a destroyed paper again, before anything is drawn.
 
     Errors: NOT_OFFERED, the same for a right that is used up, another person's, or another document's.
     """
-    if replaces not in set(_open_rights(connection, claimant)):
+    if replaces not in set(_open_rights(connection, asking)):
         raise IssueError(ErrorCode.NOT_OFFERED, _NOTHING)
-    destroyed = _snapshot(connection, vault, claimant, replaces)
+    destroyed = _snapshot(connection, vault, asking, replaces)
     if destroyed is None or destroyed.asked != asked:
         raise IssueError(ErrorCode.NOT_OFFERED, _NOTHING)
 
 
-def use(connection: Connection, claimant: Claimant, replaces: str, new_order_id: str) -> None:
+def use(connection: Connection, asking: Claimant, replaces: str, new_order_id: str) -> None:
     """Use a right up for a new order, in the transaction that begins it. Errors: NOT_OFFERED."""
     keys = {
-        "code": claimant.municipality_code,
+        "code": asking.municipality_code,
         "order": replaces,
-        "requester": claimant.requester_digest,
-        "since": claimant.now_utc - LIFE,
+        "requester": asking.requester_digest,
+        "since": asking.now_utc - LIFE,
     }
     if connection.execute(_USE, {**keys, "new_order": new_order_id}).rowcount != 1:
         raise IssueError(ErrorCode.NOT_OFFERED, _NOTHING)
@@ -130,16 +136,16 @@ def free(decision: Decision) -> Decision:
 
 
 def offers(
-    connection: Connection, vault: Vault, claimant: Claimant, person: Person, refs: MemberRefs
+    connection: Connection, vault: Vault, asking: Claimant, person: Person, refs: MemberRefs
 ) -> Iterator[ReissueOffer]:
     """Yield what this person may have again for nothing; what another build wrote is the counter's."""
-    for order_id in _open_rights(connection, claimant):
-        destroyed = _snapshot(connection, vault, claimant, order_id)
+    for order_id in _open_rights(connection, asking):
+        destroyed = _snapshot(connection, vault, asking, order_id)
         if destroyed is None or destroyed.requester_id != person.person_id:
             continue
         yield ReissueOffer(
             replaces=order_id,
-            municipality_code=claimant.municipality_code,
+            municipality_code=asking.municipality_code,
             municipality_name=destroyed.municipality_name,
             kind=destroyed.asked.kind,
             title=destroyed.expected.headings[0],
@@ -151,18 +157,18 @@ def offers(
         )
 
 
-def _open_rights(connection: Connection, claimant: Claimant) -> list[str]:
+def _open_rights(connection: Connection, asking: Claimant) -> list[str]:
     keys = {
-        "code": claimant.municipality_code,
-        "requester": claimant.requester_digest,
-        "since": claimant.now_utc - LIFE,
+        "code": asking.municipality_code,
+        "requester": asking.requester_digest,
+        "since": asking.now_utc - LIFE,
     }
     return list(connection.execute(_OF_PERSON, keys).scalars())
 
 
-def _snapshot(connection: Connection, vault: Vault, claimant: Claimant, order_id: str) -> Snapshot | None:
+def _snapshot(connection: Connection, vault: Vault, asking: Claimant, order_id: str) -> Snapshot | None:
     blob = ledger.snapshot(connection, order_id)
     try:
-        return snapshots.open_sealed(vault, claimant.municipality_code, order_id, blob)
+        return snapshots.open_sealed(vault, asking.municipality_code, order_id, blob)
     except msgspec.DecodeError:
         return None

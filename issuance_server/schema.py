@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -221,7 +221,7 @@ orders = Table(
     Column("payment_id", _ID),
     Column("sheets_out", Integer),
     Column("check_digest", LargeBinary(32), unique=True, index=True),  # keyed, of the printed number and check code
-    Column("requester_digest", LargeBinary(32)),  # keyed, of whose order it is: for a replacement, and no other use
+    Column("requester_digest", LargeBinary(32)),  # keyed, of whose order it is
     UniqueConstraint("order_id"),
     UniqueConstraint("municipality_code", "number_year", "number"),
 )
@@ -235,6 +235,8 @@ Index(
     sqlite_where=UNGRANTED,
     postgresql_where=UNGRANTED,
 )
+# Whether somebody's last try failed; orders of before the column name nobody.
+Index("ix_orders_requester", orders.c.municipality_code, orders.c.requester_digest, orders.c.intended_at_utc)
 
 order_events = Table(
     "order_events",
@@ -331,7 +333,19 @@ cases = Table(
     Column("finding", Text),
 )
 
-APPEND_ONLY = (order_events, terminal_events, payment_lines, postings)
+case_findings = Table(
+    "case_findings",
+    metadata,
+    _municipality(),
+    Column("case_id", String(80), primary_key=True),
+    Column("side", String(16), primary_key=True),
+    Column("person", String(100), nullable=False),  # who found it, of the staff
+    Column("words", Text, nullable=False),
+    Column("found_at_utc", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["municipality_code", "case_id"], ["cases.municipality_code", "cases.case_id"]),
+)
+
+APPEND_ONLY = (order_events, terminal_events, payment_lines, postings, case_findings)
 
 
 def append_only_triggers(table_name: str) -> list[str]:

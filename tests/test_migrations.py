@@ -34,7 +34,7 @@ def test_migrations_equal_the_declared_tables(tmp_path: Path) -> None:
     with write(declared) as connection:
         metadata.create_all(connection)
     assert triggers(migrated) == triggers(declared)
-    assert len(triggers(migrated)) == 8
+    assert len(triggers(migrated)) == 10
     migrated.dispose()
     declared.dispose()
 
