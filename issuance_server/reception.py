@@ -84,9 +84,7 @@ class Reception:
             with suppress(IssueError), read(self._engine) as connection:  # `offers` has said why
                 _settings, person = self._holders.look_up(connection, caller, code, now_utc)
                 claimant = reissues.claimant(self._vault, person, now_utc)
-                found += reissues.offers(
-                    connection, self._vault, claimant, person, MemberRefs(self._key, caller.session_hash)
-                )
+                found += reissues.offers(connection, self._vault, claimant, person, refs)
         return tuple(found)
 
     def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:
