@@ -22,8 +22,8 @@ from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server import seal_keys
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
-from issuance_server.cases_command import CANNOT_TELL, SIDES, CaseDesk
-from issuance_server.findings import Finding, Side
+from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
+from issuance_server.findings import Decision, Finding, Side
 from issuance_server.key_files import KeysError
 from issuance_server.publishing import publish
 from issuance_server.rules import JST, utc_now
@@ -349,12 +349,14 @@ def cases_show(config: Path, municipality: str, as_json: bool, case_id: str) -> 
 @at_option
 @click.option("--side", required=True, type=click.Choice(SIDES), help="For whom you speak.")
 @click.option("--by", "person", required=True, help="Who found it: your staff id.")
+@click.option("--decision", type=click.Choice(DECISIONS), help="Of a refund that waits: pay it, or it was paid.")
 @click.option("--words", required=True, help="What was found. Sheets, money, numbers: nothing of a resident.")
 @click.argument("case_id")
-def cases_found(config: Path, municipality: str, case_id: str, **told: str) -> None:
+def cases_found(config: Path, municipality: str, case_id: str, decision: str | None, **told: str) -> None:
     """Say what was found. One person of the operator and one of the municipality close a case together."""
     with _case_desk(config) as desk:
-        finding = Finding(Side(told["side"]), told["person"], told["words"])
+        decided = None if decision is None else Decision(decision)
+        finding = Finding(Side(told["side"]), told["person"], told["words"], decided)
         click.echo(desk.found(municipality, case_id, finding))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from issuance_server import case_files, findings
 from issuance_server.config import ConfigError, load
 from issuance_server.database import SchemaMismatch, open_engine, read, require_schema, write
-from issuance_server.findings import Finding, FindingRefused, Side
+from issuance_server.findings import Decision, Finding, FindingRefused, Side
 from issuance_server.rules import JST, utc_now
 
 #: What keeps the cases from being read, or a finding from being written; each message says what is wrong.
@@ -73,3 +73,4 @@ class CaseDesk:
 
 
 SIDES = tuple(side.value for side in Side)
+DECISIONS = tuple(decision.value for decision in Decision)

@@ -54,9 +54,21 @@ from printing.paper.errors import NoEra, PaperError, UndrawableText, UnknownFisc
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
 from printing.paper.records import Back, Certificate, Certifier, Issuance
+from protocol import codes
 from protocol import grant as grants
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest, ReissueOffer
+from protocol.messages import (
+    GrantAnswer,
+    GrantRequest,
+    Message,
+    Offer,
+    PreparedOrder,
+    PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
+    ReissueOffer,
+)
 
 Renderer = Callable[[Fonts, Certificate, Issuance, str], bytes]
 Reread = Callable[[bytes, Expected], None]
@@ -125,6 +137,14 @@ class Issuer:
     def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
         """Return the destroyed papers that may be had again for nothing."""
         return self._reception.replaceable(caller, self._clock())
+
+    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:
+        """Return what is owed to the card's holder since an earlier visit."""
+        return self._reception.refunds_due(caller, self._clock())
+
+    def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
+        """Return the claim of a refund. Errors: those of `Reception.claim_refund`."""
+        return self._reception.claim_refund(terminal_id, caller, asked, self._clock())
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
@@ -259,9 +279,7 @@ class Issuer:
     def _check_drawable(self, draft: _Draft) -> None:
         """Refuse what the paper cannot say; the error names nothing of the person's."""
         year = draft.now_utc.astimezone(JST).year
-        issuance = self._issuance(
-            draft, ledger.issue_number(year, 0), check_codes.readable(bytes(check_codes.CODE_BYTES))
-        )
+        issuance = self._issuance(draft, ledger.issue_number(year, 0), codes.readable(bytes(check_codes.CODE_BYTES)))
         try:
             certificates.check(self._fonts, draft.certificate, issuance)
         except UndrawableText:
@@ -324,9 +342,7 @@ class Issuer:
             masked_requester=masked(draft.person.name),
             asked=draft.asked,
             certificate=draft.certificate,
-            issuance=self._issuance(
-                draft, issue_number, check_codes.readable(self._random_bytes(check_codes.CODE_BYTES))
-            ),
+            issuance=self._issuance(draft, issue_number, codes.readable(self._random_bytes(check_codes.CODE_BYTES))),
             municipality_name=draft.settings.municipality_name,
             expected=documents.expected(
                 draft.person,

@@ -6,21 +6,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from issuance_server import cases, reissues
+from issuance_server import cases, refunds, reissues
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read, write
 from issuance_server.holders import STOPPED, Holders
 from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
+from issuance_server.refunds import Refund
 from issuance_server.register.person import Person
 from issuance_server.sessions import Caller, end_visit
 from issuance_server.settings import MunicipalitySettings
 from issuance_server.vault import Vault
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import Offer, ReissueOffer
+from protocol.messages import Offer, RefundAnswer, RefundClaim, RefundOffer, ReissueOffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,44 @@ class Reception:
                 claimant = reissues.claimant(self._vault, person, now_utc)
                 found += reissues.offers(connection, self._vault, claimant, person, refs)
         return tuple(found)
+
+    def refunds_due(self, caller: Caller, now_utc: datetime) -> tuple[RefundOffer, ...]:
+        """Return what is owed to the card's holder, at every municipality of the session."""
+        with read(self._engine) as connection:
+            found = self._due(connection, caller, now_utc)
+        return tuple(RefundOffer(payment_id=one.payment_id, amount_yen=one.amount_yen) for one in found)
+
+    def claim_refund(
+        self, terminal_id: str, caller: Caller | None, asked: RefundClaim, now_utc: datetime
+    ) -> RefundAnswer:
+        """Claim a refund for a terminal, by its code or by the session's card; the same claim again is granted again.
+
+        Errors: IssueError BAD_REQUEST unless exactly one way is named; NO_REFUND for all that is not due, whatever
+                the reason; TOO_MANY_CODES.
+        """
+        if (asked.code is None) == (caller is None) or (caller is None) != (asked.payment_id is None):
+            raise IssueError(ErrorCode.BAD_REQUEST, "code: either a code, or a session and a payment")
+        with write(self._engine) as connection:
+            refund = refunds.claimed(connection, asked.claim_id)
+            if refund is None and asked.code is not None:
+                if not refunds.may_guess(connection, terminal_id, now_utc):
+                    raise IssueError(ErrorCode.TOO_MANY_CODES, "code: too many wrong ones at this terminal")
+                refund = refunds.by_code(connection, terminal_id, asked.code, now_utc)  # a wrong one is counted
+            elif refund is None and caller is not None:
+                due = self._due(connection, caller, now_utc)
+                refund = next((one for one in due if one.payment_id == asked.payment_id), None)
+            granted = refund is not None and refunds.claim(connection, refund, terminal_id, asked.claim_id)
+        if refund is None or not granted:
+            raise IssueError(ErrorCode.NO_REFUND, "code: no refund is due by it")
+        return RefundAnswer(claim_id=asked.claim_id, amount_yen=refund.amount_yen)
+
+    def _due(self, connection: Connection, caller: Caller, now_utc: datetime) -> tuple[Refund, ...]:
+        requesters: list[tuple[str, bytes]] = []
+        for code in (link.municipality_code for link in caller.known_as):
+            with suppress(IssueError):
+                _settings, person = self._holders.who(connection, caller, code, now_utc)
+                requesters.append((code, self._vault.requester_digest(code, person.person_id)))
+        return refunds.due_to(connection, requesters)
 
     def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:
         """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -317,6 +317,35 @@ postings = Table(
     Index(None, "municipality_code", "payment_id"),
 )
 
+# Money that could not be given back on the spot; whoever claims it gets it once.
+refunds = Table(
+    "refunds",
+    metadata,
+    _municipality(),
+    Column("payment_id", _ID, primary_key=True),
+    Column("amount_yen", Integer, nullable=False),
+    Column("terminal_id", String(64), nullable=False),  # that owes it
+    Column("state", String(16), nullable=False),
+    Column("claim_digest", LargeBinary(32), unique=True),  # of the code that the terminal showed
+    Column("requester_digest", LargeBinary(32)),  # whose card it was; unknown where no order was granted
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("claim_id", _ID, unique=True),
+    Column("claimed_by", String(64)),  # the terminal that is paying it out, or has
+    UniqueConstraint("payment_id"),
+    Index(None, "municipality_code", "requester_digest"),
+    Index(None, "terminal_id", "opened_at_utc"),
+)
+
+# Wrong claim codes, so that nobody tries many.
+refund_misses = Table(
+    "refund_misses",
+    metadata,
+    Column("miss_id", Integer, primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("at_utc", UtcDateTime, nullable=False),
+    Index(None, "terminal_id", "at_utc"),
+)
+
 cases = Table(
     "cases",
     metadata,
@@ -341,6 +370,7 @@ case_findings = Table(
     Column("side", String(16), primary_key=True),
     Column("person", String(100), nullable=False),  # who found it, of the staff
     Column("words", Text, nullable=False),
+    Column("decision", String(16)),  # where money waits for it
     Column("found_at_utc", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["municipality_code", "case_id"], ["cases.municipality_code", "cases.case_id"]),
 )

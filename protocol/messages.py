@@ -20,6 +20,7 @@ PATH_CHALLENGE = "/v1/challenge"
 PATH_AUTHENTICATE = "/v1/authenticate"
 PATH_ORDERS = "/v1/orders"  # POST prepares; GET PATH_ORDERS/<order_id> repeats the prepared PDF
 PATH_EVENTS = "/v1/events"
+PATH_REFUNDS = "/v1/refunds"  # POST claims one
 PATH_OPENAPI = "/v1/openapi.json"
 PREPARED_HEADER = "Madoguchi-Prepared"
 
@@ -134,6 +135,13 @@ class ReissueOffer(Message, frozen=True, kw_only=True):
     fiscal_year: int | None
 
 
+class RefundOffer(Message, frozen=True, kw_only=True):
+    """Money that is owed to the card's holder since an earlier visit."""
+
+    payment_id: Id
+    amount_yen: Yen
+
+
 class AuthenticateAnswer(Message, frozen=True, kw_only=True):
     """The session of this visit: who is there (masked) and what can be had."""
 
@@ -142,6 +150,7 @@ class AuthenticateAnswer(Message, frozen=True, kw_only=True):
     masked_name: str
     offers: tuple[Offer, ...]
     reissues: tuple[ReissueOffer, ...] = ()
+    refunds: tuple[RefundOffer, ...] = ()
 
 
 # 3. prepare
@@ -211,6 +220,28 @@ class GrantAnswer(Message, frozen=True, kw_only=True):
     signature: bytes
 
 
+# Refunds
+
+
+class RefundClaim(Message, frozen=True, kw_only=True):
+    """Claim a refund that this terminal is about to pay out: by its code, or by the card of a session.
+
+    claim_id is the terminal's own, written down before it is first sent; the same claim again is the same answer.
+    """
+
+    claim_id: Id
+    code: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    session_id: Short | None = None
+    payment_id: Id | None = None  # with a session: which of those that were offered
+
+
+class RefundAnswer(Message, frozen=True, kw_only=True):
+    """The claim is this terminal's; its word alone ends it: REFUND_PAID, REFUND_NOT_PAID or REFUND_UNKNOWN."""
+
+    claim_id: Id
+    amount_yen: Yen
+
+
 # 5. events
 
 
@@ -229,6 +260,9 @@ class EventKind(StrEnum):
     CAPTURE_FAILED = "CAPTURE_FAILED"  # printed, but the fee could not be taken: posted as uncollected
     PAYMENT_CLOSED = "PAYMENT_CLOSED"  # the device's own counts for one payment
     RETURN_DUE = "RETURN_DUE"  # money that could not be given back on the spot
+    REFUND_PAID = "REFUND_PAID"  # a claimed refund came out
+    REFUND_NOT_PAID = "REFUND_NOT_PAID"  # for certain nothing came out
+    REFUND_UNKNOWN = "REFUND_UNKNOWN"
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -240,6 +274,8 @@ class Event(Message, frozen=True, kw_only=True):
     order_id: Id | None = None
     payment_id: Id | None = None
     visit_id: Id | None = None
+    claim_id: Id | None = None
+    claim_digest: Sha256 | None = None
     sheets_out: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
     amount_yen: Yen | None = None
     inserted_yen: Yen | None = None
@@ -262,7 +298,12 @@ EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
     EventKind.CAPTURE_FAILED: _ORDER | {"payment_id", "amount_yen"},
     EventKind.PAYMENT_CLOSED: frozenset({"payment_id", "inserted_yen", "cashbox_yen", "change_yen", "returned_yen"}),
     EventKind.RETURN_DUE: frozenset({"payment_id", "amount_yen"}),
+    EventKind.REFUND_PAID: frozenset({"claim_id", "amount_yen"}),
+    EventKind.REFUND_NOT_PAID: frozenset({"claim_id"}),
+    EventKind.REFUND_UNKNOWN: frozenset({"claim_id"}),
 }
+#: What may stand with a kind, or not: the code of a refund is shown where somebody stands there to read it.
+EVENT_OPTIONS: dict[EventKind, frozenset[str]] = {EventKind.RETURN_DUE: frozenset({"claim_digest"})}
 
 
 class SignedEvent(Message, frozen=True, kw_only=True):

@@ -43,6 +43,9 @@ from protocol.messages import (
     PaymentMethod,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
     ReissueOffer,
     Scope,
 )
@@ -74,6 +77,12 @@ class FakeIssuer:
 
     def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:  # noqa: ARG002 (the protocol's signature)
         return ()
+
+    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:  # noqa: ARG002 (the protocol's signature)
+        return ()
+
+    def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
+        raise NotImplementedError
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         self._asked_by(caller)

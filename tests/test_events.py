@@ -205,6 +205,7 @@ FIELDS: dict[str, Any] = {
     "order_id": order_id(1),
     "payment_id": payment_id(1),
     "visit_id": VISIT,
+    "claim_id": VISIT,
     "sheets_out": 1,
     "amount_yen": 100,
     **counted(100, 0, 0, 100),

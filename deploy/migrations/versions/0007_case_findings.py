@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("side", sa.String(length=16), nullable=False),
         sa.Column("person", sa.String(length=100), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("decision", sa.String(length=16)),
         sa.Column("found_at_utc", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["municipality_code", "case_id"],
