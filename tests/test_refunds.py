@@ -1,4 +1,4 @@
-"""Money that is owed is paid once, to the code's holder or the card's, and looked at first where people may try it on."""
+"""Money that is owed is paid once, to the code's holder or the card's; where people may try it on, it is looked at."""
 
 from __future__ import annotations
 
