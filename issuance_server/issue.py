@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from issuance_server import cases, check_codes, documents, events, ledger, payments, rules, sealing, snapshots
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
-from issuance_server.database import read, write
+from issuance_server.database import read
 from issuance_server.holders import STOPPED, Holders
 from issuance_server.keys import Keys
 from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
@@ -35,6 +35,7 @@ from issuance_server.sessions import Caller, count_preparation, end_visit
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.snapshots import Snapshot
+from issuance_server.turns import turn
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
 from printing.paper.build import build_id
@@ -222,7 +223,7 @@ class Issuer:
             raise IssueError(ErrorCode.ORDER_STATE, "order: prepared too long ago")
         # 3. The grant, signed outside the transaction; it leaves this function only if the transaction is committed.
         answer = self._sign_grant(order, now_utc)
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             # 4. Stops, hours, link, record and rules again.
             order = _own(connection, caller, order_id)
             self._check_again(connection, caller, order, now_utc)
@@ -253,7 +254,7 @@ class Issuer:
         """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""
         if len({one.person.born_on for one in known}) == 1:
             return
-        with write(self._engine) as connection:
+        with turn(self._engine, caller.terminal_id) as connection:
             for one in known:
                 subject = Subject(one.person.municipality_code, caller.terminal_id, visit_id=caller.visit_id)
                 cases.open_case(connection, CaseReason.LINKS_DISAGREE, subject, now_utc)
@@ -307,7 +308,7 @@ class Issuer:
     def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
         code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
-        with write(self._engine) as connection:
+        with turn(self._engine, caller.terminal_id) as connection:
             if cases.is_stopped(connection, code):
                 raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
             if events.are_about(connection, caller.terminal_id, request.order_id):
@@ -405,7 +406,7 @@ class Issuer:
         try:
             seal_text = sealing.sealed(self._keys.seals, content)
         except IssueError:
-            with write(self._engine) as connection:
+            with turn(self._engine, order.terminal_id) as connection:
                 ledger.give_lease_back(connection, order, self._clock())
             raise
         with _DRAWING:
@@ -420,7 +421,7 @@ class Issuer:
             raise IssueError(ErrorCode.INTEGRITY_STOP, disagreement)
         # 8. PREPARED, if this worker still holds the lease; else its late result is thrown away.
         digest, expires_at_utc = hashlib.sha256(pdf).digest(), now_utc + ledger.LIFE
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             ledger.move(
                 connection,
                 order,
@@ -476,7 +477,7 @@ class Issuer:
         if now_utc >= order.lease_until_utc:
             if snapshot.build != self._build:
                 raise self._outlived(order, now_utc)
-            with write(self._engine) as connection:
+            with turn(self._engine, order.terminal_id) as connection:
                 held = ledger.take_lease(connection, order, now_utc)
             if held is not None:
                 return self._finish(held, snapshot)
@@ -521,13 +522,13 @@ class Issuer:
     # Giving up
 
     def _void(self, order: Order, event: OrderEvent, guard: Guard, now_utc: datetime) -> None:
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             ledger.move(connection, order, event, guard=guard, at_utc=now_utc)
 
     def _stop(self, order: Order, now_utc: datetime) -> None:
         """A paper is not what was ordered: the order is void, its municipality stops, a human is called (S6)."""
         subject = Subject(order.municipality_code, order.terminal_id, order_id=order.order_id)
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             cases.stop_municipality(connection, order.municipality_code, order.order_id, now_utc)
             cases.open_case(connection, CaseReason.RECHECK_FAILED, subject, now_utc)
             current = ledger.find(connection, order.order_id)
