@@ -16,13 +16,13 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from fees.postings import PostingKind
 from issuance_server import ledger, payments, refunds, reissues, retries
 from issuance_server.cases import CaseReason, Subject, open_case
-from issuance_server.database import write
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
 from issuance_server.payments import Counted, Payment
 from issuance_server.refunds import RefundEvent
 from issuance_server.rules import Clock, utc_now
 from issuance_server.schema import NO_MUNICIPALITY, session_links, sessions, terminal_events, terminals
 from issuance_server.sessions import end_visit
+from issuance_server.turns import turn
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind
 
@@ -61,11 +61,8 @@ def apply(engine: Engine, terminal_id: str, events: tuple[Event, ...], clock: Cl
             event under a number that is known.
     """
     refusal: IssueError | None = None
-    with write(engine) as connection:
-        known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar()
-        if known is None:
-            raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "terminal: not enrolled")
-        accepted = known
+    with turn(engine, terminal_id) as connection:
+        accepted = known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one()
         for event in events:
             try:
                 is_new = _check(connection, terminal_id, event, accepted)

@@ -33,7 +33,7 @@ from issuance_server import (
     snapshots,
 )
 from issuance_server.cases import CaseReason, Subject
-from issuance_server.database import read, write
+from issuance_server.database import read
 from issuance_server.holders import STOPPED, Holders
 from issuance_server.keys import Keys
 from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
@@ -47,6 +47,7 @@ from issuance_server.sessions import Caller, count_preparation
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.snapshots import Snapshot
+from issuance_server.turns import turn
 from issuance_server.vault import Vault
 from printing.paper import certificates, recheck, seal
 from printing.paper.build import build_id
@@ -225,7 +226,7 @@ class Issuer:
             raise IssueError(ErrorCode.ORDER_STATE, "order: prepared too long ago")
         # 3. The grant, signed outside the transaction; it leaves this function only if the transaction is committed.
         answer = self._sign_grant(order, now_utc)
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             # 4. Stops, hours, link, record and rules again.
             order = _own(connection, caller, order_id)
             self._check_again(connection, caller, order, now_utc)
@@ -298,7 +299,7 @@ class Issuer:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
         claimant = reissues.claimant(self._vault, draft.person, now_utc)
         code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
-        with write(self._engine) as connection:
+        with turn(self._engine, caller.terminal_id) as connection:
             if cases.is_stopped(connection, code):
                 raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
             if events.are_about(connection, caller.terminal_id, request.order_id):
@@ -399,7 +400,7 @@ class Issuer:
         try:
             seal_text = sealing.sealed(self._keys.seals, content)
         except IssueError:
-            with write(self._engine) as connection:
+            with turn(self._engine, order.terminal_id) as connection:
                 ledger.give_lease_back(connection, order, self._clock())
             raise
         with _DRAWING:
@@ -414,7 +415,7 @@ class Issuer:
             raise IssueError(ErrorCode.INTEGRITY_STOP, disagreement)
         # 8. PREPARED, if this worker still holds the lease; else its late result is thrown away.
         digest, expires_at_utc = hashlib.sha256(pdf).digest(), now_utc + ledger.LIFE
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             ledger.move(
                 connection,
                 order,
@@ -470,11 +471,11 @@ class Issuer:
         if now_utc >= order.lease_until_utc:
             if snapshot.build != self._build:
                 raise self._outlived(order, now_utc)
-            with write(self._engine) as connection:
+            with turn(self._engine, order.terminal_id) as connection:
                 held = ledger.take_lease(connection, order, now_utc)
             if held is not None:
                 finished = self._finish(held, snapshot)
-                with write(self._engine) as connection:  # why did the first worker not come back?
+                with turn(self._engine, order.terminal_id) as connection:  # why did the first worker not come back?
                     retries.note_worked(connection, order, now_utc)
                 return finished
         raise IssueError(ErrorCode.ORDER_IN_FLIGHT, "order_id: it is being prepared")
@@ -518,13 +519,13 @@ class Issuer:
     # Giving up
 
     def _void(self, order: Order, event: OrderEvent, guard: Guard, now_utc: datetime) -> None:
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             ledger.move(connection, order, event, guard=guard, at_utc=now_utc)
 
     def _stop(self, order: Order, now_utc: datetime) -> None:
         """A paper is not what was ordered: the order is void, its municipality stops, a human is called (S6)."""
         subject = Subject(order.municipality_code, order.terminal_id, order_id=order.order_id)
-        with write(self._engine) as connection:
+        with turn(self._engine, order.terminal_id) as connection:
             cases.stop_municipality(connection, order.municipality_code, order.order_id, now_utc)
             cases.open_case(connection, CaseReason.RECHECK_FAILED, subject, now_utc)
             current = ledger.find(connection, order.order_id)

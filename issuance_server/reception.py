@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from issuance_server import cases, refunds, reissues
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
-from issuance_server.database import read, write
+from issuance_server.database import read
 from issuance_server.holders import STOPPED, Holders
 from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
@@ -19,6 +19,7 @@ from issuance_server.refunds import Refund
 from issuance_server.register.person import Person
 from issuance_server.sessions import Caller, end_visit
 from issuance_server.settings import MunicipalitySettings
+from issuance_server.turns import turn
 from issuance_server.vault import Vault
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Offer, RefundAnswer, RefundClaim, RefundOffer, ReissueOffer
@@ -104,7 +105,7 @@ class Reception:
         """
         if (asked.code is None) == (caller is None) or (caller is None) != (asked.payment_id is None):
             raise IssueError(ErrorCode.BAD_REQUEST, "code: either a code, or a session and a payment")
-        with write(self._engine) as connection:
+        with turn(self._engine, terminal_id) as connection:
             refund = refunds.claimed(connection, asked.claim_id)
             if refund is None and asked.code is not None:
                 if not refunds.may_guess(connection, terminal_id, now_utc):
@@ -130,7 +131,7 @@ class Reception:
         """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""
         if len({one.person.born_on for one in known}) == 1:
             return
-        with write(self._engine) as connection:
+        with turn(self._engine, caller.terminal_id) as connection:
             for one in known:
                 subject = Subject(one.person.municipality_code, caller.terminal_id, visit_id=caller.visit_id)
                 cases.open_case(connection, CaseReason.LINKS_DISAGREE, subject, now_utc)

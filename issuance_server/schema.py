@@ -1,6 +1,6 @@
 """The tables. `municipality_code` leads every key of what belongs to a municipality.
 
-Rows of the append-only tables are never changed, only corrected by new rows; triggers hold it on SQLite. Personal
+Rows of the append-only tables are never changed, only corrected by new rows; triggers hold it. Personal
 data stands only in sealed blobs (vault.py). deploy/migrations creates all this; a test holds both equal.
 """
 
@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -378,18 +378,28 @@ case_findings = Table(
 APPEND_ONLY = (order_events, terminal_events, payment_lines, postings, case_findings)
 
 
-def append_only_triggers(table_name: str) -> list[str]:
-    """SQL of the two SQLite triggers that keep a table's rows as they were written."""
-    return [
-        f"CREATE TRIGGER {table_name}_no_{verb.lower()} BEFORE {verb} ON {table_name} "
-        f"BEGIN SELECT RAISE(ABORT, '{table_name} is append-only'); END"
-        for verb in ("UPDATE", "DELETE")
+def append_only_triggers(dialect_name: str) -> list[str]:
+    """Return the SQL of the triggers that keep rows of the append-only tables as they were written."""
+    if dialect_name == "sqlite":
+        return [
+            f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} "
+            f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+            for table in APPEND_ONLY
+            for verb in ("UPDATE", "DELETE")
+        ]
+    refuse = (
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE integrity_constraint_violation USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
+    )
+    triggers = [
+        f"CREATE TRIGGER {table.name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        for table in APPEND_ONLY
     ]
+    return [refuse, *triggers]
 
 
 @event.listens_for(metadata, "after_create")
 def _guard_append_only(_target: MetaData, connection: Connection, **_options: object) -> None:
-    if connection.dialect.name == "sqlite":
-        for table in APPEND_ONLY:
-            for sql in append_only_triggers(table.name):
-                connection.exec_driver_sql(sql)
+    for statement in append_only_triggers(connection.dialect.name):
+        connection.exec_driver_sql(statement)

@@ -15,7 +15,6 @@ from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from deploy import migrations
 from issuance_server import events
 from issuance_server.api import Services
 from issuance_server.app import create_app
@@ -236,13 +235,11 @@ def told(sequence: int, kind: EventKind = EventKind.NOT_ME) -> Event:
     return Event(sequence=sequence, at_utc=NOW, kind=kind, visit_id=VISIT)
 
 
-def make_folder(tmp_path: Path) -> ServerConfig:
-    """A server's folder: keys, anchors, and a database with two terminals and one linked card."""
+def make_folder(tmp_path: Path, url: str) -> ServerConfig:
+    """A server's folder: keys and anchors; and into a migrated database, two terminals and one linked card."""
     authority = Authority()
     keys = Keys.create(tmp_path / "keys", CODES)
     vault = Vault(keys.vault)
-    url = f"sqlite:///{tmp_path / 'server.db'}"
-    migrations.upgrade(url)
     engine = open_engine(url)
     digest = vault.link_digest(CODES[1], authority.key_sha256, 77)
     with write(engine) as connection:

@@ -41,13 +41,14 @@ from tests.api_parts import (
     told,
     wanted,
 )
+from tests.databases import Databases
 from tests.server_parts import NOW, VISIT, Authority, rsa_key, terminal_key
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> ServerConfig:
+def config(tmp_path: Path, databases: Databases) -> ServerConfig:
     """A server's folder."""
-    return make_folder(tmp_path)
+    return make_folder(tmp_path, databases.migrated())
 
 
 @pytest.fixture

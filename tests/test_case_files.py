@@ -14,14 +14,15 @@ from issuance_server.case_files import CaseFile
 from issuance_server.database import read
 from issuance_server.ledger import LEASE
 from protocol.messages import EventKind, Scope
+from tests.databases import Databases
 from tests.issuing_parts import ADDRESS, CODE, FEE_YEN, Office, abandon, counted, longer, order_id, payment_id
 
 SECOND_VISIT = "2" * 32
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    made = Office(tmp_path, databases.declared())
     yield made
     made.close()
 

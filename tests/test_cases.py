@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, func, select
 
@@ -19,21 +16,12 @@ from issuance_server.cases import (
     open_case,
     stop_municipality,
 )
-from issuance_server.database import open_engine, read, write
+from issuance_server.database import read, write
 from issuance_server.findings import Finding, FindingRefused, Side
-from issuance_server.schema import NO_MUNICIPALITY, cases, metadata
+from issuance_server.schema import NO_MUNICIPALITY, cases
 from tests.issuing_parts import CODE, NOW, order_id
 
 SUBJECT = Subject(CODE, "t-1", order_id=order_id(1))
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'cases.db'}")
-    with write(engine) as connection:
-        metadata.create_all(connection)
-    yield engine
-    engine.dispose()
 
 
 def test_the_same_doubt_is_one_case_and_another_is_another(engine: Engine) -> None:

@@ -19,6 +19,7 @@ from issuance_server.sessions import Caller
 from protocol.codes import claim_digest, readable
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EventKind, RefundClaim
+from tests.databases import Databases
 from tests.issuing_parts import CODE, Office, code_of, counted, order_id, payment_id
 
 HELD_YEN = 500
@@ -26,8 +27,8 @@ CLAIM, OTHER_CLAIM = "c" * 32, "d" * 32
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    made = Office(tmp_path, databases.declared())
     yield made
     made.close()
 

@@ -19,6 +19,7 @@ from issuance_server.verify.check import Status
 from printing.paper import seal
 from protocol.errors import ErrorCode
 from protocol.messages import EventKind, PreparedOrder, Scope
+from tests.databases import Databases
 from tests.issuing_parts import CODE, FEE_YEN, Office, code_of, counted, order_id, payment_id, rows
 from tests.verify_parts import CheckedOffice, checked_office, content_of
 
@@ -27,8 +28,8 @@ THIRD_VISIT = "3" * 32
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    made = Office(tmp_path, databases.declared())
     yield made
     made.close()
 

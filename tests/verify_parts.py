@@ -18,13 +18,13 @@ from flask import Flask
 from PIL import Image
 
 from issuance_server import ledger
-from issuance_server.database import read
+from issuance_server.database import open_engine, read
 from issuance_server.rules import Clock
 from issuance_server.snapshots import Snapshot, open_sealed
 from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.app import create_app
 from issuance_server.verify.check import PublishedKeys
-from issuance_server.verify.status import StatusBook, open_read_only
+from issuance_server.verify.status import StatusBook
 from issuance_server.verify.status_key import STATUS_KEY_FILE, create_status_key
 from printing.paper import seal
 from printing.paper.certificates import render
@@ -57,8 +57,8 @@ def new_key(code: str = CODE, name: str = "見本市") -> tuple[seal.SealSigner,
 class CheckedOffice:
     """An office, the check beside it, a second municipality whose key is published too, and a key out of use."""
 
-    def __init__(self, folder: Path) -> None:
-        self.office = Office(folder)
+    def __init__(self, folder: Path, url: str) -> None:
+        self.office = Office(folder, url)
         self.caller = self.office.caller()
         self.other_signer, other = new_key(OTHER_CODE, "となり市")
         self.retired_signer, retired = new_key()
@@ -69,7 +69,7 @@ class CheckedOffice:
             trust, seal_keys=(*trust.seal_keys, other, retired), status_keys=(self.status_key.published,)
         )
         self.keys = PublishedKeys(self.trust.seal_keys)
-        self.engine = open_read_only(self.office.url)
+        self.engine = open_engine(self.office.url, read_only=True)
         self.book = StatusBook(self.engine, self.office.keys.check)
         self.alarms = AlarmBook(folder / "alarms.db", self.office.clock)
         self._issued = 0
@@ -146,8 +146,8 @@ class CheckedOffice:
 
 
 @contextmanager
-def checked_office(folder: Path) -> Iterator[CheckedOffice]:
-    office = CheckedOffice(folder)
+def checked_office(folder: Path, url: str = "") -> Iterator[CheckedOffice]:
+    office = CheckedOffice(folder, url)
     try:
         yield office
     finally:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, Row, bindparam, event, exists, select
+from sqlalchemy import Engine, Row, bindparam, exists, select
 
 from issuance_server import check_codes
-from issuance_server.database import open_engine, read
+from issuance_server.database import read
 from issuance_server.ledger import NUMBER_STATUS, NumberStatus, OrderState
 from issuance_server.schema import orders, reissues
 from issuance_server.verify.check import Status
@@ -32,14 +32,6 @@ _BUCKET = select(orders.c.statement_sha256, orders.c.state, _REISSUED).where(
     orders.c.statement_sha256.between(bindparam("first"), bindparam("last"))
 )
 _BY_CODE = select(orders.c.seal_for_code).where(orders.c.check_digest == bindparam("check_digest"))
-
-
-def open_read_only(url: str) -> Engine:
-    """Open an engine that cannot write, whatever it is asked to (on PostgreSQL the role's rights say so too)."""
-    engine = open_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _refuse_writes)
-    return engine
 
 
 def _status(row: Row[Any]) -> Status:
@@ -76,9 +68,3 @@ class StatusBook:
         with read(self._engine) as connection:
             sealed: bytes | None = connection.execute(_BY_CODE, {"check_digest": digest}).scalar_one_or_none()
         return None if sealed is None else check_codes.open_under(issue_number, check_code, sealed)
-
-
-def _refuse_writes(dbapi_connection: Any, _record: Any) -> None:
-    cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA query_only = ON")
-    cursor.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from issuance_server.schema import UtcDateTime, append_only_triggers
+from issuance_server.schema import UtcDateTime
 
 revision = "0007"
 down_revision = "0006"
@@ -33,5 +33,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_orders_requester", "orders", ["municipality_code", "requester_digest", "intended_at_utc"])
     if op.get_bind().dialect.name == "sqlite":
-        for sql in append_only_triggers("case_findings"):
-            op.execute(sql)
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER case_findings_no_{verb.lower()} BEFORE {verb} ON case_findings "
+                "BEGIN SELECT RAISE(ABORT, 'case_findings is append-only'); END"
+            )
