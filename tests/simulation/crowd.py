@@ -56,6 +56,9 @@ class Resident:
         """The screen has changed: think, then act on what it shows by then."""
         if self.gone:
             return
+        if visit.visit_id and self.stay.cards_read:
+            ids = (visit.visit_id, visit.payment_id, *(order.order_id for order in visit.orders))
+            self.stay.ids |= {one for one in ids if one}
         if not self.stay.screens or self.stay.screens[-1] != visit.state:
             self.stay.screens.append(visit.state)
         self._look += 1

@@ -77,7 +77,7 @@ class SimClient(ServerClient):
     def __init__(self, hub: Hub, link: Link, terminal: Process) -> None:
         self._link = link
         self._terminal = terminal
-        self._pause = lambda seconds: hub.sleep(seconds)
+        self._pause = hub.sleep
 
     def close(self) -> None:
         """Nothing is open."""

@@ -17,11 +17,12 @@ from tests.simulation.crowd import Plan, Resident, Staff
 from tests.simulation.disk import ServerDisk
 from tests.simulation.faults import EVERYWHERE, Fault, Faults, Kind, plan
 from tests.simulation.hub import Hub, Process, Stuck
+from tests.simulation.invariants import Violation
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.network import Link
 from tests.simulation.server import SERVERS, SimServer
 from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town
-from tests.simulation.world import Stay, World
+from tests.simulation.world import Person, Stay, World
 
 VISITS_A_TERMINAL: Final = 2
 FAULTS: Final = 2
@@ -36,8 +37,9 @@ class Outcome:
     seed: int
     visits: int = 0
     faults: list[tuple[str, str]] = field(default_factory=list)  # (state, kind)
-    violations: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
     ends: list[tuple[str, str]] = field(default_factory=list)  # (kinds that touched a visit, how it ended)
+    stays: list[str] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
 
 
@@ -73,6 +75,7 @@ class Simulation:
         self.hub.random.shuffle(order)
         for number, kiosk in enumerate(self.kiosks):
             kiosk.changed = self._seen_by(number)
+            kiosk.reader.noted = self._card_read(number)
             for visit in range(VISITS_A_TERMINAL):
                 person = order[number * VISITS_A_TERMINAL + visit]
                 stay = Stay(len(self.world.stays), number, person)
@@ -99,6 +102,14 @@ class Simulation:
                 resident.see(visit)
 
         return see
+
+    def _card_read(self, number: int) -> Callable[[Person], None]:
+        def note(person: Person) -> None:
+            resident = self.at_terminal(number)
+            if resident is not None:
+                resident.stay.cards_read.append(person.name)
+
+        return note
 
     def _left(self, number: int) -> Callable[[], None]:
         return lambda: self.hub.at(self._door, 0.5 + self.hub.random.random() * 4, self._enter, number)
@@ -199,9 +210,10 @@ def run_seed(seed: int, *, kinds: tuple[Kind, ...] | None = None, trace: bool = 
         try:
             simulation.run()
         except Stuck as stuck:
-            outcome.violations.append(f"{stuck}: {_standing(simulation)}")
+            outcome.violations.append(Violation("the world comes to rest", f"{stuck}: {_standing(simulation)}"))
         outcome.violations += invariants.broken(simulation)
     outcome.visits = len(simulation.world.stays)
+    outcome.stays = [f"{s.number} {s.person.name} t{s.terminal} {s.screens[-1] if s.screens else None} paid {s.paid_yen} faults {sorted(s.faults)} {s.gave_up}" for s in simulation.world.stays]
     outcome.faults = [(str(f.fired_in), str(f.kind)) for f in simulation.faults.faults if f.fired_in is not None]
     return outcome
 

@@ -114,6 +114,7 @@ class Stay:
     cards_read: list[str] = field(default_factory=list)  # whose certificate the reader read
     paid_at_s: float = -1.0  # when "that is me, and I pay" was touched
     screens: list[str] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)  # that the screen stood for: visit, payment, orders
     faults: set[str] = field(default_factory=set)
     wanted: int = 0  # copies
     gave_up: str = ""  # what the person did of their own will
