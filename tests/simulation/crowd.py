@@ -44,11 +44,14 @@ class Resident:
         self._asked_money = False
         self._look = 0
         self._changed_choice = False
+        self._ended = False
+        self._begun = False  # the own card was laid on: what the screen shows is about this stay
         self.gone = False
 
     def arrive(self) -> None:
         """Stand before the terminal."""
         self.stay.begun_s = self._hub.now_s
+        pour(self._kiosk.machine.cup, self._kiosk.machine.lost_and_found)  # somebody else's
         self._hub.say(self.stay.person.name, f"comes to terminal {self._kiosk.number}")
         self.see(self._kiosk.shown)
 
@@ -56,7 +59,7 @@ class Resident:
         """The screen has changed: think, then act on what it shows by then."""
         if self.gone:
             return
-        if visit.visit_id and self.stay.cards_read:
+        if visit.visit_id and self._begun:
             ids = (visit.visit_id, visit.payment_id, *(order.order_id for order in visit.orders))
             self.stay.ids |= {one for one in ids if one}
         if not self.stay.screens or self.stay.screens[-1] != visit.state:
@@ -74,15 +77,16 @@ class Resident:
             return
         visit = self._kiosk.shown
         act = _ACTS.get(visit.state)
-        if act is not None:
+        if act is not None and (self._begun or visit.state is State.IDLE):
             act(self, visit)
 
     # what the screens ask for
 
     def _idle(self, _visit: Visit) -> None:
-        if State.REFUSED in self.stay.screens or State.TAKE_PAPER in self.stay.screens or self.stay.cards_read:
+        if self._ended or self.stay.cards_read:
             self._go("sees the first screen again")
         elif self._kiosk.reader.owner is None:
+            self._begun = True
             self._kiosk.reader.owner = self.stay.person
             self._kiosk.reader.tell(CardInserted())
 
@@ -180,6 +184,7 @@ class Resident:
             self._kiosk.post(v.SheetsAnswered(len(lying) == order.sheets))
 
     def _end(self, _visit: Visit) -> None:
+        self._ended = True
         self.take_card()
         self._take_all()
         self._kiosk.post(v.PaperTaken())

@@ -110,7 +110,7 @@ class Faults:
     @property
     def over(self) -> bool:
         """Tell whether nothing is broken any more."""
-        return all(fault.over or not fault.armed for fault in self.faults)
+        return all(fault.over or fault.fired_in is None for fault in self.faults)
 
     def see(self, number: int, visit_number: int, visit: Visit) -> None:
         """A terminal shows something."""

@@ -136,7 +136,7 @@ def _of_stay(world: World, stay: Stay, lists: Lists) -> list[Violation]:
     found = []
     listed = lists.has(stay.ids)
     worth_yen = FEE_YEN * len(complete(world, stay, in_hand=True))
-    if stay.paid_yen > worth_yen and not listed:
+    if _cost_yen(world, stay) > worth_yen and not listed:
         what = f"{stay.person.name} paid {stay.paid_yen} yen for {worth_yen} yen of paper"
         found.append(Violation("nobody pays for nothing", what, stay.number))
     if stay.paid_yen < worth_yen and not listed:
@@ -149,6 +149,14 @@ def _of_stay(world: World, stay: Stay, lists: Lists) -> list[Violation]:
         what = f"{stay.person.verified} VERIFY for {stay.person.oks} times OK"
         found.append(Violation("a try is used only by an OK", what, stay.number))
     return found
+
+
+def _cost_yen(world: World, stay: Stay) -> int:
+    """Return what a stay cost; who went away has what the machine laid into the cup for them."""
+    if stay.gave_up != "walked away":
+        return stay.paid_yen
+    moved = [world.machines[stay.terminal].by_payment.get(one, Moved()) for one in stay.ids]
+    return sum(of.inserted_yen - of.change_yen - of.returned_yen for of in moved)
 
 
 def _address_holds(world: World, stay: Stay, address: str) -> bool:
