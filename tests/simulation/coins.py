@@ -106,7 +106,8 @@ class SimCoins:
 
     def _check(self) -> UnitStatus:
         payment = self.payment
-        return UnitStatus(True, payment.payment_id if payment else None, yen(self._machine.tray))
+        whose = payment.payment_id if payment else None
+        return UnitStatus(ready=True, payment_id=whose, tray_yen=yen(self._machine.tray))
 
     def _start(self, payment_id: str, due_yen: int, exact_only: bool) -> None:
         if self.payment is not None:

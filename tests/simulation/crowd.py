@@ -1,4 +1,4 @@
-"""Who stands before the terminals: residents who do what the screen asks, or something else, and staff who come later."""
+"""Who stands before the terminals: residents who do what the screen asks, or something else; and staff, later."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Plan:
     copies: int = 1
     wrong_pins: int = 0
     changes_choice: bool = False
+    cancels_at: State | None = None
     answers_sheets: bool = True
     wait_s: float = 0.3  # how slow these fingers are
 
@@ -34,10 +35,10 @@ class Plan:
 class Resident:
     """One person's stay."""
 
-    def __init__(self, hub: Hub, world: World, kiosk: Kiosk, stay: Stay, plan: Plan, left: Callable[[], None]) -> None:
+    def __init__(self, hub: Hub, world: World, kiosk: Kiosk, stay: Stay, plan: Plan) -> None:
         self._hub, self._world, self._kiosk = hub, world, kiosk
         self.stay, self.plan = stay, plan
-        self._left = left
+        self.left: Callable[[], None] = lambda: None
         self.legs = Process(stay.person.name)
         self._wrong_pins = plan.wrong_pins
         self._coins = list(hub.random.choice(_COINS))
@@ -77,7 +78,9 @@ class Resident:
             return
         visit = self._kiosk.shown
         act = _ACTS.get(visit.state)
-        if act is not None and (self._begun or visit.state is State.IDLE):
+        if visit.state is self.plan.cancels_at and self._begun:
+            self.cancel()
+        elif act is not None and (self._begun or visit.state is State.IDLE):
             act(self, visit)
 
     # what the screens ask for
@@ -212,7 +215,22 @@ class Resident:
         self.gone = True
         self.stay.ended_s = self._hub.now_s
         self.legs.alive = False
-        self._left()
+        self.left()
+
+
+class _AnyName(str):
+    """Equal to every name, for somebody who does not look."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = str.__hash__
+
+
+ANY_NAME: Final = _AnyName()
 
 
 def masked_by_hand(name: str) -> str:

@@ -29,8 +29,8 @@ _FULL = 2
 class Disk:
     """One file as it would be found after a cut."""
 
-    def __init__(self) -> None:
-        self._image: bytes | None = None
+    def __init__(self, image: bytes | None = None) -> None:
+        self._image = image
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Fill a new connection; by backup, which leaves its pragmas alone, as `deserialize` would not."""
@@ -41,7 +41,7 @@ class Disk:
         """Keep what is safe."""
         if connection.in_transaction:
             connection.rollback()
-        if connection.execute("pragma synchronous").fetchone()[0] >= _FULL or self._image is None:
+        if connection.execute("pragma synchronous").fetchone()[0] >= _FULL:
             self._image = connection.serialize()
 
 
@@ -116,13 +116,12 @@ class ServerDisk:
     def __init__(self, template: bytes) -> None:
         self._template = template
         self.engine: Engine = database.open_engine("sqlite://")
-        self._disk = Disk()
+        self._disk = Disk(template)
 
     def begin(self) -> None:
         """Begin a seed with the town as it was written."""
-        self._disk = Disk()
-        copy(self._template, self._connection())
-        self._disk.cut(self._connection())
+        self._disk = Disk(self._template)
+        self._disk.load(self._connection())
 
     def cut(self) -> None:
         """The machine of the database loses its power, and comes back."""

@@ -25,8 +25,8 @@ _CLEAR: Final = frozenset({End.SOME_PRINTED, End.NOTHING})
 _DOUBT: Final = frozenset({*_CLEAR, End.IN_A_LIST})
 
 ENDS: Final[Mapping[str, frozenset[End]]] = {
-    # The terminal comes back and asks: the printer knows its jobs, the coin unit its counters. Listed: money of somebody
-    # who is not there to take it, and paper that nobody takes.
+    # The terminal comes back and asks: the printer knows its jobs, the coin unit its counters. Listed: money of whoever
+    # is not there to take it, and paper that nobody takes.
     Kind.TERMINAL_KILLED: _DOUBT,
     Kind.TERMINAL_CUT: _DOUBT,
     # With the printer's power goes its history, with the coin unit's what a movement had done.
@@ -51,6 +51,10 @@ ENDS: Final[Mapping[str, frozenset[End]]] = {
     Kind.CARD_PULLED: _CLEAR,
     Kind.CARD_TORN: _CLEAR,
     Kind.FEED: _CLEAR,
+    # Nothing is printed, that municipality stops, and a human looks at it.
+    Kind.RENDER_MIXUP: _DOUBT,
+    Kind.ANSWER_MIXUP: _DOUBT,
+    Kind.MEMORY_MIXUP: _DOUBT,
     Kind.WALKED_AWAY: _DOUBT,
     Kind.CANCELLED: _CLEAR,
 }

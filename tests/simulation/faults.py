@@ -8,10 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from issuance_server.database import write
+from terminal.client import Paper
 from terminal.visit import State, Visit
 from tests.issuing_parts import CODE
 from tests.simulation.hub import Hub, Process
 from tests.simulation.kiosk import Kiosk
+from tests.simulation.paper import contents
 from tests.simulation.town import household
 
 if TYPE_CHECKING:
@@ -42,12 +44,19 @@ class Kind(StrEnum):
     CARD_PULLED = "card pulled"
     CARD_TORN = "card torn"  # VERIFY is done and its answer is lost
     FEED = "register fed"
+    RENDER_MIXUP = "renderer mixes people up"  # a page of the last one's data, as from a buffer used again
+    ANSWER_MIXUP = "answers mixed up"  # another visit's genuine paper, vouched for
+    MEMORY_MIXUP = "memory mixed up"  # other bytes where the granted paper was
     WALKED_AWAY = "walked away"
     CANCELLED = "cancelled"
 
 
-OF_A_PERSON: Final = frozenset({Kind.WALKED_AWAY, Kind.CANCELLED})
-EVERYWHERE: Final = frozenset({Kind.SERVER_KILLED, Kind.DATABASE_CUT, Kind.SERVER_SLOW})
+OF_A_PERSON: Final = frozenset({Kind.WALKED_AWAY, Kind.CANCELLED, Kind.FEED})
+EVERYWHERE: Final = frozenset(
+    {Kind.SERVER_KILLED, Kind.DATABASE_CUT, Kind.SERVER_SLOW, Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP}
+)
+FOR_GOOD: Final = frozenset({Kind.RENDER_MIXUP})  # the municipality stays stopped until somebody has found out why
+LEADS: Final = (Kind.PRINTER_CUT, Kind.PRINTER_STOPS, Kind.PRINTER_LIES)  # to a screen that is seldom seen
 AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
 SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
 _LINE: Final = ("lose_requests", "lose_answers", "double", "delay")
@@ -96,6 +105,9 @@ def plan(hub: Hub, kinds: tuple[Kind, ...], terminals: int, visits: int) -> list
         )
     if len(made) > 1 and chance.random() < 0.5:
         made[1].terminal, made[1].visit = made[0].terminal, made[0].visit
+        if made[0].kind in LEADS and chance.random() < 0.7:
+            made[0].state, made[0].delay_s = State.PRINTING, 0.8
+            made[1].state, made[1].delay_s = State.ASK_SHEETS, chance.random() * 0.5
     return made
 
 
@@ -115,10 +127,11 @@ class Faults:
     def see(self, number: int, visit_number: int, visit: Visit) -> None:
         """A terminal shows something."""
         for fault in self.faults:
-            if not fault.armed and (fault.terminal, fault.state) == (number, visit.state):
-                if fault.visit == visit_number or fault.state is State.OUT_OF_SERVICE:
-                    fault.armed = True
-                    self._arm(fault, self._simulation.kiosks[number])
+            here = (fault.terminal, fault.state) == (number, visit.state)
+            now = fault.visit == visit_number or fault.state is State.OUT_OF_SERVICE  # which is seldom a visit's
+            if here and now and not fault.armed:
+                fault.armed = True
+                self._arm(fault, self._simulation.kiosks[number])
 
     def _arm(self, fault: Fault, kiosk: Kiosk) -> None:
         hub = self._simulation.hub
@@ -143,6 +156,8 @@ class Faults:
 
     def _fire(self, fault: Fault, kiosk: Kiosk) -> None:
         simulation = self._simulation
+        if not self._is_possible(fault, kiosk):
+            return
         fault.fired_in = kiosk.shown.state
         simulation.hub.say("FAULT", f"{fault} (now {kiosk.shown.state})")
         simulation.mark(fault)
@@ -150,6 +165,22 @@ class Faults:
         low_s, high_s = LONG_S if fault.long else SHORT_S
         delay_s = low_s + simulation.hub.random.random() * (high_s - low_s)
         simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)
+
+    def _is_possible(self, fault: Fault, kiosk: Kiosk) -> bool:
+        """Tell whether there is anything to break: what would do nothing is no fault, and fills no cell."""
+        resident = self._simulation.at_terminal(kiosk.number)
+        if fault.kind in OF_A_PERSON:
+            return resident is not None
+        if fault.kind is Kind.CARD_PULLED:
+            return resident is not None and kiosk.reader.owner is resident.stay.person
+        if fault.kind in {Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT}:
+            return kiosk.power.alive
+        if fault.kind is Kind.MEMORY_MIXUP:
+            return kiosk.stepper is not None and bool(kiosk.stepper._effects.memory.papers)
+        return {
+            Kind.PRINTER_CUT: kiosk.printer.power.alive,
+            Kind.COINS_CUT: kiosk.coins.power.alive,
+        }.get(fault.kind, True)
 
     def _heal(self, fault: Fault, heal: Callable[[], None] | None) -> None:
         if heal is not None:
@@ -171,11 +202,14 @@ class Faults:
     def _store_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
         kiosk.cut()
         kiosk.cups.lose()
-        up_printer, up_coins = self._printer_cut(_fault, kiosk), self._coins_cut(_fault, kiosk)
+        cut_here = [device for device in (kiosk.printer, kiosk.coins) if device.power.alive]
+        for device in cut_here:
+            self._simulation.hub.kill(device.power)
+            device.cut()
 
         def up() -> None:
-            up_printer()
-            up_coins()
+            for device in cut_here:
+                device.up()
             kiosk.up()
 
         return up
@@ -192,11 +226,13 @@ class Faults:
 
     def _server_killed(self, fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
         server = self._simulation.servers[fault.size % len(self._simulation.servers)]
+        if not server.power.alive:
+            return lambda: None
         server.cut()
         return server.up
 
     def _database_cut(self, _fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
-        servers = self._simulation.servers
+        servers = [server for server in self._simulation.servers if server.power.alive]
         for server in servers:
             server.cut()
         self._simulation.server_disk.cut()
@@ -304,6 +340,29 @@ class Faults:
             self._simulation.town.register.put(connection, CODE, records)
         self._simulation.world.addresses[person.name].append((self._simulation.hub.now_s, person.address))
 
+    def _render_mixup(self, _fault: Fault, _kiosk: Kiosk) -> None:
+        for server in self._simulation.servers:
+            server.mixes_people = True
+
+    def _answer_mixup(self, _fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
+        for server in self._simulation.servers:
+            server.mixes_answers = True
+
+        def up() -> None:
+            for server in self._simulation.servers:
+                server.mixes_answers = False
+
+        return up
+
+    def _memory_mixup(self, _fault: Fault, kiosk: Kiosk) -> None:
+        if kiosk.stepper is None:
+            return
+        papers = kiosk.stepper._effects.memory.papers
+        others = [other.pdf for server in self._simulation.servers for other in server.made]
+        for order_id, paper in papers.items():
+            pdf = next((pdf for pdf in others if contents(pdf).names != contents(paper.pdf).names), paper.pdf)
+            papers[order_id] = Paper(paper.prepared, pdf)
+
     def _walked_away(self, _fault: Fault, kiosk: Kiosk) -> None:
         resident = self._simulation.at_terminal(kiosk.number)
         if resident is not None:
@@ -342,6 +401,9 @@ _ACTS: Final[dict[Kind, Callable[[Faults, Fault, Kiosk], Callable[[], None] | No
     Kind.CARD_PULLED: Faults._card_pulled,
     Kind.CARD_TORN: Faults._card_torn,
     Kind.FEED: Faults._feed,
+    Kind.RENDER_MIXUP: Faults._render_mixup,
+    Kind.ANSWER_MIXUP: Faults._answer_mixup,
+    Kind.MEMORY_MIXUP: Faults._memory_mixup,
     Kind.WALKED_AWAY: Faults._walked_away,
     Kind.CANCELLED: Faults._cancelled,
 }

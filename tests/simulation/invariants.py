@@ -18,6 +18,7 @@ from issuance_server.schema import cases, orders, payments, postings, terminal_e
 from terminal.journal import RowKind
 from tests.issuing_parts import FEE_YEN
 from tests.simulation.expected import ENDS, End
+from tests.simulation.faults import Kind
 from tests.simulation.world import Hands, Moved, Stay, World
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ def _end_is_expected(world: World, stay: Stay, lists: Lists) -> list[Violation]:
         return []
     end = end_of(world, stay, lists)
     allowed = {End.PRINTED}.union(*(ENDS[kind] for kind in stay.faults))
+    if stay.gave_up == "cancelled":
+        allowed |= ENDS[Kind.CANCELLED]
     if end in allowed:
         return []
     why = ", ".join(sorted(stay.faults)) or "no fault"

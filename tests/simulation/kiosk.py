@@ -14,11 +14,11 @@ from terminal.devices import Devices
 from terminal.programs import Call, Identity, Lane, Sources
 from terminal.stepping import CloseCases, DeviceEvent, Done, Item, Running, Stepper, Timings, Told, Touched
 from terminal.visit import Event, State, TimedOut, Visit
+from tests.simulation import paper
 from tests.simulation.coins import SimCoins
 from tests.simulation.disk import Disk, SimJournal
 from tests.simulation.hub import Hub, Killed, Process
 from tests.simulation.network import Link, SimClient
-from tests.simulation.paper import StandInGuard
 from tests.simulation.printer import SimCups, SimPress, SimPrinter
 from tests.simulation.reader import SimReader
 from tests.simulation.town import Town, terminal_id
@@ -45,7 +45,7 @@ class Kiosk:
         self.after_commit: Callable[[], bool] = lambda: False
         self.cut_here: Callable[[], None] = self.cut  # given by the faults: what goes out with the terminal
         self.boots = 0
-        self.guard = StandInGuard(terminal_id(number), lambda: town.trust)
+        self.guard = paper.StandInGuard(terminal_id(number), lambda: town.trust, paper.CHECKS)
         self.stepper: Stepper | None = None
         self.journal: SimJournal | None = None
 

@@ -1,4 +1,4 @@
-"""The way between a terminal and the servers: messages are lost, doubled, late and overtaken; whole minutes are lost."""
+"""The way between a terminal and the servers: messages are lost, doubled, late, overtaken, for minutes if need be."""
 
 from __future__ import annotations
 
