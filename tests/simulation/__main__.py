@@ -7,6 +7,7 @@ python -m tests.simulation --mutations | --mutation NAME
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections import Counter, defaultdict
@@ -59,7 +60,10 @@ def new_violations(outcome: Outcome) -> list[str]:
 
 
 def _chunk(seeds: range) -> list[Outcome]:
-    return [run_seed(seed) for seed in seeds]
+    gc.disable()  # what a seed leaves behind is collected once a chunk
+    outcomes = [run_seed(seed) for seed in seeds]
+    gc.collect()
+    return outcomes
 
 
 def run_many(seeds: range) -> Iterator[Outcome]:
