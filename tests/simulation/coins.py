@@ -24,7 +24,7 @@ from terminal.payment.device import (
     UnitStatus,
 )
 from tests.simulation.hub import Hub, Process, Reply
-from tests.simulation.world import Coins, Machine, pour, yen
+from tests.simulation.world import Coins, Lost, Machine, pour, yen
 
 ANSWER_TIMEOUT_S = 10.0
 MOVEMENT_TIMEOUT_S = 50.0
@@ -53,6 +53,7 @@ class SimCoins:
         self.moved: dict[str, Counted] = {}
         self.jammed = False
         self.lose_answers = 0
+        self.lose: Callable[[Lost], None] = lambda _: None
         self.totals = [0, 0, 0, 0, 0]
 
     # the port; each is carried out by the unit, whatever becomes of whoever asked
@@ -83,6 +84,8 @@ class SimCoins:
 
     def _ask(self, work: Callable[[], object], *, moves: bool = False) -> object:
         if not self.power.alive:
+            if self.payment is not None:
+                self.lose(Lost.MOVEMENT)
             self._hub.sleep(1.0)
             raise DeviceGone("no answer")
         reply = Reply(self._hub, self.terminal)
@@ -147,17 +150,19 @@ class SimCoins:
         dropped_yen = pour(self._machine.tray, self._machine.cashbox)
         self._count(payment_id, cashbox_yen=dropped_yen)
         change_yen = held_yen - capture_yen
-        paid_yen = 0 if self.jammed else self._pay(payment_id, change_yen)
+        paid_yen = self._pay(payment_id, change_yen)
         return self._finish(payment_id, Counted(capture_yen, paid_yen, 0, change_yen - paid_yen))
 
     def _pay(self, payment_id: str, change_yen: int) -> int:
         coins = pick(self._machine.hoppers, change_yen)
         if coins is None:
+            self.lose(Lost.CHANGE)
             return 0
         paid_yen = 0
         for coin_yen in coins.elements():
             self._hub.sleep(COIN_S)
             if self.jammed:
+                self.lose(Lost.CHANGE)
                 break
             self._machine.hoppers[coin_yen] -= 1
             self._machine.cup[coin_yen] += 1
@@ -225,6 +230,8 @@ class SimCoins:
         """Power lost: nothing is open any more, and what was moving stands where it is."""
         if self.payment is not None:
             self.payment.open = False
+            if self.payment.moving:
+                self.lose(Lost.MOVEMENT)
 
     def up(self) -> None:
         """Power back."""

@@ -13,7 +13,7 @@ from terminal.visit import State, Visit
 from tests.issuing_parts import CODE
 from tests.simulation.hub import Hub, Process
 from tests.simulation.kiosk import Kiosk
-from tests.simulation.world import Hands, Stay, World, pour, yen
+from tests.simulation.world import Hands, Lost, Stay, World, pour, yen
 
 PATIENCE_S: Final = 150.0  # with a dark screen, or one that stays
 STAFF_S: Final = 30.0
@@ -185,6 +185,8 @@ class Resident:
             order = visit.orders[visit.current]
             lying = {s.index for s in self._world.outlet(self._kiosk.number) if s.order_id == order.order_id}
             self._kiosk.post(v.SheetsAnswered(len(lying) == order.sheets))
+        else:
+            self.stay.lost.add(Lost.NOBODY)
 
     def _end(self, _visit: Visit) -> None:
         self._ended = True
@@ -212,6 +214,8 @@ class Resident:
             self._take_all()
         else:
             pour(self._kiosk.machine.cup, self._kiosk.machine.lost_and_found)
+        if why in {"walks away", "lost patience"}:
+            self.stay.lost.add(Lost.NOBODY)
         self.gone = True
         self.stay.ended_s = self._hub.now_s
         self.legs.alive = False
@@ -281,9 +285,19 @@ class Staff:
         kiosk.printer.clear()
         self.found.append(f"{number}: {' '.join(kiosk.shown.reasons)}")
         kiosk.close_cases("sheets destroyed, money counted")
+        if "journal-unavailable" in kiosk.shown.reasons:
+            kiosk.restart()
         self._hub.at(self._feet, STAFF_S, self.see, number, kiosk.shown)
 
 
 def _needs_staff(visit: Visit) -> bool:
-    said = ("case", "money-held", "media-jam", "printer-stopped", "printer-has-unfinished-jobs", "cover-open")
+    said = (
+        "journal-unavailable",
+        "case",
+        "money-held",
+        "media-jam",
+        "printer-stopped",
+        "printer-has-unfinished-jobs",
+        "cover-open",
+    )
     return visit.state is State.OUT_OF_SERVICE and any(reason.startswith(said) for reason in visit.reasons)

@@ -58,6 +58,7 @@ class SimJournal(Journal):
 
     def __init__(self, disk: Disk, before: Callable[[], None], after: Callable[[], None]) -> None:
         self.dead = False
+        self.full = False
         self._disk = disk
         self._before, self._after = before, after
         with _opening(disk):
@@ -66,6 +67,8 @@ class SimJournal(Journal):
     def _write(self, write: Callable[[], Any]) -> Any:
         if self.dead:
             raise Killed
+        if self.full:
+            write = _take_no_row
         self._before()
         written = super()._write(write)
         self._after()
@@ -76,6 +79,10 @@ class SimJournal(Journal):
         self.dead = True
         self._disk.cut(self._db.conn)
         self._db.close()
+
+
+def _take_no_row() -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 class _Connecting(ModuleType):

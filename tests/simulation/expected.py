@@ -1,15 +1,18 @@
-"""How a visit may end after each kind of fault. What is not in the table may not be, whatever the books say of it.
+"""How a visit may end after each kind of fault, and what evidence that kind can destroy.
 
-"In a list" is right only where the world has destroyed the evidence, or where somebody left paper behind.
+A visit ends in a list only where the world has lost evidence about it: the world notes it when it happens, and what a
+kind is not said to destroy here it may not have destroyed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from tests.simulation.faults import Kind
+from tests.simulation.world import Lost
 
 
 class End(StrEnum):
@@ -21,40 +24,50 @@ class End(StrEnum):
     IN_A_LIST = "in a list"
 
 
-_CLEAR: Final = frozenset({End.SOME_PRINTED, End.NOTHING})
-_DOUBT: Final = frozenset({*_CLEAR, End.IN_A_LIST})
+@dataclass(frozen=True)
+class Expected:
+    """What may come of a fault; "every paper, paid" always may. may_lose: only with it "in a list"."""
 
-ENDS: Final[Mapping[str, frozenset[End]]] = {
-    # The terminal comes back and asks: the printer knows its jobs, the coin unit its counters. Listed: money of whoever
-    # is not there to take it, and paper that nobody takes.
-    Kind.TERMINAL_KILLED: _DOUBT,
-    Kind.TERMINAL_CUT: _DOUBT,
-    # With the printer's power goes its history, with the coin unit's what a movement had done.
-    Kind.STORE_CUT: _DOUBT,
-    Kind.PRINTER_CUT: _DOUBT,
-    Kind.COINS_CUT: _DOUBT,
+    ends: frozenset[End]
+    may_lose: frozenset[Lost] = frozenset()
+
+
+_LESS: Final = frozenset({End.SOME_PRINTED, End.NOTHING})
+
+
+def _less(*lost: Lost) -> Expected:
+    return Expected(_LESS, frozenset(lost))
+
+
+ENDS: Final[Mapping[str, Expected]] = {
+    # The terminal comes back and asks: the printer knows its jobs, the coin unit its counters.
+    Kind.TERMINAL_KILLED: _less(Lost.LONG, Lost.NOBODY),
+    Kind.TERMINAL_CUT: _less(Lost.LONG, Lost.NOBODY),
+    Kind.STORE_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.HISTORY, Lost.MOVEMENT),
+    Kind.PRINTER_CUT: _less(Lost.HISTORY, Lost.NOBODY),
+    Kind.COINS_CUT: _less(Lost.MOVEMENT, Lost.NOBODY),
     # The server keeps what it committed, and is asked again.
-    Kind.SERVER_KILLED: _CLEAR,
-    Kind.DATABASE_CUT: _CLEAR,
-    Kind.SERVER_SLOW: _CLEAR,
-    Kind.NETWORK_DOWN: _CLEAR,
-    Kind.REQUEST_LOST: _CLEAR,
-    Kind.ANSWER_LOST: _CLEAR,
-    Kind.DOUBLED: _CLEAR,
-    Kind.DELAYED: _CLEAR,
-    # Sheets in the path, and some that came out, are for staff.
-    Kind.PRINTER_STOPS: _DOUBT,
-    Kind.PRINTER_ABORTS: _DOUBT,
-    Kind.PRINTER_LIES: _DOUBT,
-    Kind.COIN_ANSWER_LOST: _CLEAR,  # the unit is asked what it did
-    Kind.HOPPERS_JAM: _DOUBT,  # what does not come out is owed
-    Kind.CARD_PULLED: _CLEAR,
-    Kind.CARD_TORN: _CLEAR,
-    Kind.FEED: _CLEAR,
-    # Nothing is printed, that municipality stops, and a human looks at it.
-    Kind.RENDER_MIXUP: _DOUBT,
-    Kind.ANSWER_MIXUP: _DOUBT,
-    Kind.MEMORY_MIXUP: _DOUBT,
-    Kind.WALKED_AWAY: _DOUBT,
-    Kind.CANCELLED: _CLEAR,
+    Kind.SERVER_KILLED: _less(Lost.NOBODY),
+    Kind.DATABASE_CUT: _less(Lost.NOBODY),
+    Kind.SERVER_SLOW: _less(Lost.NOBODY),
+    Kind.NETWORK_DOWN: _less(Lost.NOBODY),
+    Kind.REQUEST_LOST: _less(),
+    Kind.ANSWER_LOST: _less(),
+    Kind.DOUBLED: _less(),
+    Kind.DELAYED: _less(),
+    Kind.PRINTER_STOPS: _less(Lost.SHEETS, Lost.NOBODY),
+    Kind.PRINTER_ABORTS: _less(Lost.SHEETS, Lost.NOBODY),
+    Kind.PRINTER_LIES: _less(Lost.SHEETS, Lost.NOBODY),
+    Kind.COIN_ANSWER_LOST: _less(),  # the unit is asked again what it did
+    Kind.HOPPERS_JAM: _less(Lost.CHANGE),
+    Kind.DISK_FULL: _less(Lost.DISK, Lost.NOBODY),
+    Kind.CARD_PULLED: _less(),
+    Kind.CARD_TORN: _less(),
+    Kind.FEED: _less(),
+    # Nothing is printed, that municipality or terminal stops, and a human looks at it.
+    Kind.RENDER_MIXUP: _less(Lost.MIXED),
+    Kind.ANSWER_MIXUP: _less(Lost.MIXED),
+    Kind.MEMORY_MIXUP: _less(Lost.MIXED),
+    Kind.WALKED_AWAY: _less(Lost.NOBODY),
+    Kind.CANCELLED: _less(),
 }

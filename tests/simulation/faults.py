@@ -15,6 +15,7 @@ from tests.simulation.hub import Hub, Process
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.paper import contents
 from tests.simulation.town import household
+from tests.simulation.world import Lost, yen
 
 if TYPE_CHECKING:
     from tests.simulation.run import Simulation
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     PRINTER_LIES = "printer lies"  # completed, and sheets are missing
     COIN_ANSWER_LOST = "coin answer lost"
     HOPPERS_JAM = "hoppers jam"
+    DISK_FULL = "terminal's disk full"
     CARD_PULLED = "card pulled"
     CARD_TORN = "card torn"  # VERIFY is done and its answer is lost
     FEED = "register fed"
@@ -56,6 +58,7 @@ EVERYWHERE: Final = frozenset(
     {Kind.SERVER_KILLED, Kind.DATABASE_CUT, Kind.SERVER_SLOW, Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP}
 )
 FOR_GOOD: Final = frozenset({Kind.RENDER_MIXUP})  # the municipality stays stopped until somebody has found out why
+MIXING: Final = frozenset({Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP})
 LEADS: Final = (Kind.PRINTER_CUT, Kind.PRINTER_STOPS, Kind.PRINTER_LIES)  # to a screen that is seldom seen
 AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
 SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
@@ -161,9 +164,11 @@ class Faults:
         fault.fired_in = kiosk.shown.state
         simulation.hub.say("FAULT", f"{fault} (now {kiosk.shown.state})")
         simulation.mark(fault)
-        heal = _ACTS[fault.kind](self, fault, kiosk)
         low_s, high_s = LONG_S if fault.long else SHORT_S
         delay_s = low_s + simulation.hub.random.random() * (high_s - low_s)
+        if fault.kind in AT_A_ROW and fault.long and yen(kiosk.machine.tray):
+            kiosk.lose(Lost.LONG)
+        heal = _ACTS[fault.kind](self, fault, kiosk)
         simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)
 
     def _is_possible(self, fault: Fault, kiosk: Kiosk) -> bool:
@@ -178,6 +183,7 @@ class Faults:
         if fault.kind is Kind.MEMORY_MIXUP:
             return kiosk.stepper is not None and bool(kiosk.stepper._effects.memory.papers)
         return {
+            Kind.DISK_FULL: kiosk.journal is not None,
             Kind.PRINTER_CUT: kiosk.printer.power.alive,
             Kind.COINS_CUT: kiosk.coins.power.alive,
         }.get(fault.kind, True)
@@ -315,6 +321,17 @@ class Faults:
 
         return up
 
+    def _disk_full(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        journal = kiosk.journal
+        assert journal is not None
+        journal.full = True
+        kiosk.lose(Lost.DISK)
+
+        def up() -> None:
+            journal.full = False
+
+        return up
+
     def _card_pulled(self, _fault: Fault, kiosk: Kiosk) -> None:
         resident = self._simulation.at_terminal(kiosk.number)
         if resident is not None:
@@ -343,10 +360,12 @@ class Faults:
     def _render_mixup(self, _fault: Fault, _kiosk: Kiosk) -> None:
         for server in self._simulation.servers:
             server.mixes_people = True
+        self._lose_everywhere()
 
     def _answer_mixup(self, _fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
         for server in self._simulation.servers:
             server.mixes_answers = True
+        self._lose_everywhere()
 
         def up() -> None:
             for server in self._simulation.servers:
@@ -362,6 +381,11 @@ class Faults:
         for order_id, paper in papers.items():
             pdf = next((pdf for pdf in others if contents(pdf).names != contents(paper.pdf).names), paper.pdf)
             papers[order_id] = Paper(paper.prepared, pdf)
+        kiosk.lose(Lost.MIXED)
+
+    def _lose_everywhere(self) -> None:
+        for kiosk in self._simulation.kiosks:
+            kiosk.lose(Lost.MIXED)
 
     def _walked_away(self, _fault: Fault, kiosk: Kiosk) -> None:
         resident = self._simulation.at_terminal(kiosk.number)
@@ -398,6 +422,7 @@ _ACTS: Final[dict[Kind, Callable[[Faults, Fault, Kiosk], Callable[[], None] | No
     Kind.PRINTER_LIES: Faults._printer_lies,
     Kind.COIN_ANSWER_LOST: Faults._coin_answer_lost,
     Kind.HOPPERS_JAM: Faults._hoppers_jam,
+    Kind.DISK_FULL: Faults._disk_full,
     Kind.CARD_PULLED: Faults._card_pulled,
     Kind.CARD_TORN: Faults._card_torn,
     Kind.FEED: Faults._feed,

@@ -16,7 +16,6 @@ from greenlet import getcurrent, greenlet
 
 from tests.issuing_parts import NOW
 
-
 LOOK_S = 0.5  # how often it is asked whether the world is at rest
 
 

@@ -182,13 +182,16 @@ def _end_is_expected(world: World, stay: Stay, lists: Lists) -> list[Violation]:
     if stay.gave_up == "not me":
         return []
     end = end_of(world, stay, lists)
-    allowed = {End.PRINTED}.union(*(ENDS[kind] for kind in stay.faults))
-    if stay.gave_up == "cancelled":
-        allowed |= ENDS[Kind.CANCELLED]
+    kinds = stay.faults | ({Kind.CANCELLED} if stay.gave_up == "cancelled" else set())
+    allowed = {End.PRINTED}.union(*(ENDS[kind].ends for kind in kinds))
+    may_lose = frozenset().union(*(ENDS[kind].may_lose for kind in kinds))
+    if stay.lost & may_lose:
+        allowed.add(End.IN_A_LIST)
     if end in allowed:
         return []
-    why = ", ".join(sorted(stay.faults)) or "no fault"
-    return [Violation("a doubt only where the evidence is gone", f"{end} after {why}", stay.number)]
+    why = ", ".join(sorted(kinds)) or "no fault"
+    lost = ", ".join(stay.lost) or "nothing"
+    return [Violation("a doubt only where the evidence is gone", f"{end} after {why}; lost: {lost}", stay.number)]
 
 
 # Journal and ledger against the world

@@ -22,7 +22,7 @@ from tests.simulation.network import Link, SimClient
 from tests.simulation.printer import SimCups, SimPress, SimPrinter
 from tests.simulation.reader import SimReader
 from tests.simulation.town import Town, terminal_id
-from tests.simulation.world import Machine, World
+from tests.simulation.world import Lost, Machine, World
 
 _DARK = Visit(State.OUT_OF_SERVICE, reasons=("dark",))
 
@@ -41,6 +41,8 @@ class Kiosk:
         self.disk = Disk()
         self.shown = _DARK
         self.changed: Callable[[Visit], None] = lambda _: None
+        self.lose: Callable[[Lost], None] = lambda _: None  # evidence about whoever stands there
+        self.printer.lose = self.coins.lose = lambda lost: self.lose(lost)  # noqa: PLW0108 - set later
         self.before_commit: Callable[[], bool] = lambda: False  # True = the power goes here
         self.after_commit: Callable[[], bool] = lambda: False
         self.cut_here: Callable[[], None] = self.cut  # given by the faults: what goes out with the terminal
@@ -119,6 +121,12 @@ class Kiosk:
         self.shown = _DARK
         self.reader.lose()
         self.changed(self.shown)
+
+    def restart(self) -> None:
+        """Staff switch it off and on."""
+        self.cut()
+        self.cups.lose()
+        self._hub.at(Process("switch"), 3.0, self.up)
 
     # items
 

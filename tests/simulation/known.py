@@ -26,6 +26,11 @@ KNOWN: Final = (
     Known("orders are what the sheets are", _CUTS, _NO_EVENT),
     Known("physical accounts equal coins", _CUTS, _NO_EVENT),
     Known("every payment is told", _CUTS, _NO_EVENT),
+    Known(
+        "a doubt only where the evidence is gone",
+        _CUTS,
+        "an act that was begun becomes a case, whatever the devices say",
+    ),
     Known("a doubt only where the evidence is gone", frozenset({Kind.COIN_ANSWER_LOST}), _READ_ONCE),
     Known("no act without a result", _COINS, _READ_ONCE),
 )

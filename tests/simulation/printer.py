@@ -18,7 +18,7 @@ from printing.press.service import PressService, SheetProgress
 from printing.press.verdict import ENDED, Capabilities, JobState, PaperOutlet
 from tests.simulation.hub import Hub, Process
 from tests.simulation.paper import contents
-from tests.simulation.world import Sheet, World
+from tests.simulation.world import Lost, Sheet, World
 
 SIDE_S = 0.7
 CAPABILITIES = Capabilities(
@@ -51,6 +51,8 @@ class SimPrinter:
         self.abort_after: int | None = None  # sides until the job is aborted
         self.says_completed = False  # and then it says that the job is complete
         self.stopped = False
+        self.asked_for: set[str] = set()  # orders whose outcome the press has not heard yet
+        self.lose: Callable[[Lost], None] = lambda _: None
         self.reasons_when_stopped: tuple[str, ...] = ("media-jam",)
 
     # what the press asks
@@ -69,6 +71,7 @@ class SimPrinter:
 
     def find(self, order_id: str) -> tuple[PrinterJob, ...]:
         self._require()
+        self.asked_for = {order_id}
         return tuple(_told(job) for job in self.jobs_known if job.order_id == order_id)
 
     def jobs(self, which: str) -> tuple[PrinterJob, ...]:
@@ -118,6 +121,8 @@ class SimPrinter:
     def _stands(self, job: _Job) -> bool:
         if self.abort_after is not None and job.sides >= self.abort_after:
             self.abort_after = None
+            if job.sides or self.says_completed:
+                self.lose(Lost.SHEETS)
             job.state, job.reasons = JobState.ABORTED, ("aborted-by-system",)
             if self.says_completed:
                 self.says_completed = False
@@ -125,6 +130,7 @@ class SimPrinter:
             return False
         if self.stop_after is not None and job.sides >= self.stop_after:
             self.stop_after, self.stopped, self.reasons = None, True, self.reasons_when_stopped
+            self.lose(Lost.SHEETS)
         if job.state not in ENDED:
             job.state = JobState.PROCESSING_STOPPED if self.stopped else JobState.PROCESSING
         return self.stopped
@@ -151,6 +157,8 @@ class SimPrinter:
 
     def cut(self) -> None:
         """Power lost."""
+        if any(job.state not in ENDED or job.order_id in self.asked_for for job in self.jobs_known):
+            self.lose(Lost.HISTORY)
         self.jobs_known.clear()
         self.reasons, self.stopped, self.stop_after, self.abort_after = (), False, None, None
 

@@ -22,14 +22,14 @@ from tests.simulation import invariants
 from tests.simulation.crowd import Plan, Resident, Staff
 from tests.simulation.disk import ServerDisk
 from tests.simulation.expected import End
-from tests.simulation.faults import EVERYWHERE, FOR_GOOD, Fault, Faults, Kind, plan
+from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, Fault, Faults, Kind, plan
 from tests.simulation.hub import Hub, Process, Stuck
 from tests.simulation.invariants import Violation
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.network import Link
 from tests.simulation.server import SERVERS, SimServer
 from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town
-from tests.simulation.world import Person, Stay, World
+from tests.simulation.world import Lost, Person, Stay, World
 
 VISITS_A_TERMINAL: Final = 2
 FAULTS: Final = 2
@@ -100,6 +100,7 @@ class Simulation:
         for number, kiosk in enumerate(self.kiosks):
             kiosk.changed = self._seen_by(number)
             kiosk.reader.noted = self._card_read(number)
+            kiosk.lose = self._lost(number)
             for visit in range(VISITS_A_TERMINAL):
                 person = order[number * VISITS_A_TERMINAL + visit]
                 stay = Stay(len(self.world.stays), number, person)
@@ -137,6 +138,15 @@ class Simulation:
 
         return note
 
+    def _lost(self, number: int) -> Callable[[Lost], None]:
+        """Whoever stands there now, or stood there last, is whom the evidence was about."""
+
+        def lose(lost: Lost) -> None:
+            if self._next[number]:
+                self.residents[number][self._next[number] - 1].stay.lost.add(lost)
+
+        return lose
+
     def _left(self, number: int) -> Callable[[], None]:
         return lambda: self.hub.at(self._door, 0.5 + self.hub.random.random() * 4, self._enter, number)
 
@@ -148,6 +158,8 @@ class Simulation:
                 lasts = not fault.over or fault.kind in FOR_GOOD
                 if fault.fired_in is not None and lasts and (fault.terminal == number or _everywhere(fault)):
                     resident.stay.faults.add(fault.kind)
+                    if fault.kind in MIXING:
+                        resident.stay.lost.add(Lost.MIXED)
             resident.arrive()
 
     def at_terminal(self, number: int) -> Resident | None:

@@ -34,6 +34,19 @@ class Hands(StrEnum):
     DESTROYED = "destroyed"  # by staff, unread
 
 
+class Lost(StrEnum):
+    """Evidence that the world destroyed, or that nobody was there to give: only with it may a visit end in a list."""
+
+    HISTORY = "the printer's history went with its power while it had this visit's job"
+    SHEETS = "some sheets came out and not all, or one stands in the path"
+    MOVEMENT = "the coin unit's power went while coins moved, or it was dark when they had to"
+    CHANGE = "the hoppers did not pay out"
+    LONG = "money waited longer than a minute in the dark"
+    NOBODY = "nobody answered, or nobody was there any more"
+    MIXED = "a paper was not what was ordered"
+    DISK = "the terminal's disk took no row"
+
+
 @dataclass
 class Sheet:
     """One sheet that came out, with what can be read on it."""
@@ -117,6 +130,7 @@ class Stay:
     ids: set[str] = field(default_factory=set)  # that the screen stood for: visit, payment, orders
     faults: set[str] = field(default_factory=set)
     wanted: int = 0  # copies
+    lost: set[Lost] = field(default_factory=set)
     gave_up: str = ""  # what the person did of their own will
 
     @property
