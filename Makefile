@@ -7,8 +7,11 @@ SEED ?= 1
 VISITS ?= 200
 VISIT ?=
 N ?= 100000
+SEEDS ?= 2000
+START ?= 1
+MUTATION ?=
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card judge-seal bench-render glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal bench-render glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -43,6 +46,12 @@ check: setup-test ## format, lint, types, import rules, fast tests: under a minu
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@$(PY) -m pytest -m "not parts and not slow" -n 2
+
+sim: setup-test ## SEEDS seeds from START of visits and faults in virtual time; SEED=n replays one, MUTATION=name breaks the product
+	@$(PY) -m tests.simulation $(if $(MUTATION),--mutation $(MUTATION),$(if $(findstring command,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --start $(START)))
+
+sim-mutations: setup-test ## twelve known ways to break the product, each caught by the simulator
+	@$(PY) -m tests.simulation --mutations --start $(START)
 
 judge-card: setup-test ## OpenSC and openssl judge the virtual card
 	@$(PY) -m tests.judges.card

@@ -16,8 +16,9 @@ from terminal.card import results as card
 from terminal.devices import Devices
 from terminal.journal import Journal, RowKind
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
-from terminal.programs import Identity, Sources
+from terminal.programs import Identity, Memory, Sources
 from terminal.runner import Runner
+from terminal.stepping import Stepper
 from terminal.visit import State, Visit
 from tests.fakes import MUNICIPALITY, TERMINAL_ID, FakeCard, FakeCoins, FakePress, FakeServer
 
@@ -53,6 +54,14 @@ class Rig:
         self.press.tell = runner.tell
         self.coins.tell = runner.tell
         return runner
+
+    def stepper(self) -> Stepper:
+        """Return what the runner's thread steps: for faults of our own, and to look into its memory."""
+        assert self.runner._stepper is not None
+        return self.runner._stepper
+
+    def memory(self) -> Memory:
+        return self.stepper()._effects.memory
 
     def until(self, *states: State) -> Visit:
         """Wait for one of these states."""

@@ -221,7 +221,7 @@ def test_acts_are_journaled_before_and_after_and_nothing_personal_stays(rig: Rig
     rig.to_collecting()
     rig.pay(500)
     rig.until(State.TAKE_PAPER)
-    memory = rig.runner._effects.memory
+    memory = rig.memory()
     secret = bytes(memory.visit_secret)
     assert len(secret) == 16
     rig.end()
@@ -283,14 +283,15 @@ def test_a_journal_that_cannot_be_read_any_more_leaves_no_money_in_the_tray_and_
 
 def test_a_fault_that_comes_again_while_it_is_handled_does_not_end_the_runner(rig: Rig) -> None:
     rig.until(State.IDLE)
-    publish, faults = rig.runner._publish, [RuntimeError("one"), RuntimeError("another")]
+    stepper = rig.stepper()
+    publish, faults = stepper._publish, [RuntimeError("one"), RuntimeError("another")]
 
     def fail_twice() -> None:
         if faults:
             raise faults.pop()
         publish()
 
-    rig.runner._publish = fail_twice  # type: ignore[method-assign]  # a fault of our own, on cue
+    stepper._publish = fail_twice  # type: ignore[method-assign]  # a fault of our own, on cue
     rig.put_card()
     rig.wait(lambda _: not faults)
     rig.take_card()
