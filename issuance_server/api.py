@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
-from issuance_server import card_auth, openapi, sessions
+from issuance_server import boots, card_auth, openapi, restores, sessions
 from issuance_server.card_auth import Anchors
 from issuance_server.database import read, write
 from issuance_server.keys import Keys
@@ -27,6 +27,7 @@ from protocol.errors import ErrorCode, IssueError
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
+    BootRequest,
     ChallengeAnswer,
     ChallengeRequest,
     Event,
@@ -129,12 +130,14 @@ class Api:
         routes.add_url_rule(f"{order}/grant", view_func=self.grant, methods=["POST"])
         routes.add_url_rule(messages.PATH_REFUNDS, view_func=self.claim_refund, methods=["POST"])
         routes.add_url_rule(messages.PATH_EVENTS, view_func=self.events, methods=["POST"])
+        routes.add_url_rule(messages.PATH_BOOT, view_func=self.boot, methods=["POST"])
         routes.add_url_rule(messages.PATH_OPENAPI, view_func=self.description, methods=["GET"])
         return routes
 
     def challenge(self) -> Response:
-        """1. Hand out a challenge; no row is written."""
+        """1. Hand out a challenge; no row is written. Where nothing can be issued, nobody is asked for a card."""
         terminal, body = self._signed()
+        restores.require_none_for(self._services().engine, terminal.terminal_id)
         asked = codec.decode(ChallengeRequest, body)
         note(visit_id=asked.visit_id)
         challenge = card_auth.new_challenge(
@@ -203,7 +206,17 @@ class Api:
         asked = codec.decode(EventsRequest, body)
         told = tuple(verify_event(signed, terminal.public_key) for signed in asked.events)
         note(events=len(told), first_sequence=told[0].sequence)
-        return _json(EventsAnswer(accepted_through=self._services().apply_events(terminal.terminal_id, told)))
+        services = self._services()
+        accepted = services.apply_events(terminal.terminal_id, told)
+        backed_up = boots.backed_up_through(services.engine, terminal.terminal_id)
+        return _json(EventsAnswer(accepted_through=accepted, backed_up_through=min(accepted, backed_up)))
+
+    def boot(self) -> Response:
+        """A terminal began: with which journal, and what the server has of it."""
+        terminal, body = self._signed()
+        asked = codec.decode(BootRequest, body)
+        note(boot=asked.boot_number, last_sequence=asked.last_sequence)
+        return _json(boots.handshake(self._services().engine, terminal.terminal_id, asked, self._clock()))
 
     def description(self) -> Response:
         """The OpenAPI description, for whoever writes a terminal; it is open to all."""

@@ -30,11 +30,18 @@ class CaseReason(StrEnum):
     REFUND_UNKNOWN = "REFUND_UNKNOWN"  # a refund was being paid out, and nobody knows whether it came
     RETRY_WORKED = "RETRY_WORKED"  # something failed, and the next try worked: why did the first not?
     RECHECK_FAILED = "RECHECK_FAILED"  # a finished paper was not what was ordered
+    TERMINAL_FORKED = "TERMINAL_FORKED"  # two went on from one journal, or one was set back
+    SERVER_BEHIND = "SERVER_BEHIND"  # a terminal was told more than the server has: it was restored
+    LOST_IN_RESTORE = "LOST_IN_RESTORE"  # a terminal printed for an order that the backup does not have
+
+
+#: About a terminal as such.
+_OF_TERMINAL = frozenset((CaseReason.TERMINAL_FORKED, CaseReason.SERVER_BEHIND))
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a case is about: at least one of order, payment and visit."""
+    """What a case is about: at least one of order, payment and visit, or the terminal as such."""
 
     municipality_code: str
     terminal_id: str
@@ -167,6 +174,8 @@ def close_stop(connection: Connection, municipality_code: str, stop_id: str, fin
 
 def _case_id(reason: CaseReason, subject: Subject) -> str:
     about = subject.order_id or subject.payment_id or subject.visit_id
+    if reason in _OF_TERMINAL:
+        about = subject.terminal_id
     assert about is not None, "a case is about something"
     return f"{reason.value}:{about}"
 

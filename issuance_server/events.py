@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from fees.postings import PostingKind
-from issuance_server import ledger, payments, refunds, reissues, retries
+from issuance_server import boots, ledger, payments, refunds, reissues, restores, retries
 from issuance_server.cases import CaseReason, Subject, open_case
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
 from issuance_server.payments import Counted, Payment
@@ -23,6 +23,7 @@ from issuance_server.rules import Clock, utc_now
 from issuance_server.schema import NO_MUNICIPALITY, session_links, sessions, terminal_events, terminals
 from issuance_server.sessions import end_visit
 from issuance_server.turns import turn
+from protocol.chain import link
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind
 
@@ -57,21 +58,29 @@ def apply(engine: Engine, terminal_id: str, events: tuple[Event, ...], clock: Cl
 
     What stands before the first refused event is stored all the same. An event that is known already changes nothing.
 
-    Errors: TERMINAL_UNKNOWN; BAD_REQUEST for missing or foreign fields; EVENT_OUT_OF_ORDER for a gap, or for another
-            event under a number that is known.
+    Errors: TERMINAL_UNKNOWN; BAD_REQUEST for missing or foreign fields; EVENT_OUT_OF_ORDER for a gap; IDENTITY_FORKED
+            for another event under a number that is known, or others than a boot said: the identity is then disabled;
+            BOOT_REQUIRED where the server was restored and has not heard yet what the terminal has.
     """
     refusal: IssueError | None = None
     with turn(engine, terminal_id) as connection:
+        restores.require_heard(connection, terminal_id)
         accepted = known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one()
+        head, promised = boots.head_at(connection, terminal_id, known), boots.promised(connection, terminal_id, known)
         for event in events:
             try:
                 is_new = _check(connection, terminal_id, event, accepted)
+                if is_new:
+                    head = _linked(event, head, promised.get(event.sequence, set()))
             except IssueError as error:
                 refusal = error
                 break
             if is_new:
-                _store(connection, terminal_id, event, clock())
+                _store(connection, terminal_id, event, head, clock())
                 accepted = event.sequence
+        if refusal is not None and refusal.code is ErrorCode.IDENTITY_FORKED:
+            boots.disable(connection, terminal_id, clock())
+        restores.caught_up(connection, terminal_id, accepted, clock())
         advance = {"terminal": terminal_id, "old": known, "new": accepted}
         if connection.execute(_ADVANCE, advance).rowcount != 1:
             raise IssueError(ErrorCode.BUSY, "events: this terminal is telling others at the same time")
@@ -90,7 +99,7 @@ def _check(connection: Connection, terminal_id: str, event: Event, accepted: int
     if event.sequence <= accepted:
         keys = {"terminal": terminal_id, "number": event.sequence}
         if connection.execute(_STORED_BODY, keys).scalar() != msgspec.json.encode(event):
-            raise IssueError(ErrorCode.EVENT_OUT_OF_ORDER, f"sequence {event.sequence}: known with another body")
+            raise IssueError(ErrorCode.IDENTITY_FORKED, f"sequence {event.sequence}: known with another body")
         return False
     if event.sequence != accepted + 1:
         raise IssueError(ErrorCode.EVENT_OUT_OF_ORDER, f"sequence: {accepted + 1} must come next")
@@ -102,7 +111,15 @@ def _check(connection: Connection, terminal_id: str, event: Event, accepted: int
     return True
 
 
-def _store(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+def _linked(event: Event, head: bytes, promised: set[bytes]) -> bytes:
+    """Return the chain's head after one more event, unless a boot said that it is another."""
+    head = link(head, msgspec.json.encode(event))
+    if promised - {head}:
+        raise IssueError(ErrorCode.IDENTITY_FORKED, f"sequence {event.sequence}: not the events of that boot")
+    return head
+
+
+def _store(connection: Connection, terminal_id: str, event: Event, head: bytes, now_utc: datetime) -> None:
     connection.execute(
         _STORE,
         {
@@ -111,6 +128,7 @@ def _store(connection: Connection, terminal_id: str, event: Event, now_utc: date
             "kind": event.kind.value,
             "order_id": event.order_id,
             "body": msgspec.json.encode(event),
+            "chain_head": head,
             "received_at_utc": now_utc,
         },
     )
@@ -126,7 +144,8 @@ def _of_order(connection: Connection, terminal_id: str, event: Event, now_utc: d
         # Given up before the request for it arrived: there is nothing to void. Anything else cannot be.
         if fact not in AGREE_WITH_VOID:
             subject = Subject(NO_MUNICIPALITY, terminal_id, order_id=event.order_id)
-            open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+            lost = restores.is_under_way(connection)
+            open_case(connection, CaseReason.LOST_IN_RESTORE if lost else CaseReason.CONTRADICTION, subject, now_utc)
     elif order.terminal_id != terminal_id:
         subject = Subject(order.municipality_code, terminal_id, order_id=order.order_id)
         open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)

@@ -27,6 +27,7 @@ from issuance_server import (
     ledger,
     payments,
     reissues,
+    restores,
     retries,
     rules,
     sealing,
@@ -228,6 +229,7 @@ class Issuer:
         answer = self._sign_grant(order, now_utc)
         with turn(self._engine, order.terminal_id) as connection:
             # 4. Stops, hours, link, record and rules again.
+            restores.require_none(connection)
             order = _own(connection, caller, order_id)
             self._check_again(connection, caller, order, now_utc)
             # 5. The order as it is now: the same request may have come twice at once.
@@ -300,6 +302,7 @@ class Issuer:
         claimant = reissues.claimant(self._vault, draft.person, now_utc)
         code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
         with turn(self._engine, caller.terminal_id) as connection:
+            restores.require_none(connection)
             if cases.is_stopped(connection, code):
                 raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
             if events.are_about(connection, caller.terminal_id, request.order_id):

@@ -51,6 +51,8 @@ def describe() -> dict[str, Any]:
         messages.RefundAnswer,
         messages.EventsRequest,
         messages.EventsAnswer,
+        messages.BootRequest,
+        messages.BootAnswer,
         messages.Event,
         messages.ErrorAnswer,
     )
@@ -93,6 +95,7 @@ def _paths() -> dict[str, Any]:
             "post": _operation("claim_refund", messages.RefundClaim, _answer(messages.RefundAnswer))
         },
         messages.PATH_EVENTS: {"post": _operation("events", messages.EventsRequest, _answer(messages.EventsAnswer))},
+        messages.PATH_BOOT: {"post": _operation("boot", messages.BootRequest, _answer(messages.BootAnswer))},
         messages.PATH_OPENAPI: {
             "get": {
                 "operationId": "openapi",

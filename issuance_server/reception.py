@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from issuance_server import cases, refunds, reissues
+from issuance_server import cases, refunds, reissues, restores
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read
@@ -106,6 +106,7 @@ class Reception:
         if (asked.code is None) == (caller is None) or (caller is None) != (asked.payment_id is None):
             raise IssueError(ErrorCode.BAD_REQUEST, "code: either a code, or a session and a payment")
         with turn(self._engine, terminal_id) as connection:
+            restores.require_none(connection)  # it may have been paid already, and the backup does not know
             refund = refunds.claimed(connection, asked.claim_id)
             if refund is None and asked.code is not None:
                 if not refunds.may_guess(connection, terminal_id, now_utc):

@@ -26,11 +26,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0009"
+SCHEMA_VERSION = "0010"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -148,6 +149,44 @@ terminals = Table(
     Column("stopped", Boolean, nullable=False),
     Column("enrolled_at_utc", UtcDateTime, nullable=False),
     Column("accepted_through", BigInteger, nullable=False, server_default="0"),  # last event's sequence number
+    Column("backed_up_through", BigInteger, nullable=False, server_default="0"),  # of these, what a backup has
+    Column("forked", Boolean, nullable=False, server_default=false()),  # two may use this identity: it is over
+)
+
+# Each start of a terminal, with the journal that it went on with.
+terminal_boots = Table(
+    "terminal_boots",
+    metadata,
+    Column("terminal_id", String(64), primary_key=True),
+    Column("boot_number", BigInteger, primary_key=True),
+    Column("journal_head", LargeBinary(32), nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("event_head", LargeBinary(32), nullable=False),
+    Column("received_at_utc", UtcDateTime, nullable=False),
+    Index(None, "terminal_id", "last_sequence"),
+)
+
+# Each time that the server was restored from a backup.
+restores = Table(
+    "restores",
+    metadata,
+    Column("restore_id", Integer, primary_key=True, autoincrement=False),
+    Column("how", String(16), nullable=False),
+    Column("jump", BigInteger, nullable=False),  # of every municipality's issue number
+    Column("begun_at_utc", UtcDateTime, nullable=False),
+    Column("ended_at_utc", UtcDateTime),
+    Column("waived_by", String(200)),  # the two officers who did not wait for all
+)
+
+# The terminals that are waited for: how far their events go, once they have said it.
+restore_terminals = Table(
+    "restore_terminals",
+    metadata,
+    Column("restore_id", Integer, primary_key=True),
+    Column("terminal_id", String(64), primary_key=True),
+    Column("must_reach", BigInteger),
+    Column("caught_up_at_utc", UtcDateTime),
+    ForeignKeyConstraint(["restore_id"], ["restores.restore_id"]),
 )
 
 challenges_used = Table(
@@ -271,6 +310,7 @@ terminal_events = Table(
     Column("kind", String(32), nullable=False),
     Column("order_id", _ID, index=True),
     Column("body", LargeBinary, nullable=False),
+    Column("chain_head", LargeBinary(32), nullable=False),  # over all events through this one (protocol/chain.py)
     Column("received_at_utc", UtcDateTime, nullable=False),
 )
 
@@ -375,7 +415,7 @@ case_findings = Table(
     ForeignKeyConstraint(["municipality_code", "case_id"], ["cases.municipality_code", "cases.case_id"]),
 )
 
-APPEND_ONLY = (order_events, terminal_events, payment_lines, postings, case_findings)
+APPEND_ONLY = (order_events, terminal_events, payment_lines, postings, case_findings, terminal_boots)
 
 
 def append_only_triggers(dialect_name: str) -> list[str]:

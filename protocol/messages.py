@@ -20,6 +20,7 @@ PATH_CHALLENGE = "/v1/challenge"
 PATH_AUTHENTICATE = "/v1/authenticate"
 PATH_ORDERS = "/v1/orders"  # POST prepares; GET PATH_ORDERS/<order_id> repeats the prepared PDF
 PATH_EVENTS = "/v1/events"
+PATH_BOOT = "/v1/boot"
 PATH_REFUNDS = "/v1/refunds"  # POST claims one
 PATH_OPENAPI = "/v1/openapi.json"
 PREPARED_HEADER = "Madoguchi-Prepared"
@@ -320,9 +321,35 @@ class EventsRequest(Message, frozen=True, kw_only=True):
 
 
 class EventsAnswer(Message, frozen=True, kw_only=True):
-    """Everything up to this sequence number is stored."""
+    """Everything up to accepted_through is stored, and up to backed_up_through it outlives this server."""
 
     accepted_through: int
+    backed_up_through: int = 0
+
+
+# At each start of a terminal
+
+
+class BootRequest(Message, frozen=True, kw_only=True):
+    """A terminal began, for the boot_number-th time, with this journal.
+
+    journal_head: hash of the journal's row that says so, and through it of all before. event_head, accepted_head: the
+    chain (protocol/chain.py) through its last event, and through the last that it was told is stored.
+    """
+
+    boot_number: Annotated[int, msgspec.Meta(ge=1)]
+    journal_head: Sha256
+    last_sequence: Annotated[int, msgspec.Meta(ge=0)]
+    event_head: Sha256
+    accepted_through: Annotated[int, msgspec.Meta(ge=0)]
+    accepted_head: Sha256
+
+
+class BootAnswer(Message, frozen=True, kw_only=True):
+    """What the server has of this terminal's events: what comes after is to be sent, if it was sent before or not."""
+
+    accepted_through: int
+    backed_up_through: int
 
 
 class ErrorAnswer(Message, frozen=True, kw_only=True):

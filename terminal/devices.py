@@ -11,6 +11,8 @@ from printing.press.verdict import Verdict
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
+    BootAnswer,
+    BootRequest,
     ChallengeAnswer,
     EventsAnswer,
     GrantAnswer,
@@ -119,6 +121,10 @@ class ServerPort(Protocol):
 
     def grant(self, order_id: str, request: GrantRequest) -> GrantAnswer:
         """Ask for the grant of one order."""
+        ...
+
+    def boot(self, request: BootRequest) -> BootAnswer:
+        """Say that this terminal began, and with which journal."""
         ...
 
     def send_events(self, events: tuple[SignedEvent, ...]) -> EventsAnswer:

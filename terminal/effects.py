@@ -27,7 +27,7 @@ from terminal.book import Book, Note, Telling, paper_told, result
 from terminal.card.results import CardRead
 from terminal.client import NetworkDown, Paper, ServerRefused
 from terminal.devices import Devices
-from terminal.health import look_at_payment, look_at_press, look_at_server
+from terminal.health import SERVER_REFUSES, SERVER_UNREACHABLE, look_at_payment, look_at_press, look_at_server
 from terminal.journal import Act, Case, Ids, Intent, Journal
 from terminal.money import MoneyPrograms, attempt
 from terminal.paper_check import PaperGuard, PaperMismatch
@@ -71,10 +71,16 @@ class Effects:
         self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None
+        self.booted = False  # this process was said to the server, and nothing speaks against it
 
     def boot(self) -> None:
         """Write that the terminal began. What stands open in the journal is `Recover`'s to end."""
-        self.boot_row = self._journal.boot()
+        self._boot_number, self._boot_head = self._journal.boot().number, self._journal.head
+
+    def refuse_events(self, code: str) -> None:
+        """The server does not take the events: after a restore of the server it has to hear first what there is."""
+        self.events_refused = code
+        self.booted = self.booted and code not in _SAY_BOOT_AGAIN
 
     def forget(self) -> None:
         """Wipe what is held in memory, at once."""
@@ -309,8 +315,36 @@ class Effects:
         reasons += [f"events-refused {self.events_refused}"] * (self.events_refused is not None)
         reasons += yield from look_at_press(self._devices.press)
         reasons += yield from look_at_payment(self._devices.payment)
-        reasons += yield from look_at_server(self._devices.server, self._sources)
+        reasons += (yield from self._say_boot()) or (yield from self._look_at_server())
         return v.DevicesLost(tuple(reasons)) if reasons else v.DevicesReady()
+
+    def _say_boot(self) -> Generator[Call, Any, list[str]]:
+        """Say once with which journal this process began; events are sent from where the server says."""
+        if self.booted or self.book.lost:
+            return []
+        head, accepted_head = self._journal.event_heads()
+        request = messages.BootRequest(
+            boot_number=self._boot_number,
+            journal_head=self._boot_head,
+            last_sequence=self._journal.next_sequence() - 1,
+            event_head=head,
+            accepted_through=self._journal.accepted_through(),
+            accepted_head=accepted_head,
+        )
+        try:
+            answer = yield Call(Lane.SERVER, "server.boot", lambda: self._devices.server.boot(request))
+        except NetworkDown:
+            return [SERVER_UNREACHABLE]
+        except ServerRefused as error:
+            return [f"{SERVER_REFUSES} {error.code}"]
+        self._journal.resume_from(answer.accepted_through, answer.backed_up_through)
+        self.booted, self.events_refused = True, None
+        return []
+
+    def _look_at_server(self) -> Generator[Call, Any, list[str]]:
+        reasons = yield from look_at_server(self._devices.server, self._sources)
+        self.booted = self.booted and not any(f"{SERVER_REFUSES} {code}" in reasons for code in _SAY_BOOT_AGAIN)
+        return reasons
 
     def _new_id(self) -> str:
         return self._sources.random_bytes(ID_BYTES).hex()
@@ -319,6 +353,9 @@ class Effects:
 def _void(order_ids: tuple[str, ...]) -> tuple[Note, ...]:
     return tuple(Telling(EventKind.ORDER_VOIDED, {"order_id": order_id}) for order_id in order_ids)
 
+
+#: The server does not know, or not any more, what this terminal has.
+_SAY_BOOT_AGAIN: Final = (ErrorCode.BOOT_REQUIRED, ErrorCode.RESTORING, ErrorCode.EVENT_OUT_OF_ORDER)
 
 #: What only writes to the journal.
 _WRITTEN: Final[dict[type, Callable[[Effects, Any, Visit], tuple[Note, ...]]]] = {

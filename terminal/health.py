@@ -13,6 +13,8 @@ from terminal.payment.device import CoinUnit, PaymentDeviceError
 from terminal.programs import ID_BYTES, Call, Lane, Sources
 from terminal.workers import WorkerError
 
+SERVER_UNREACHABLE: Final = "server-unreachable"
+SERVER_REFUSES: Final = "server-refuses"  # and the code
 MAX_CLOCK_SKEW_S: Final = 30.0
 CHALLENGE_LIFETIME: Final = timedelta(seconds=60)
 
@@ -43,8 +45,8 @@ def look_at_server(server: ServerPort, sources: Sources) -> Generator[Call, Any,
     try:
         answer = yield Call(Lane.SERVER, "server.challenge", lambda: server.challenge(visit_id))
     except NetworkDown:
-        return ["server-unreachable"]
+        return [SERVER_UNREACHABLE]
     except ServerRefused as error:
-        return [f"server-refuses {error.code}"]
+        return [f"{SERVER_REFUSES} {error.code}"]
     skew_s = (answer.expires_at_utc - CHALLENGE_LIFETIME - sources.now_utc()).total_seconds()
     return ["clock-wrong"] if abs(skew_s) > MAX_CLOCK_SKEW_S else []

@@ -25,6 +25,9 @@ from typing import Any, Final
 import msgspec
 from sqlite_utils import Database
 
+from protocol.chain import GENESIS, link
+from protocol.messages import SignedEvent
+
 # An unknown table would be created silently on the first insert: each name stands here, once, and nowhere else.
 _JOURNAL: Final = "journal"
 _POSITION: Final = "position"
@@ -38,7 +41,7 @@ _COLUMNS: Final = {
     "previous_hash": bytes,
     "hash": bytes,
 }
-_MARKS: Final = {"id": int, "accepted_through": int, "alive_utc": str}
+_MARKS: Final = {"id": int, "accepted_through": int, "backed_up_through": int, "alive_utc": str}
 _GENESIS: Final = hashlib.sha256(b"madoguchi-journal-v1").digest()
 _BUSY_TIMEOUT_S: Final = 5.0
 _NONCE_BYTES: Final = 16
@@ -270,12 +273,36 @@ class Journal:
         """Return the last event number that the server has accepted."""
         return int(self._scalar(f"select accepted_through from {_POSITION}"))  # noqa: S608 - our constant
 
-    def accept_through(self, sequence: int) -> None:
-        """Remember that the server has everything up to this number; it never falls."""
+    def backed_up_through(self) -> int:
+        """Return the last event number that outlives the server; older rows need not be kept for it."""
+        return int(self._scalar(f"select backed_up_through from {_POSITION}"))  # noqa: S608 - our constant
+
+    def resume_from(self, accepted_through: int, backed_up_through: int) -> None:
+        """Go on with what the server says it has, even where that is less than it had: its backup lacks the rest."""
+        marks = {"accepted_through": accepted_through, "backed_up_through": backed_up_through}
+        self._write(lambda: self._mark.update(1, marks))
+
+    def event_heads(self) -> tuple[bytes, bytes]:
+        """Return the chain over the events: through the last, and through the last that the server has accepted."""
+        accepted, accepted_head, head = self.accepted_through(), GENESIS, GENESIS
+        with _reading():
+            for row in self._rows.rows_where("kind = 'event'", select="sequence, body", order_by="sequence"):
+                head = link(head, msgspec.json.decode(row["body"], type=SignedEvent).body)
+                accepted_head = head if row["sequence"] <= accepted else accepted_head
+        return head, accepted_head
+
+    @property
+    def head(self) -> bytes:
+        """Hash of the last row, and through it of every row."""
+        return self._hash
+
+    def accept_through(self, sequence: int, backed_up_through: int = 0) -> None:
+        """Remember that the server has everything up to this number; neither falls."""
         if sequence >= self.next_sequence():
             raise ValueError(f"the server accepts event {sequence}, which was never written")
-        if sequence > self.accepted_through():
-            self._write(lambda: self._mark.update(1, {"accepted_through": sequence}))
+        known, kept = self.accepted_through(), self.backed_up_through()
+        if sequence > known or backed_up_through > kept:
+            self.resume_from(max(sequence, known), max(backed_up_through, kept))
 
     def case(self, case: Case) -> int:
         """Open a case; return its row."""
@@ -322,7 +349,7 @@ class Journal:
         if not self._mark.exists():
             self._mark.create(_MARKS, pk="id", not_null=set(_MARKS), strict=True)
         if self._mark.count == 0:
-            self._mark.insert({"id": 1, "accepted_through": 0, "alive_utc": ""})
+            self._mark.insert({"id": 1, "accepted_through": 0, "backed_up_through": 0, "alive_utc": ""})
 
     def _verify(self) -> bytes:
         """Return the last hash. Errors: JournalBroken."""

@@ -186,7 +186,7 @@ class Stepper:
     def wake_s(self) -> float:
         """Return the moment at which `v.TimedOut` is to be taken if nothing comes before."""
         wake_s = self._deadline_s
-        if self.unsent_events and not self._sending:
+        if self.unsent_events and not self._sending and self._effects.booted:
             wake_s = min(wake_s, self._resend_at_s)
         if self.visit.state in _HOLDS_MONEY:
             wake_s = min(wake_s, self._alive_at_s)
@@ -357,6 +357,8 @@ class Stepper:
         self._count_unsent()
         if self._sending or not self.unsent_events or self._sources.monotonic() < self._resend_at_s:
             return
+        if not self._effects.booted:
+            return  # what the server has is not known: it may be another one than before
         try:
             rows = self._journal.outgoing(EVENTS_AT_ONCE)
         except JournalUnavailable as error:
@@ -378,11 +380,13 @@ class Stepper:
             answer: EventsAnswer = yield Call(
                 Lane.OUTBOX, "server.events", lambda: self._devices.server.send_events(events)
             )
-            self._journal.accept_through(answer.accepted_through)
+            self._journal.accept_through(answer.accepted_through, answer.backed_up_through)
         except (NetworkDown, ServerRefused, JournalUnavailable, ValueError) as error:
             log.warning("events not accepted", error=type(error).__name__, detail=str(error))
-            refused = isinstance(error, ServerRefused) and not error.retryable
-            self._effects.events_refused = error.code if refused and isinstance(error, ServerRefused) else None
+            if isinstance(error, ServerRefused) and not error.retryable:
+                self._effects.refuse_events(error.code)
+            else:
+                self._effects.events_refused = None
             self._resend_at_s = self._sources.monotonic() + self._resend_pause_s
             self._resend_pause_s = min(2 * self._resend_pause_s, RESEND_MAX_S)
         else:

@@ -29,6 +29,8 @@ from protocol import grant as grants
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
+    BootAnswer,
+    BootRequest,
     ChallengeAnswer,
     Event,
     EventKind,
@@ -323,6 +325,7 @@ class FakeServer:
         self.granted: list[str] = []
         self.grant_requests: list[GrantRequest] = []
         self.events: list[Event] = []
+        self.boots: list[BootRequest] = []
         self.attempts: list[str] = []
         self.challenged: list[str] = []
         self.authenticated: list[AuthenticateRequest] = []
@@ -390,6 +393,11 @@ class FakeServer:
             terminal_id=TERMINAL_ID,
             granted_at_utc=datetime.now(UTC),
         )
+
+    def boot(self, request: BootRequest) -> BootAnswer:
+        self._play("boot")
+        self.boots.append(request)
+        return BootAnswer(accepted_through=len(self.events), backed_up_through=0)
 
     def send_events(self, events: tuple[SignedEvent, ...]) -> EventsAnswer:
         self._play("send_events")

@@ -402,7 +402,7 @@ def test_a_fault_of_our_own_while_a_paper_prints_does_not_say_that_none_came_out
     rig.to_collecting()
     rig.pay(100, 100)
     rig.until(State.PRINTING)
-    rig.wait(lambda _: bool(rig.press.held))
+    rig.wait(lambda _: bool(rig.press.said))  # released: the printer works on it
     rig.runner.post(v.Failed(TerminalCode.INTERNAL))  # what the loop makes of an exception
     visit = rig.until(State.ASK_SHEETS, State.RETURNING, State.REFUSED)
     rig.press.may_decide.set()

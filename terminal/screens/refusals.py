@@ -85,6 +85,15 @@ REFUSALS: dict[str, RefusalWords] = {
     ErrorCode.TERMINAL_UNKNOWN: _TERMINAL_TROUBLE,
     ErrorCode.TERMINAL_STOPPED: _TERMINAL_TROUBLE,
     ErrorCode.EVENT_OUT_OF_ORDER: _TERMINAL_TROUBLE,
+    ErrorCode.IDENTITY_FORKED: RefusalWords(
+        title=("この端末は、登録を取り消されています", "This machine's registration has been withdrawn"),
+        what=(
+            "端末の記録が、センターの記録と合いません。安全のため、この端末では発行しません。",
+            "The machine's records do not match the centre's. To be safe, nothing is issued here.",
+        ),
+        next=_OTHER_MACHINE,
+    ),
+    ErrorCode.BOOT_REQUIRED: _TERMINAL_TROUBLE,
     ErrorCode.CHALLENGE_INVALID: _TERMINAL_TROUBLE,
     ErrorCode.CHALLENGE_EXPIRED: _TOO_SLOW,
     ErrorCode.CHALLENGE_USED: _TERMINAL_TROUBLE,
@@ -227,6 +236,14 @@ REFUSALS: dict[str, RefusalWords] = {
             "Issuing stays stopped until the municipality's officers have finished their check.",
         ),
         next=_ISSUERS_COUNTER,
+    ),
+    ErrorCode.RESTORING: RefusalWords(
+        title=("センターを復旧しています", "The centre is being restored"),
+        what=(
+            "記録がすべてそろうまで、発行を止めています。",
+            "Issuing is stopped until all records are complete again.",
+        ),
+        next=_OTHER_MACHINE,
     ),
     ErrorCode.BUSY: RefusalWords(
         title=("ただいま、混み合っています", "The service is busy"),

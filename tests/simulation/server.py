@@ -143,6 +143,7 @@ class SimServer:
             messages.PATH_AUTHENTICATE: api.authenticate,
             messages.PATH_ORDERS: api.prepare,
             messages.PATH_EVENTS: api.events,
+            messages.PATH_BOOT: api.boot,
         }
         return routes[path]()
 
