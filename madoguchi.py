@@ -20,12 +20,13 @@ from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
-from issuance_server import seal_keys
+from issuance_server import restore_command, seal_keys
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
 from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
 from issuance_server.findings import Decision, Finding, Side
 from issuance_server.key_files import KeysError
 from issuance_server.publishing import publish
+from issuance_server.restores import GAP
 from issuance_server.rules import JST, utc_now
 from issuance_server.tokens import TokenUnavailable
 from issuance_server.verify.alarms import AlarmBook
@@ -293,6 +294,52 @@ def audit_papers(
     for line in auditing.lines():
         click.echo(line)
     sys.exit(auditing.exit_code)
+
+
+config_option = click.option(
+    "--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration."
+)
+
+
+@main.command("backup")
+@config_option
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The file to write; it must be new.")
+def backup(config: Path, to: Path) -> None:
+    """Copy the server's database while it is in use. Example: madoguchi backup --config server.toml --to monday.db"""
+    with _told(*restore_command.CANNOT):
+        restore_command.back_up(config, to)
+    click.echo(f"backed up: {to}")
+
+
+@main.command("restored")
+@config_option
+@click.option(
+    "--gap", default=GAP, show_default=True, type=click.IntRange(min=1), help="Issue numbers to leave out at the least."
+)
+def restored(config: Path, gap: int) -> None:
+    """Say that the server's database was restored from a backup, before the server is started.
+
+    Nothing is issued until every terminal has told again what the backup lacks. Example: madoguchi restored --config
+    server.toml
+    """
+    with _told(*restore_command.CANNOT):
+        missing = restore_command.declare(config, gap)
+    click.echo(f"issuing waits for {len(missing)} terminals: {' '.join(missing) or 'none'}")
+
+
+@main.command("waive-restore")
+@config_option
+@click.option("--officer", "officers", required=True, multiple=True, help="Who answers for it; two, each by name.")
+def waive_restore(config: Path, officers: tuple[str, ...]) -> None:
+    """Issue again without the terminals that have not told what they have; two officers answer for it.
+
+    Example: madoguchi waive-restore --config server.toml --officer "A" --officer "B"
+    """
+    if len(officers) != 2:
+        raise click.UsageError("--officer: two people, each by name")
+    with _told(*restore_command.CANNOT):
+        missing = restore_command.waive(config, (officers[0], officers[1]))
+    click.echo(f"issuing goes on without {len(missing)} terminals: {' '.join(missing) or 'none'}")
 
 
 @contextmanager

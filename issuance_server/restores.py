@@ -113,13 +113,13 @@ def begin(connection: Connection, how: How, now_utc: datetime, gap: int = GAP) -
         if connection.execute(_BEGIN, row).rowcount == 1:
             connection.execute(_EXPECT, {"restore": restore})
             _jump(connection, jump, now_utc)
-            _log.critical("restored", how=how.value, jump=jump)
     return _missing(connection, restore, now_utc)
 
 
 def detect(connection: Connection, terminal_id: str, now_utc: datetime) -> None:
     """A terminal was told that more is stored than is: the server was restored, and nobody has said so."""
-    begin(connection, How.DETECTED, now_utc)
+    missing = begin(connection, How.DETECTED, now_utc)
+    _log.critical("restored, and nobody said so", waits_for=len(missing))
     open_case(connection, CaseReason.SERVER_BEHIND, Subject(NO_MUNICIPALITY, terminal_id), now_utc)
 
 
@@ -138,7 +138,8 @@ def caught_up(connection: Connection, terminal_id: str, accepted: int, now_utc: 
         return
     keys = {"restore": restore, "terminal": terminal_id, "accepted": accepted, "now": now_utc}
     connection.execute(_CAUGHT_UP, keys)
-    _missing(connection, restore, now_utc)
+    if not _missing(connection, restore, now_utc):
+        _log.info("restore complete")
 
 
 def waive(connection: Connection, officers: tuple[str, str], now_utc: datetime) -> tuple[str, ...]:
@@ -193,7 +194,6 @@ def _missing(connection: Connection, restore: int, now_utc: datetime) -> tuple[s
     missing = tuple(connection.execute(_MISSING, {"restore": restore}).scalars())
     if not missing:
         connection.execute(_END, {"restore": restore, "now": now_utc, "officers": None})
-        _log.info("restore complete")
     return missing
 
 

@@ -27,7 +27,14 @@ from terminal.book import Book, Note, Telling, paper_told, result
 from terminal.card.results import CardRead
 from terminal.client import NetworkDown, Paper, ServerRefused
 from terminal.devices import Devices
-from terminal.health import SERVER_REFUSES, SERVER_UNREACHABLE, look_at_payment, look_at_press, look_at_server
+from terminal.health import (
+    SERVER_REFUSES,
+    SERVER_UNREACHABLE,
+    boot_request,
+    look_at_payment,
+    look_at_press,
+    look_at_server,
+)
 from terminal.journal import Act, Case, Ids, Intent, Journal
 from terminal.money import MoneyPrograms, attempt
 from terminal.paper_check import PaperGuard, PaperMismatch
@@ -322,15 +329,7 @@ class Effects:
         """Say once with which journal this process began; events are sent from where the server says."""
         if self.booted or self.book.lost:
             return []
-        head, accepted_head = self._journal.event_heads()
-        request = messages.BootRequest(
-            boot_number=self._boot_number,
-            journal_head=self._boot_head,
-            last_sequence=self._journal.next_sequence() - 1,
-            event_head=head,
-            accepted_through=self._journal.accepted_through(),
-            accepted_head=accepted_head,
-        )
+        request = boot_request(self._journal, self._boot_number, self._boot_head)
         try:
             answer = yield Call(Lane.SERVER, "server.boot", lambda: self._devices.server.boot(request))
         except NetworkDown:

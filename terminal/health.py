@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from printing.press.errors import PressError
+from protocol.messages import BootRequest
 from terminal.client import NetworkDown, ServerRefused
 from terminal.devices import PressDevice, ServerPort
+from terminal.journal import Journal
 from terminal.payment.device import CoinUnit, PaymentDeviceError
 from terminal.programs import ID_BYTES, Call, Lane, Sources
 from terminal.workers import WorkerError
@@ -50,3 +52,16 @@ def look_at_server(server: ServerPort, sources: Sources) -> Generator[Call, Any,
         return [f"{SERVER_REFUSES} {error.code}"]
     skew_s = (answer.expires_at_utc - CHALLENGE_LIFETIME - sources.now_utc()).total_seconds()
     return ["clock-wrong"] if abs(skew_s) > MAX_CLOCK_SKEW_S else []
+
+
+def boot_request(journal: Journal, boot_number: int, boot_head: bytes) -> BootRequest:
+    """Return what is said to the server of the process that this row of the journal began."""
+    event_head, accepted_head = journal.event_heads()
+    return BootRequest(
+        boot_number=boot_number,
+        journal_head=boot_head,
+        last_sequence=journal.next_sequence() - 1,
+        event_head=event_head,
+        accepted_through=journal.accepted_through(),
+        accepted_head=accepted_head,
+    )

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from protocol.errors import ErrorCode
 from protocol.messages import Offer, PreparedOrder, Scope
 from terminal.flow import TIMEOUT_S
 from terminal.flow_steps import PIN_LENGTH
+from terminal.health import SERVER_REFUSES
 from terminal.screens import choosing
 from terminal.screens.choices import (
     choices,
@@ -93,6 +95,8 @@ _KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
 _SAID = frozenset({State.REFUSED, State.AFTER_CUT, State.RETURNING, State.KEEPING, State.CAPTURING, State.TAKE_PAPER})
 #: What is said of money that comes out, or would.
 _MOVING = {State.AFTER_CUT: "money_waits", State.KEEPING: "money_keeping", State.RETURNING: "money_returning"}
+#: Why the server lets this terminal serve nobody.
+_CLOSING = (ErrorCode.IDENTITY_FORKED, ErrorCode.RESTORING)
 #: From the choice on, the screen says which document it is about.
 _ABOUT_A_DOCUMENT = frozenset(
     {
@@ -113,9 +117,9 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
     """Return the screen of this visit in one language.
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
-           nothing_to_choose, confirm, money, words on money, printing, paper, refusal, reference, reasons (for staff),
-           timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one whose
-           documents are being looked at, where there are several.
+           nothing_to_choose, closed, confirm, money, words on money, printing, paper, refusal, reference, reasons (for
+           staff), timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one
+           whose documents are being looked at, where there are several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -142,6 +146,7 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "refusal": _refusal(visit, lang),
         "reference": reference(visit),
         "reasons": [reason for reason in visit.reasons if _KEYWORD.fullmatch(reason)],
+        "closed": _closed(visit, lang),
         "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
         "warning_s": WARNING_S,
     }
@@ -333,6 +338,14 @@ def _paper(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     out = [order for order in visit.orders if order.outcome in _CAME_OUT]
     sheets = sum(order.sheets_out or order.sheets for order in out)
     return {"copies": len(out), "sheets": sheets, "sheets_words": sheets_words(sheets, lang)}
+
+
+def _closed(visit: Visit, lang: Lang) -> str | None:
+    """Say why nobody is served, where the server has a reason that is more than being prepared or checked."""
+    if visit.state is not State.OUT_OF_SERVICE:
+        return None
+    said = (code for code in _CLOSING if f"{SERVER_REFUSES} {code}" in visit.reasons)
+    return next((pick(refusal_words(code).what, lang) for code in said), say("closed_for_now", lang))
 
 
 def _refusal(visit: Visit, lang: Lang) -> dict[str, Any] | None:
