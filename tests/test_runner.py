@@ -449,9 +449,8 @@ def test_events_wait_until_the_server_has_heard_of_the_start(tmp_path: Path) -> 
         assert rig.sent() == [EventKind.ORDER_VOIDED]
     finally:
         rig.runner.stop()
-    assert rig.server.attempts.index("send_events") > len(rig.server.attempts) - 1 - rig.server.attempts[::-1].index(
-        "boot"
-    )
+    attempts = rig.server.attempts
+    assert attempts.index("send_events") > max(n for n, attempt in enumerate(attempts) if attempt == "boot")
 
 
 def test_a_server_that_was_restored_is_told_again_what_it_lacks(tmp_path: Path) -> None:
