@@ -22,7 +22,7 @@ from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
 from printing.press.cups import Cups
 from printing.press.printer import Printer
-from printing.press.service import HeldJob, PressService, SheetProgress
+from printing.press.service import Bounds, HeldJob, PressService, SheetProgress
 from printing.press.verdict import Capabilities, PaperOutlet
 
 QUEUE = "sheets"
@@ -72,12 +72,12 @@ class Parts:
     cupsd: PrivateCupsd
     printer: IppEvePrinter
     capabilities: Capabilities = IPPEVEPRINTER
+    bounds: Bounds = field(default_factory=Bounds)
     emitted: list[SheetProgress] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.service = PressService(
-            self.cupsd.socket, QUEUE, self.printer.uri, self.capabilities, (self.cupsd.spool,), self.emitted.append
-        )
+        arguments = (self.cupsd.socket, QUEUE, self.printer.uri, self.capabilities, (self.cupsd.spool,))
+        self.service = PressService(*arguments, self.emitted.append, bounds=self.bounds)
         self.cups = Cups(self.cupsd.socket, QUEUE)
         self.at_printer = Printer(self.printer.uri, "madoguchi")
 
@@ -92,7 +92,9 @@ class Parts:
 
 
 @contextmanager
-def press_parts(folder: Path, command: str | None = None, *, two_sided: bool = True) -> Iterator[Parts]:
+def press_parts(
+    folder: Path, command: str | None = None, *, two_sided: bool = True, bounds: Bounds | None = None
+) -> Iterator[Parts]:
     """Bring the parts up; `command` is the text of a script that the printer runs in place of its paper feed."""
     script = None
     if command is not None:
@@ -104,7 +106,7 @@ def press_parts(folder: Path, command: str | None = None, *, two_sided: bool = T
         IppEvePrinter(folder / "printer", folder / "out", script, two_sided=two_sided) as printer,
     ):
         cupsd.add_raw_queue(QUEUE, printer.uri)
-        parts = Parts(cupsd, printer)
+        parts = Parts(cupsd, printer, bounds=bounds or Bounds())
         try:
             yield parts
         finally:
