@@ -259,7 +259,9 @@ def decode(message: bytes) -> Request:
     request = cups.IPPRequest()
     if request.readIO(stream.read) != STATE_DATA:
         raise Refused(cups.IPP_STATUS_ERROR_BAD_REQUEST)
-    attributes = {attribute.name: attribute.values for attribute in request.attributes if attribute.name}
+    attributes: dict[str, list[Any]] = {}
+    for attribute in request.attributes:  # the first of a name: CUPS's Print-Job names the document's format twice
+        attributes.setdefault(attribute.name, attribute.values)
     return Request(request.operation, attributes, stream.read())
 
 

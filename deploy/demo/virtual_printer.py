@@ -231,12 +231,12 @@ class VirtualPrinter:
             self._process.stop(kill=kill)
             self._process = None
 
-    def tell(self, operation: str, **fields: Any) -> Any:
+    def tell(self, op: str, /, **fields: Any) -> Any:
         """Do something to it. Errors: PrinterToldWrong; OSError while it is off."""
         with socket.socket(socket.AF_UNIX) as wire:
             wire.settimeout(ANSWER_TIMEOUT_S)
             wire.connect(str(self._control))
-            wire.sendall(msgspec.json.encode({"op": operation, **fields}) + b"\n")
+            wire.sendall(msgspec.json.encode({"op": op, **fields}) + b"\n")
             with wire.makefile("rb") as stream:
                 line = stream.readline()
         if not line:
