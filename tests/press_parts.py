@@ -72,14 +72,20 @@ class Parts:
     cupsd: PrivateCupsd
     printer: IppEvePrinter
     capabilities: Capabilities = IPPEVEPRINTER
-    bounds: Bounds = field(default_factory=Bounds)
     emitted: list[SheetProgress] = field(default_factory=list)
+    opened: list[PressService] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        arguments = (self.cupsd.socket, QUEUE, self.printer.uri, self.capabilities, (self.cupsd.spool,))
-        self.service = PressService(*arguments, self.emitted.append, bounds=self.bounds)
+        self.service = self.press(Bounds())
         self.cups = Cups(self.cupsd.socket, QUEUE)
         self.at_printer = Printer(self.printer.uri, "madoguchi")
+
+    def press(self, bounds: Bounds) -> PressService:
+        """Return a press on these parts."""
+        arguments = (self.cupsd.socket, QUEUE, self.printer.uri, self.capabilities, (self.cupsd.spool,))
+        press = PressService(*arguments, self.emitted.append, bounds=bounds)
+        self.opened.append(press)
+        return press
 
     def submit(self, order_id: str, document: bytes, sheets: int = 1) -> HeldJob:
         """Submit with the right digest."""
@@ -87,14 +93,13 @@ class Parts:
 
     def close(self) -> None:
         """Close what holds sockets."""
-        self.service.close()
+        for press in self.opened:
+            press.close()
         self.at_printer.close()
 
 
 @contextmanager
-def press_parts(
-    folder: Path, command: str | None = None, *, two_sided: bool = True, bounds: Bounds | None = None
-) -> Iterator[Parts]:
+def press_parts(folder: Path, command: str | None = None, *, two_sided: bool = True) -> Iterator[Parts]:
     """Bring the parts up; `command` is the text of a script that the printer runs in place of its paper feed."""
     script = None
     if command is not None:
@@ -106,7 +111,7 @@ def press_parts(
         IppEvePrinter(folder / "printer", folder / "out", script, two_sided=two_sided) as printer,
     ):
         cupsd.add_raw_queue(QUEUE, printer.uri)
-        parts = Parts(cupsd, printer, bounds=bounds or Bounds())
+        parts = Parts(cupsd, printer)
         try:
             yield parts
         finally:

@@ -7,8 +7,6 @@ printer-scenarios.md is this table in words, and a test holds the two together.
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from typing import Final
 
@@ -17,104 +15,39 @@ import cups
 from deploy.demo.printer_engine import Mishap, Model, Stage
 from deploy.demo.printer_ipp import ANY, WireFault
 from printing.press.verdict import Outcome
+from tests.printer_hands import (
+    CUPS,
+    FOREVER,
+    PRESS,
+    clear,
+    close_cover,
+    cups_killed_and_started,
+    cups_started_carelessly,
+    enable_the_queue,
+    forget_it_at_the_end,
+    lose_the_printer,
+    power_back,
+    refill,
+    release_at_panel,
+    resume,
+    resume_once_cups_says_completed,
+    somebody_copies,
+    take_no_jobs,
+    worker_killed,
+)
 from tests.printer_world import BOUNDS, Fault, Scenario, World, but
 
 PRINTED, FAILED, PARTIAL, UNKNOWN = Outcome.PRINTED, Outcome.FAILED, Outcome.PARTIAL, Outcome.UNKNOWN
 FEED, FRONT, BACK, EXIT, END = Stage.FEED, Stage.FRONT, Stage.BACK, Stage.EXIT, Stage.END
-PRESS, CUPS = "python-httpx", "CUPS"
-FOREVER: Final = 1_000_000
 BUSY: Final = cups.IPP_STATUS_ERROR_BUSY
 #: CUPS's backend waits 10 s after what it does not understand.
 PATIENT = replace(BOUNDS, stall_timeout_s=25.0)
+#: Where a cancel cannot succeed.
+RESIGNED = replace(BOUNDS, cancel_timeout_s=2.0)
 
 
 def fault(sheet: int, stage: Stage, mishap: Mishap) -> tuple[Fault, ...]:
     return (Fault(sheet, stage, mishap),)
-
-
-# What the world's hands do
-
-
-def refill(world: World) -> None:
-    world.until_stopped()
-    world.tell("load", sheets=250)
-
-
-def clear(world: World) -> None:
-    world.until_stopped()
-    world.tell("clear")
-
-
-def close_cover(world: World) -> None:
-    world.until_stopped()
-    world.tell("close_cover")
-
-
-def resume(world: World) -> None:
-    world.until_stopped()
-    world.tell("resume")
-
-
-def release_at_panel(world: World) -> None:
-    world.until_job("PENDING_HELD")
-    world.tell("release")
-
-
-def take_no_jobs(world: World) -> None:
-    world.tell("accept", accepting=False)
-
-
-def power_back(world: World) -> None:
-    world.until_cut()
-    world.printer.power_back()
-
-
-def power_back_and_clear(world: World) -> None:
-    power_back(world)
-    world.tell("clear")
-
-
-def cups_killed_and_started(world: World) -> None:
-    world.until_stopped()
-    world.cupsd.kill()
-    world.cupsd.start()
-    world.cupsd.add_raw_queue("sheets", world.printer.uri)
-    world.tell("resume")
-
-
-def worker_killed(world: World) -> None:
-    world.until_stopped()
-    pid = world.worker.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    world.tell("resume")
-
-
-def enable_the_queue(world: World) -> None:
-    world.until_queue_stopped()
-    world.enable_queue()
-
-
-def enable_the_queue_while_the_first_prints(world: World) -> None:
-    world.until_stopped()
-    enable_the_queue(world)
-    world.until(lambda: len(world.printer.tell("look")["jobs"]) == 2, "the second job")
-
-
-def somebody_copies(world: World) -> None:
-    world.until_stopped()
-    world.tell("copy", sheets=1)
-    world.tell("resume")
-
-
-def forget_it_at_the_end(world: World) -> None:
-    """The job leaves the printer's lists before anybody can see that it has ended."""
-    world.until_stopped()
-    world.tell("wire", operation="Get-Jobs", count=FOREVER, drop=True, agent=PRESS)
-    world.tell("resume")
-    world.until_job("COMPLETED")
-    world.tell("forget")
-    world.tell("heal")
 
 
 PRINTED_ROWS: Final = (
@@ -197,7 +130,7 @@ PRINTED_ROWS: Final = (
         expected=PRINTED,
         faults=fault(2, FEED, Mishap.STOP),
         wires=(WireFault("Get-Job-Attributes", count=2, lose=True, agent=CUPS),),
-        meanwhile=resume,
+        meanwhile=resume_once_cups_says_completed,
     ),
     Scenario(
         name="document-s-answer-lost",
@@ -437,15 +370,12 @@ PARTIAL_ROWS: Final = (
     ),
     Scenario(
         name="sent-twice-stopped-in-time",
-        story="An old printer's answer is lost and CUPS sends the document again while sheet 2 of the first stands: "
-        "both are stopped, and the meter tells one sheet.",
+        story="cupsd is killed and started over what it left while sheet 2 stands, and sends the job again: both are "
+        "stopped, and the meter tells one sheet.",
         expected=PARTIAL,
         sheets_out=1,
-        model=Model(create_job=False),
         faults=fault(2, FEED, Mishap.STOP),
-        wires=(WireFault("Print-Job", lose=True),),
-        meanwhile=enable_the_queue_while_the_first_prints,
-        bounds=PATIENT,
+        meanwhile=cups_started_carelessly,
     ),
 )
 
@@ -476,6 +406,7 @@ UNKNOWN_ROWS: Final = (
         evidence_gone="nobody answers",
         faults=fault(2, FEED, Mishap.POWER_CUT),
         meanwhile=World.until_cut,
+        bounds=RESIGNED,
         unconfirmed=True,
     ),
     Scenario(
@@ -484,6 +415,18 @@ UNKNOWN_ROWS: Final = (
         expected=UNKNOWN,
         evidence_gone="nobody answers",
         wires=(WireFault(ANY, count=FOREVER, drop=True, agent=PRESS),),
+        bounds=RESIGNED,
+        unconfirmed=True,
+    ),
+    Scenario(
+        name="network-lost-with-the-cover-open",
+        story="The press cannot reach the printer, whose cover is open after sheet 1; once it can, it cancels the job, "
+        "and nothing comes out when the cover is closed.",
+        expected=UNKNOWN,
+        evidence_gone="nobody answers",
+        faults=fault(2, FEED, Mishap.COVER),
+        meanwhile=lose_the_printer,
+        bounds=RESIGNED,
         unconfirmed=True,
     ),
     Scenario(
@@ -529,6 +472,16 @@ UNKNOWN_ROWS: Final = (
         meanwhile=forget_it_at_the_end,
     ),
     Scenario(
+        name="sent-twice-no-meter",
+        story="The same on a printer without a lifetime counter: two jobs of one name, both stopped.",
+        expected=UNKNOWN,
+        evidence_gone="which sheets are which job's is not known",
+        model=Model(meter=False),
+        declared=but(lifetime_counter=False),
+        faults=fault(2, FEED, Mishap.STOP),
+        meanwhile=cups_started_carelessly,
+    ),
+    Scenario(
         name="refused-no-meter",
         story="A printer without a lifetime counter refuses the job.",
         expected=UNKNOWN,
@@ -552,6 +505,7 @@ UNKNOWN_ROWS: Final = (
         evidence_gone="the job is not stopped yet: what comes out of it is still open",
         model=Model(cancels_when_stopped=False),
         faults=fault(2, FEED, Mishap.COVER),
+        bounds=RESIGNED,
         unconfirmed=True,
     ),
     Scenario(

@@ -22,11 +22,12 @@ from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.printer_engine import Mishap, Model, Stage, pictures
 from deploy.demo.printer_ipp import WireFault
 from deploy.demo.printer_record import Place, Sheet
+from deploy.demo.processes import Process
 from deploy.demo.virtual_printer import VirtualPrinter
 from printing.press.cups import Cups
 from printing.press.errors import PressError
 from printing.press.service import Bounds, HeldJob, PressService
-from printing.press.verdict import Capabilities, Outcome, PaperOutlet, Verdict
+from printing.press.verdict import Capabilities, JobState, Outcome, PaperOutlet, Verdict
 from terminal import flow
 from terminal import visit as v
 from terminal.devices import WorkerPress
@@ -95,6 +96,7 @@ class World:
         self.press = WorkerPress(worker)
         self.cups = Cups(cupsd.socket, QUEUE)
         self.document = pdf(scenario.sheets, ORDER)
+        self.at_end = contextlib.ExitStack()
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for the world."""
@@ -120,6 +122,10 @@ class World:
         """Wait until the power is gone."""
         self.until(lambda: not self.printer.is_on(), "the power cut")
 
+    def until_cups_says_completed(self) -> None:
+        """Wait until CUPS is wrong."""
+        self.until(lambda: [job.state for job in self.cups.find(ORDER)] == [JobState.COMPLETED], "CUPS's job to end")
+
     def until_queue_stopped(self) -> None:
         """Wait until CUPS has given its queue up."""
         self.until(lambda: self.cups.queue_state().stopped, "the queue to stop")
@@ -127,6 +133,14 @@ class World:
     def enable_queue(self) -> None:
         """Do what nobody should: enable the queue with the job in it."""
         cups.Connection(str(self.cupsd.socket)).enablePrinter(QUEUE)
+
+    def start_cupsd_carelessly(self) -> None:
+        """Kill cupsd and start another over what it left, as nobody should."""
+        self.cupsd.kill()
+        etc = self.cupsd.root / "etc"
+        command = ("cupsd", "-f", "-c", str(etc / "cupsd.conf"), "-s", str(etc / "cups-files.conf"))
+        careless = Process("cupsd", command, log=self.cupsd.root / "log" / "careless")
+        self.at_end.callback(careless.stop)
 
     def out(self) -> tuple[Sheet, ...]:
         """Return the sheets of our order that lie in the outlet."""
@@ -136,11 +150,15 @@ class World:
         """Return the sheets of our order that are in the path."""
         return tuple(s for s in self.printer.sheets() if s.place is Place.PATH and s.name.endswith(ORDER))
 
-    def repair(self) -> None:
-        """Make everything good that can be: whatever still waits at the printer or in CUPS would print now."""
+    def reach(self) -> None:
+        """Power and network are there again."""
         if not self.printer.is_on():
             self.printer.power_back()
         self.tell("heal")
+
+    def repair(self) -> None:
+        """Make everything good that can be: whatever still waits at the printer or in CUPS would print now."""
+        self.reach()
         self.tell("load", sheets=250)
         for hand in ("clear", "close_cover", "resume", "release"):
             self.tell(hand)
@@ -167,12 +185,16 @@ class Played:
 def play(scenario: Scenario, folder: Path) -> Played:
     """Play one scenario and judge it."""
     began_s = time.monotonic()
-    with _world(scenario, folder) as world:
-        verdict, at_verdict, inside = _print(scenario, world)
-        played = Played(scenario, verdict, 0.0, _judge(scenario, world, verdict, at_verdict, inside))
-        played.wrong += _afterwards(scenario, world, at_verdict)
-        played.seconds = time.monotonic() - began_s
-        return played
+    played = Played(scenario, Verdict(Outcome.UNKNOWN, None, "never asked"), 0.0)
+    try:
+        with _world(scenario, folder) as world:
+            played.verdict, at_verdict, inside = _print(scenario, world)
+            played.wrong += judge(scenario, world.document, played.verdict, at_verdict, inside)
+            played.wrong += _afterwards(scenario, world, at_verdict)
+    except Exception as error:  # noqa: BLE001 -- a scenario that cannot be played is wrong, and the next one is played
+        played.wrong.append(f"{type(error).__name__}: {error}")
+    played.seconds = time.monotonic() - began_s
+    return played
 
 
 @contextlib.contextmanager
@@ -185,10 +207,12 @@ def _world(scenario: Scenario, folder: Path) -> Iterator[World]:
         arguments = (cupsd.socket, QUEUE, printer.uri, scenario.declared, (cupsd.spool,))
         worker = Worker("press", partial(PressService, bounds=scenario.bounds), arguments, lambda _event: None)
         worker.start()
+        world = World(scenario, cupsd, printer, worker)
         try:
-            yield World(scenario, cupsd, printer, worker)
+            yield world
         finally:
             worker.stop()
+            world.at_end.close()
 
 
 def _print(scenario: Scenario, world: World) -> tuple[Verdict, tuple[Sheet, ...], int]:
@@ -229,7 +253,7 @@ def _clean_up(world: World, job: HeldJob, verdict: Verdict) -> None:
             call()
 
 
-def _judge(scenario: Scenario, world: World, verdict: Verdict, out: tuple[Sheet, ...], inside: int) -> list[str]:
+def judge(scenario: Scenario, document: bytes, verdict: Verdict, out: tuple[Sheet, ...], inside: int) -> list[str]:
     """Hold the verdict to the table, and the table to the world."""
     wrong = []
     if verdict.outcome is not scenario.expected:
@@ -240,7 +264,7 @@ def _judge(scenario: Scenario, world: World, verdict: Verdict, out: tuple[Sheet,
     if (scenario.expected is Outcome.UNKNOWN) != bool(scenario.evidence_gone):
         wrong.append("unknown is right where the evidence is gone, and nowhere else")
     pages = [tuple(s.sha256 for s in sheet.sides) for sheet in out]
-    faces = [side.sha256 for side in pictures(world.document)]
+    faces = [side.sha256 for side in pictures(document)]
     complete = [tuple(faces[at : at + 2]) for at in range(0, len(faces), 2)]
     match verdict.outcome:
         case Outcome.PRINTED if pages != complete:
@@ -275,13 +299,18 @@ def _afterwards(scenario: Scenario, world: World, at_verdict: tuple[Sheet, ...])
     """Everything is made good; then no sheet more comes out, nothing is left, and the next visit may begin."""
     wrong = []
     residue = world.press.residue()
-    if residue or (world.cups.jobs() and not scenario.unconfirmed):
+    if residue or world.cups.jobs():
         wrong.append(f"left in CUPS: {residue} {world.cups.jobs()}")
-    if scenario.unconfirmed and world.press.check().ready:
-        wrong.append("the job may still print, and the terminal is ready")
+    withdrawn = len(at_verdict)
+    if scenario.unconfirmed:
+        if world.press.check().ready:
+            wrong.append("the job may still print, and the terminal is ready")
+        world.reach()
+        _carry_out(look_at_press(world.press))
+        withdrawn = len(world.out())
     world.repair()
-    if len(world.out()) != len(at_verdict) and not scenario.unconfirmed:
-        wrong.append(f"{len(world.out()) - len(at_verdict)} sheets came out after the verdict")
+    if len(world.out()) != withdrawn:
+        wrong.append(f"{len(world.out()) - withdrawn} sheets came out after the job was withdrawn")
     reasons = _look(world)
     if reasons:
         wrong.append(f"not ready again: {reasons}")
@@ -289,11 +318,15 @@ def _afterwards(scenario: Scenario, world: World, at_verdict: tuple[Sheet, ...])
 
 
 def _look(world: World) -> list[str]:
-    """Look at the press as the terminal does between visits; once more, since the first look may mend."""
-    for _ in range(2):
-        reasons = _carry_out(look_at_press(world.press))
-        if not reasons:
-            return []
+    """Look at the press as the terminal does between visits, until the next one may begin."""
+    reasons: list[str] = []
+
+    def ready() -> bool:
+        reasons[:] = _carry_out(look_at_press(world.press))
+        return not reasons
+
+    with contextlib.suppress(AssertionError):
+        wait_for(ready, "the press to be ready", 5.0)
     return reasons
 
 

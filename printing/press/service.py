@@ -215,36 +215,19 @@ class PressService:
                 self._cups.cancel(found.job_id)
         except CupsError as error:
             cups_error = error  # it is the printer that lays paper into the tray: it is asked in any case
-        self._stop_at_printer(lambda: self._printer.find(job.order_id), f"order {job.order_id}")
+        self._stop_at_printer(job.order_id)
         if cups_error is not None:
             raise cups_error
 
-    def purge(self, job: HeldJob) -> None:
-        """Remove every job of that order, and its document, from CUPS."""
-        for found in self._cups.find(job.order_id):
-            self._cups.purge(found.job_id)
-
-    def purge_all(self) -> None:
-        """Remove every job from the queue and enable it, and stop at the printer what is left of ours there.
-
-        For the time between visits, and the start. A printer that does not answer, or goes on, is for `check` to tell.
-        """
-        self._cups.purge_all()
-        with suppress(PrinterError, PurgeTimeout):
-            self._stop_at_printer(self._left_at_printer, "what an earlier visit left")
-
-    def _left_at_printer(self) -> tuple[PrinterJob, ...]:
-        return tuple(job for job in self._printer.jobs("not-completed") if job.user == REQUESTING_USER)
-
-    def _stop_at_printer(self, find: Callable[[], tuple[PrinterJob, ...]], what: str) -> None:
-        """Cancel at the printer until it works on none of these jobs; a lost answer is asked for again.
+    def _stop_at_printer(self, order_id: str) -> None:
+        """Cancel at the printer until it works on no job of the order; a lost answer is asked for again.
 
         Errors: PurgeTimeout, PrinterError.
         """
         deadline_s = time.monotonic() + self._bounds.cancel_timeout_s
         while True:
             try:
-                going_on = [job for job in find() if not job.at_rest]
+                going_on = [job for job in self._printer.find(order_id) if not job.at_rest]
                 for job in going_on:
                     self._cancel_at_printer(job)
             except PrinterError:
@@ -254,8 +237,27 @@ class PressService:
                 if not going_on:
                     return
                 if time.monotonic() >= deadline_s:
-                    raise PurgeTimeout(f"{what}: the printer goes on after {self._bounds.cancel_timeout_s:g} s")
+                    raise PurgeTimeout(
+                        f"order {order_id}: the printer goes on after {self._bounds.cancel_timeout_s:g} s"
+                    )
             time.sleep(self._bounds.poll_s)
+
+    def purge(self, job: HeldJob) -> None:
+        """Remove every job of that order, and its document, from CUPS."""
+        for found in self._cups.find(job.order_id):
+            self._cups.purge(found.job_id)
+
+    def purge_all(self) -> None:
+        """Remove every job from the queue and enable it, and cancel at the printer what is left of ours there.
+
+        For the time between visits, and the start. Whether the printer has stopped is for `check` to tell, as is a
+        printer that does not answer.
+        """
+        self._cups.purge_all()
+        with suppress(PrinterError):
+            for job in self._printer.jobs("not-completed"):
+                if job.user == REQUESTING_USER:
+                    self._cancel_at_printer(job)
 
     def residue(self) -> tuple[str, ...]:
         """Return the names of the files that are left in the spool; none may be, after a purge."""
@@ -314,7 +316,8 @@ class _Watch:
     def look(self) -> bool:
         """Ask the printer once; return whether anything changed. A lost answer is no change."""
         try:
-            status, found = self._printer.status(), self._printer.find(self._job.order_id)
+            # In this order: the meter that is held against a job's end is read after that end.
+            found, status = self._printer.find(self._job.order_id), self._printer.status()
         except PrinterError as error:
             self._error = error
             return False
