@@ -224,7 +224,6 @@ FAILED_ROWS: Final = (
         story="The tray is empty when the job begins, and nobody comes; refilled later, the printer prints nothing.",
         expected=FAILED,
         released=lambda world: world.tell("load", sheets=0),
-        quick=True,
     ),
     Scenario(
         name="stopped-at-the-panel",
@@ -258,7 +257,6 @@ FAILED_ROWS: Final = (
         story="The printer refuses the document's format at Validate-Job; its meter tells that nothing came out.",
         expected=FAILED,
         wires=(WireFault("Validate-Job", count=FOREVER, status=cups.IPP_STATUS_ERROR_DOCUMENT_FORMAT_NOT_SUPPORTED),),
-        quick=True,
     ),
     Scenario(
         name="create-answer-lost",
@@ -327,7 +325,6 @@ PARTIAL_ROWS: Final = (
         sheets_out=1,
         model=Model(counts="marked"),
         faults=fault(2, BACK, Mishap.JAM),
-        quick=True,
     ),
     Scenario(
         name="jam-before-anything-is-out",
@@ -342,6 +339,7 @@ PARTIAL_ROWS: Final = (
         expected=PARTIAL,
         sheets_out=2,
         faults=fault(3, FEED, Mishap.COVER),
+        bounds=replace(BOUNDS, stall_timeout_s=3.0),
         quick=True,
     ),
     Scenario(

@@ -187,7 +187,7 @@ def play(scenario: Scenario, folder: Path) -> Played:
     began_s = time.monotonic()
     played = Played(scenario, Verdict(Outcome.UNKNOWN, None, "never asked"), 0.0)
     try:
-        with _world(scenario, folder) as world:
+        with played_world(scenario, folder) as world:
             played.verdict, at_verdict, inside = _print(scenario, world)
             played.wrong += judge(scenario, world.document, played.verdict, at_verdict, inside)
             played.wrong += _afterwards(scenario, world, at_verdict)
@@ -198,7 +198,8 @@ def play(scenario: Scenario, folder: Path) -> Played:
 
 
 @contextlib.contextmanager
-def _world(scenario: Scenario, folder: Path) -> Iterator[World]:
+def played_world(scenario: Scenario, folder: Path) -> Iterator[World]:
+    """Bring the parts of a scenario up."""
     with (
         PrivateCupsd(folder / "cups") as cupsd,
         VirtualPrinter(folder / "printer", scenario.model, scenario.paper) as printer,
