@@ -28,6 +28,7 @@ from terminal.client import NetworkDown, Paper, ServerRefused
 from terminal.devices import Devices
 from terminal.health import look_at_payment, look_at_press, look_at_server
 from terminal.journal import Act, Case, Ids, Intent, Journal, JournalUnavailable, Result
+from terminal.outlet import is_found_out, keeps_closed
 from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.payment.device import (
     ChangeUnavailable,
@@ -449,10 +450,11 @@ class Effects:
         log.error("case", code=case.code, order=case.order_id, payment=case.payment_id, detail=case.detail)
         self._note(lambda: self._journal.case(case))
 
-    def close_cases(self, note: str) -> None:
-        """Close the open cases with what staff found."""
+    def close_cases(self, note: str, sheets_destroyed: int | None) -> None:
+        """Close the open cases with what staff found; a case of sheets stays open until they are counted."""
         for row in self._journal.open_cases():
-            self._journal.close_case(row.row, note)
+            if is_found_out(cast(Case, row.body).code, sheets_destroyed):
+                self._journal.close_case(row.row, note, sheets_destroyed)
 
     def _forget_visit(self, _effect: v.ForgetVisit, _visit: Visit) -> Program:
         """The memory was wiped when the step was taken; here the spool."""
@@ -473,7 +475,8 @@ class Effects:
 
     def _open_cases(self) -> list[str]:
         try:
-            return [f"case {cast(Case, row.body).code}" for row in self._journal.open_cases()]
+            codes = [cast(Case, row.body).code for row in self._journal.open_cases()]
+            return [f"case {code}" for code in codes if keeps_closed(code, self._devices.outlet)]
         except JournalUnavailable as error:
             self.lose_journal(error)
             return []

@@ -86,6 +86,7 @@ class _CloseCases:
     """What staff found out."""
 
     note: str
+    sheets_destroyed: int | None
 
 
 class _MoreTime:
@@ -204,9 +205,12 @@ class Runner:
         """Hand in what a device said by itself."""
         self._queue.put(_Told(event))
 
-    def close_cases(self, note: str) -> None:
-        """Staff have looked at printer and money and say what they found: the open cases are closed with it."""
-        self._queue.put(_CloseCases(note))
+    def close_cases(self, note: str, sheets_destroyed: int | None = None) -> None:
+        """Staff have looked at printer and money and say what they found: the open cases are closed with it.
+
+        Units: sheets_destroyed counts those found at the outlet; without it a case of sheets stays open.
+        """
+        self._queue.put(_CloseCases(note, sheets_destroyed))
 
     def current(self) -> tuple[int, Visit]:
         """Return the visit as it stands, and its version, which rises with every change."""
@@ -299,7 +303,7 @@ class Runner:
             case _Touched():
                 self._take_touch(item)
             case _CloseCases():
-                self._effects.close_cases(item.note)
+                self._effects.close_cases(item.note, item.sheets_destroyed)
                 self._check_if_closed()
             case v.TimedOut() if self._sources.monotonic() < self._deadline_s:
                 pass  # woken for the outbox

@@ -280,6 +280,13 @@ FAILED_ROWS: Final = (
         wires=(WireFault("Send-Document", count=FOREVER, drop=True),),
     ),
     Scenario(
+        name="cancel-s-answers-lost",
+        story="Somebody presses stop before sheet 1; the printer's answers to the first cancels are lost.",
+        expected=FAILED,
+        faults=fault(1, FEED, Mishap.STOP),
+        wires=(WireFault("Cancel-Job", count=3, lose=True),),
+    ),
+    Scenario(
         name="power-cut-before-sheet-1",
         story="The power is cut before sheet 1; the job is forgotten, the meter is where it was.",
         expected=FAILED,

@@ -30,6 +30,7 @@ from tests.press_parts import (
     told_printer,
     wait_for,
 )
+from tests.printer_world import ORDER, Scenario, played_world
 
 pytestmark = pytest.mark.slow
 
@@ -457,3 +458,34 @@ def test_the_service_takes_plain_arguments_with_emit_last(folder: Path) -> None:
     (folder / "left").touch()
     assert service.residue() == ("left",)
     service.close()
+
+
+@pytest.mark.parts
+@pytest.mark.parametrize(
+    ("sheet", "expected"),
+    [
+        (1, Verdict(Outcome.FAILED, 0, "")),
+        (2, Verdict(Outcome.PARTIAL, 1, "")),
+        (None, Verdict(Outcome.PRINTED, 2, "")),
+    ],
+)
+def test_after_a_power_cut_of_the_terminal_the_job_is_stopped_and_the_printer_asked(
+    sheet: int | None, expected: Verdict
+) -> None:
+    """The press that released the job is gone, and with it what it had seen."""
+    scenario = Scenario(name="", story="", expected=expected.outcome, sheets=2)
+    with memory_folder() as folder, played_world(scenario, folder) as world:
+        if sheet:
+            world.tell("fault", sheet=sheet, stage="feed", mishap="stop")
+        job = world.press.submit(ORDER, world.document, 2, digest(world.document))
+        before = world.press.counters()
+        world.press.release(job)
+        if sheet:
+            world.until_stopped()
+        else:
+            world.until_job("COMPLETED")
+        verdict = world.press.last_verdict(job, before)
+        assert replace(verdict, why="") == expected
+        world.tell("resume")
+        world.press.purge_all()
+        assert len(world.out()) == expected.sheets_out

@@ -135,7 +135,16 @@ class PressService:
         did not take, and a printer that recovers prints on. What cannot be withdrawn for certain is unknown.
         """
         watch = _Watch(self._printer, self._capabilities, job, before)
-        bound = self._watch_until_ended(watch, job)
+        return self._decide(watch, job, self._watch_until_ended(watch, job))
+
+    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        """Stop a job of which nobody knows how far it came, and ask the printer what had come out: after a power cut.
+
+        It does not wait for the printer to go on, or for a job that the printer does not know.
+        """
+        return self._decide(_Watch(self._printer, self._capabilities, job, before), job, "")
+
+    def _decide(self, watch: _Watch, job: HeldJob, bound: str) -> Verdict:
         printed = watch.verdict()
         try:
             self._withdraw(watch, job)
