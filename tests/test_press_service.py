@@ -425,6 +425,35 @@ def test_the_meter_is_a_witness(folder: Path, looks: list[tuple[int, int | None,
     assert verdict.outcome == expected, verdict.why
 
 
+def twice_created(documents: int) -> Callable[[bytes], tuple[int, bytes]]:
+    """Answer as a printer that lists an aborted job with so many documents beside the one that it printed."""
+
+    def answer(request: bytes) -> tuple[int, bytes]:
+        if b"which-jobs" not in request:
+            told = ((0x23, "printer-state", 3), (0x21, "printer-impressions-completed", 102))
+            return 200, ipp_message(0, (4, [(tag, name, struct.pack(">i", value)) for tag, name, value in told]))
+        jobs = []
+        for job_id, state, number in ((5, 8, documents), (6, 9, 1)):
+            told = ((0x21, "job-id", job_id), (0x23, "job-state", state), (0x21, "number-of-documents", number))
+            named = [(tag, name, struct.pack(">i", value)) for tag, name, value in told]
+            jobs.append((2, [*named, (0x42, "job-name", b"order-1")]))
+        return 200, ipp_message(0) if b"not-completed" in request else ipp_message(0, *jobs)
+
+    return answer
+
+
+@pytest.mark.parametrize(("documents", "expected"), [(0, Outcome.PRINTED), (1, Outcome.UNKNOWN)])
+def test_a_job_that_never_had_its_document_does_not_count_beside_the_one_that_had(
+    folder: Path, documents: int, expected: Outcome
+) -> None:
+    with told_printer(twice_created(documents)) as uri:
+        bounds = Bounds(settle_s=0.1)
+        service = PressService(folder / "none", QUEUE, uri, METER_ONLY, (), lambda _progress: None, bounds=bounds)
+        verdict = service.verdict(HeldJob(1, "order-1", 1), Counters(100))
+        service.close()
+    assert verdict.outcome == expected, verdict.why
+
+
 def test_what_cups_may_still_send_is_not_decided_but_for_printed(folder: Path) -> None:
     """CUPS does not answer: the sheet that is out is out, and what is not out may still come."""
     for looks, expected in (((9, 102, 50), Outcome.PRINTED), ((8, 100, 50), Outcome.UNKNOWN)):

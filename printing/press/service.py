@@ -142,18 +142,21 @@ class PressService:
 
         It does not wait for the printer to go on, or for a job that the printer does not know.
         """
-        return self._decide(_Watch(self._printer, self._capabilities, job, before), job, "")
+        watch = _Watch(self._printer, self._capabilities, job, before)
+        watch.look()
+        return self._decide(watch, job, "")
 
     def _decide(self, watch: _Watch, job: HeldJob, bound: str) -> Verdict:
-        printed = watch.verdict()
+        """Withdraw the job, then say what the truth table makes of it."""
+        trouble = ""
         try:
             self._withdraw(watch, job)
         except (CupsError, PrinterError) as error:
-            if printed.outcome == Outcome.PRINTED:
-                return printed
-            return Verdict(Outcome.UNKNOWN, None, f"{bound}not withdrawn ({error.detail}); {watch.verdict().why}")
-        verdict = printed if printed.outcome == Outcome.PRINTED else watch.verdict()
-        return replace(verdict, why=f"{bound}{verdict.why}")
+            trouble = f"not withdrawn ({error.detail}): "
+        verdict = watch.verdict()
+        if trouble and verdict.outcome != Outcome.PRINTED:
+            verdict = replace(verdict, outcome=Outcome.UNKNOWN, sheets_out=None)
+        return replace(verdict, why=f"{bound}{trouble}{verdict.why}")
 
     def _withdraw(self, watch: _Watch, job: HeldJob) -> None:
         """Stop the job everywhere; if it is not printed, also look until what came out stands still.
@@ -184,7 +187,8 @@ class PressService:
                 raise PurgeTimeout(f"not settled in {self._bounds.cancel_timeout_s:g} s")
             if watch.answered() and not watch.at_rest():
                 return False
-            if watch.answered() and now_s - changed_at_s >= self._bounds.settle_s:
+            settled = watch.answered() and now_s - changed_at_s >= self._bounds.settle_s
+            if settled or watch.verdict().outcome == Outcome.PRINTED:
                 return True
             time.sleep(self._bounds.poll_s)
 
@@ -200,9 +204,7 @@ class PressService:
                 sheets_done = watch.sheets_done()
                 self._emit(SheetProgress(job.order_id, sheets_done, job.sheets))
             now_s = time.monotonic()
-            if watch.ended() and (
-                watch.verdict().outcome == Outcome.PRINTED or now_s - changed_at_s >= bounds.settle_s
-            ):
+            if watch.ended():
                 return ""
             if now_s - changed_at_s >= bounds.stall_timeout_s:
                 return f"no progress for {bounds.stall_timeout_s:g} s: "
