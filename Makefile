@@ -11,7 +11,7 @@ SEEDS ?= 2000
 START ?= 1
 MUTATION ?=
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal bench-render glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal printer-scenarios bench-render glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -58,6 +58,9 @@ judge-card: setup-test ## OpenSC and openssl judge the virtual card
 
 judge-seal: setup-test ## two COSE libraries, zbar and zxing judge the printed seals, worn pages too
 	@$(PY) -m tests.judges.seal
+
+printer-scenarios: setup-test ## every fault of a printer on real parts, each with its one right verdict; ONLY=name plays one
+	@$(PY) -m tests.judges.printer $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 pictures: setup-test ## take the README's pictures again, from a real visit
 	@$(PY) -m deploy.demo.pictures

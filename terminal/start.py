@@ -69,7 +69,13 @@ def build(config: TerminalConfig, coin_unit: CoinUnitFactory, checks: frozenset[
     payment = Worker("payment", coin_unit, (str(config.coin_unit),), tell)
     runner = Runner(
         lambda: Journal(config.journal),
-        Devices(WorkerCard(card), WorkerPress(press), WorkerCoinUnit(payment), client),
+        Devices(
+            WorkerCard(card),
+            WorkerPress(press),
+            WorkerCoinUnit(payment),
+            client,
+            PaperOutlet(config.printer.outlet),
+        ),
         Identity(config.terminal_id, key),
         PaperGuard(config.terminal_id, follow_trust(config.trust_file), checks),
     )

@@ -125,12 +125,14 @@ class FakeStaff:
 
     def __init__(self) -> None:
         self.open: list[str] = []
+        self.sheets_destroyed: int | None = None
 
     def cases(self) -> list[str]:
         return self.open
 
-    def looked_into(self) -> None:
+    def looked_into(self, sheets_destroyed: int) -> None:
         self.open = []
+        self.sheets_destroyed = sheets_destroyed
 
 
 @pytest.fixture
@@ -149,8 +151,11 @@ def test_staff_open_a_terminal_that_a_case_has_closed(dock: Dock, staff: FakeSta
     assert "Looked into" not in dock.get("/dock/tray")
     staff.open = ["case PAPER_LEFT"]
     assert "case PAPER_LEFT" in dock.get("/dock/tray")
-    assert "Looked into" not in dock.post("/dock/staff")[1]
-    assert staff.open == []
+    for wrong in ({}, {"sheets": "-1"}, {"sheets": "many"}, {"sheets": "100"}):
+        assert dock.post("/dock/staff", **wrong)[0] == 400
+    assert staff.open == ["case PAPER_LEFT"]
+    assert "Looked into" not in dock.post("/dock/staff", sheets="2")[1]
+    assert (staff.open, staff.sheets_destroyed) == ([], 2)
 
 
 def paper(path: Path, sheets: int = 1) -> None:
