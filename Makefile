@@ -6,6 +6,10 @@ RESIDENTS ?= 2000
 SEED ?= 1
 VISITS ?= 200
 VISIT ?=
+DATABASE ?= sqlite
+TOWN = --residents $(RESIDENTS) --seed $(SEED) --database $(DATABASE)
+# PostgreSQL itself is among what the tests need.
+SETUP_TOWN = $(if $(filter postgresql,$(DATABASE)),setup-test,setup)
 N ?= 100000
 SEEDS ?= 2000
 START ?= 1
@@ -25,17 +29,17 @@ setup-test: ## install what the tests need
 setup-bench: ## install what the benches need: the other engines
 	@deploy/setup.sh bench
 
-demo: setup ## bring up a whole town; open the address it prints
-	@$(PY) madoguchi.py town demo --residents $(RESIDENTS) --seed $(SEED)
+demo: $(SETUP_TOWN) ## bring up a whole town; open the address it prints
+	@$(PY) madoguchi.py town demo $(TOWN)
 
-demo-once: setup ## one visit from card to paper, then stop everything; VISIT=visit.json tells which
-	@$(PY) madoguchi.py town once --residents $(RESIDENTS) --seed $(SEED) $(if $(VISIT),--visit $(VISIT))
+demo-once: $(SETUP_TOWN) ## one visit from card to paper, then stop everything; VISIT=visit.json tells which
+	@$(PY) madoguchi.py town once $(TOWN) $(if $(VISIT),--visit $(VISIT))
 
-town: setup ## bring the town up, print where everything is, stay until interrupted
-	@$(PY) madoguchi.py town up --residents $(RESIDENTS) --seed $(SEED)
+town: $(SETUP_TOWN) ## bring the town up, print where everything is, stay until interrupted; DATABASE=postgresql: two servers
+	@$(PY) madoguchi.py town up $(TOWN)
 
 s1: setup-test ## VISITS visits on four terminals at once: every paper is its own card's
-	@$(PY) madoguchi.py town s1 --residents $(RESIDENTS) --seed $(SEED) --visits $(VISITS)
+	@$(PY) madoguchi.py town s1 $(TOWN) --visits $(VISITS)
 
 test: setup-test ## every test, on real parts
 	@$(PY) -m pytest -n 2 --dist loadgroup

@@ -39,11 +39,9 @@ class Process:
         self.name = name
         self.log = log
         self._told = told
-        # What a process is told at its parent's death is forgotten when its user changes: in this order, by one call.
-        as_user = [] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         with log.open("ab") as stream:
             self._popen = subprocess.Popen(
-                ["setpriv", *as_user, "--pdeathsig", told.name.removeprefix("SIG"), *argv],
+                [*setpriv(user), "--pdeathsig", told.name.removeprefix("SIG"), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -94,6 +92,11 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
+
+
+def setpriv(user: str | None) -> list[str]:
+    """Return how a command is begun as another user; what it is told at its parent's death has to come after that."""
+    return ["setpriv", *([] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups"])]
 
 
 def free_port() -> int:
