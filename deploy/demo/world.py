@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from deploy.demo.card_slot import CardSlot
-from deploy.demo.coin_box import Coins, Totals
+from deploy.demo.coin_box import Totals
 from deploy.demo.pki import TownPki, Validity
 from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
 from deploy.demo.virtual_coins import CoinWorld
+from terminal.payment.change import Coins
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
