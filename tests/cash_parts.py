@@ -83,7 +83,8 @@ class Kiosk:
 
     def inserted(self, *coins: int) -> None:
         """Put coins in, and wait until the driver has said the last sum."""
-        held_yen = self.heard.events[-1].total_yen if self.heard.events else 0
+        payment = self.unit.check().payment_id
+        held_yen = next((e.total_yen for e in reversed(self.heard.events) if e.payment_id == payment), 0)
         for coin in coins:
             assert self.world.insert(coin), f"{coin} yen did not go in"
             held_yen += coin

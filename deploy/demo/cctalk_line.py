@@ -11,6 +11,7 @@ import os
 import pty
 import random
 import tty
+from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -56,7 +57,7 @@ class Wire:
         self._noise = 0.0
         self._chance = random.Random(0)
         self.mute: set[int] = set()  # devices that do not answer
-        self.frames = 0
+        self.asked: Counter[tuple[int, int]] = Counter()  # frames by device and header, heard or not
 
     def fileno(self) -> int:
         """For a selector."""
@@ -91,7 +92,7 @@ class Wire:
             self._heard = b""
 
     def _take(self, sent: bytes) -> None:
-        self.frames += 1
+        self.asked[sent[0], sent[3]] += 1
         trouble = self._trouble(sent[3])
         if trouble is Trouble.GARBLE_REQUEST:
             sent = self._garbled(sent)

@@ -98,6 +98,7 @@ class Unit:
             for coin, count in self._take(place, STAFF).items():
                 taken[coin] = taken.get(coin, 0) + count
         self.coins.fault = self.bills.fault = 0
+        self.bills.jam_route = False
         self.jam(jammed=False)
         self.cut()
         return taken
@@ -133,7 +134,8 @@ class Unit:
             self.coins.jam_next = True
         elif what == "route":
             self.bills.jam_route = True
-        elif self.tray is not None:
+        else:
+            assert self.tray is not None, "there is no tray"
             self.tray.jam_next = True
 
     def payout(self, address: int, *, jam_after: int | None = None, cut_after: int | None = None) -> None:
@@ -163,9 +165,9 @@ class Unit:
         """One device's plug is pulled, or put in again."""
         (self.wire.mute.add if muted else self.wire.mute.discard)(address)
 
-    def frames(self) -> int:
-        """Return how many frames the host has sent."""
-        return self.wire.frames
+    def asked(self, address: int, header: int) -> int:
+        """Return how many frames of one command the host has sent to one device."""
+        return self.wire.asked[address, header]
 
 
 OPERATIONS = frozenset(name for name in vars(Unit) if not name.startswith("_")) - {"tick"}

@@ -6,6 +6,7 @@ no answer came is decided by the device's own counters, by whoever gave it.
 
 from __future__ import annotations
 
+import termios
 import time
 from typing import Final
 
@@ -32,6 +33,7 @@ RESYNC_MAX_S: Final = 0.5
 READ_TRIES: Final = 3
 BUSY_PAUSE_S: Final = 0.1
 BUSY_TRIES: Final = 20
+_PORT_ERRORS: Final = (OSError, serial.SerialException, termios.error)
 
 
 class NoAnswer(DeviceGone):
@@ -91,7 +93,7 @@ class Line:
         try:
             port.reset_input_buffer()
             port.write(sent)
-        except (OSError, serial.SerialException) as error:
+        except _PORT_ERRORS as error:
             self.close()
             raise NoAnswer(f"device {device}, {header.name}: {error}") from error  # some of it may have gone out
         try:
@@ -110,7 +112,7 @@ class Line:
         if self._port is None:
             try:
                 self._port = serial.Serial(self._path, BAUD, timeout=0, write_timeout=ANSWER_TIMEOUT_S, exclusive=True)
-            except (OSError, serial.SerialException) as error:
+            except _PORT_ERRORS as error:
                 raise DeviceGone(f"{self._path}: {error}") from error
         return self._port
 
@@ -140,7 +142,7 @@ class Line:
                 return b""
             port.timeout = 0
             return first + bytes(port.read(port.in_waiting))
-        except (OSError, serial.SerialException) as error:
+        except _PORT_ERRORS as error:
             self.close()
             raise NoAnswer(f"{self._path}: {error}") from error
 
