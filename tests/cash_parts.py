@@ -12,10 +12,11 @@ from pathlib import Path
 
 from deploy.demo.base import REPOSITORY
 from deploy.demo.cctalk_unit import BILL_VALIDATOR, HOPPERS, TRAY_ADDRESS, CcTalkWorld
-from deploy.demo.cctalk_world import CASHBOX, CUP, HAND, IN_HAND, KNOWN_YEN, STAFF
+from deploy.demo.cctalk_world import CASHBOX, CUP, HAND, IN_HAND, KNOWN_YEN, hopper_place
 from deploy.demo.processes import Process
 from terminal.payment.cash import CcTalkCash
 from terminal.payment.cash_devices import CashMachine
+from terminal.payment.cash_record import fill
 from terminal.payment.change import Coins, yen
 from terminal.payment.device import MoneyCounted
 
@@ -61,7 +62,7 @@ class Kiosk:
             bill_validator=BILL_VALIDATOR,
             bill_checksum="crc" if crc else "simple",
             tray=TRAY_ADDRESS if tray else None,
-            drain_s=0.3,
+            drain_s=0.1,
         )
         self.heard = Heard()
         self.process = self._start()
@@ -89,6 +90,14 @@ class Kiosk:
             assert self.world.insert(coin), f"{coin} yen did not go in"
             held_yen += coin
             assert self.heard.wait_for(held_yen), f"{held_yen} yen were not told of"
+
+    def fill(self) -> None:
+        """Staff count the hoppers, and the driver begins anew."""
+        self.unit.close()
+        places = self.world.places()
+        counts = {address: places.get(hopper_place(address), {}).get(worth, 0) for address, worth in HOPPERS.items()}
+        fill(self.machine.record, counts)
+        self.driver()
 
     def cup_yen(self) -> int:
         """Return what lies in the return cup, by the world's word."""
@@ -139,6 +148,3 @@ def kiosk(folder: Path, **how: bool) -> Iterator[Kiosk]:
         assert made.conserved()
     finally:
         made.stop()
-
-
-__all__ = ["OTHER", "PAY", "STAFF", "Kiosk", "kiosk"]

@@ -54,6 +54,7 @@ class Wire:
         path.symlink_to(os.ttyname(self._slave))
         self._heard = b""
         self._cues: list[tuple[int, Trouble]] = []
+        self._silence: tuple[int, int] | None = None
         self._noise = 0.0
         self._chance = random.Random(0)
         self.mute: set[int] = set()  # devices that do not answer
@@ -71,6 +72,14 @@ class Wire:
     def cue(self, header: int, trouble: Trouble) -> None:
         """The next frame of this command has this trouble."""
         self._cues.append((header, trouble))
+
+    def uncue(self) -> None:
+        """Forget the cues that were not used."""
+        self._cues.clear()
+
+    def silence_after(self, address: int, header: int) -> None:
+        """One device falls silent once it has had this command."""
+        self._silence = (address, header)
 
     def noise(self, rate: float, seed: int) -> None:
         """From now on every frame has some trouble with this probability."""
@@ -109,6 +118,9 @@ class Wire:
             return
         answer = (Header.BUSY, b"") if trouble is Trouble.BUSY else device.handle(frame.header, frame.data)
         self._answer(device, answer, trouble)
+        if self._silence == (frame.destination, frame.header):
+            self._silence = None
+            self.mute.add(device.address)
         if trouble in {Trouble.CUT_AFTER, Trouble.CUT_ANSWERED}:
             self._cut()
 

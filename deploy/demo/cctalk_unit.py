@@ -150,6 +150,16 @@ class Unit:
         """The next frame of a command has this trouble."""
         self.wire.cue(header, Trouble(trouble))
 
+    def uncue(self) -> None:
+        """Forget the cues that were not used."""
+        self.wire.uncue()
+        for hopper in self.hoppers.values():
+            hopper.jam_after = hopper.cut_after = None
+
+    def silence_after(self, address: int, header: int) -> None:
+        """One device falls silent once it has had this command."""
+        self.wire.silence_after(address, header)
+
     def noise(self, rate: float, seed: int) -> None:
         """Any frame may have trouble."""
         self.wire.noise(rate, seed)

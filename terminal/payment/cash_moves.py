@@ -138,10 +138,12 @@ class Mover:
 
     # One order
 
-    def _once(self, step: str, counter: int, send: Callable[[], object], taken: Callable[[Order], Taken]) -> None:
+    def _once(
+        self, step: str, counter: Callable[[], int], send: Callable[[], object], taken: Callable[[Order], Taken]
+    ) -> None:
         """See that one order is carried out once. Errors: NotMoved, MoneyOutcomeUnknown, DeviceGone."""
         for _ in range(ORDER_TRIES):
-            order = Order(counter=counter)
+            order = Order(counter=counter())
             self._keep(**{step: order})
             try:
                 acknowledged = send() is not False
@@ -167,7 +169,7 @@ class Mover:
         if route is None:
             return
         bills = self._devices.bills
-        self._once("note", self._file.now.bill_counter, lambda: bills.route(route), self._note_taken)
+        self._once("note", lambda: self._file.now.bill_counter, lambda: bills.route(route), self._note_taken)
 
     def _note_taken(self, order: Order) -> Taken:
         """A note says itself where it went, as an event; while it lies in escrow it went nowhere."""
@@ -177,8 +179,11 @@ class Mover:
             answer = bills.events()
             events = new_events(order.counter, answer)
             if isinstance(events, Lost) or bills.began_anew():
+                if not bills.has_note():
+                    return Taken.UNKNOWN
+                bills.mark()
                 self._file.keep(bill_counter=answer[0])
-                return Taken.NO if bills.has_note() else Taken.UNKNOWN
+                return Taken.NO
             went = [route for event in events if (route := _routed(event)) is not None]
             if went:
                 return self._book_note(answer[0]) if went == [self._moving.route] else Taken.UNKNOWN
@@ -214,7 +219,7 @@ class Mover:
             tray.close_flaps()
         if TrayFlag.NOT_EMPTY not in status.flags:
             raise NotMoved("the tray is empty, though coins were counted into it")
-        self._once("tray", status.counter, lambda: tray.drop(drop), self._tray_taken)
+        self._once("tray", lambda: status.counter, lambda: tray.drop(drop), self._tray_taken)
 
     def _tray_taken(self, order: Order) -> Taken:
         tray = self._devices.tray
@@ -285,7 +290,7 @@ class Mover:
         self._keep(hopper=hopper.address, coins=coins)
         try:
             send = lambda: hopper.dispense(hopper.permit(), coins)  # noqa: E731 - a key is good for one order
-            self._once("payout", status.counter, send, self._payout_taken)
+            self._once("payout", lambda: status.counter, send, self._payout_taken)
         except NotMoved:
             return False
         with contextlib.suppress(DeviceGone):

@@ -138,3 +138,12 @@ class RecordFile:
                 os.close(folder)
         except OSError as error:
             raise RecordUnusable(f"{self._path}: {error}") from error
+
+
+def fill(path: Path, levels: dict[int, int]) -> None:
+    """Say how many coins lie in each hopper, after staff have filled or counted them; the driver is not running.
+
+    Errors: RecordUnusable.
+    """
+    file = RecordFile(path, levels)
+    file.keep(levels={**file.now.levels, **levels})
