@@ -6,6 +6,7 @@ RESIDENTS ?= 2000
 SEED ?= 1
 VISITS ?= 200
 VISIT ?=
+CASH ?=
 N ?= 100000
 
 .PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card judge-seal bench-render glyphs pictures gallery lock
@@ -23,13 +24,13 @@ setup-bench: ## install what the benches need: the other engines
 	@deploy/setup.sh bench
 
 demo: setup ## bring up a whole town; open the address it prints
-	@$(PY) madoguchi.py town demo --residents $(RESIDENTS) --seed $(SEED)
+	@$(PY) madoguchi.py town demo --residents $(RESIDENTS) --seed $(SEED) $(if $(CASH),--cash $(CASH))
 
-demo-once: setup ## one visit from card to paper, then stop everything; VISIT=visit.json tells which
-	@$(PY) madoguchi.py town once --residents $(RESIDENTS) --seed $(SEED) $(if $(VISIT),--visit $(VISIT))
+demo-once: setup ## one visit from card to paper, then stop everything; VISIT=visit.json tells which, CASH=cctalk with real bytes to the coins
+	@$(PY) madoguchi.py town once --residents $(RESIDENTS) --seed $(SEED) $(if $(VISIT),--visit $(VISIT)) $(if $(CASH),--cash $(CASH))
 
 town: setup ## bring the town up, print where everything is, stay until interrupted
-	@$(PY) madoguchi.py town up --residents $(RESIDENTS) --seed $(SEED)
+	@$(PY) madoguchi.py town up --residents $(RESIDENTS) --seed $(SEED) $(if $(CASH),--cash $(CASH))
 
 s1: setup-test ## VISITS visits on four terminals at once: every paper is its own card's
 	@$(PY) madoguchi.py town s1 --residents $(RESIDENTS) --seed $(SEED) --visits $(VISITS)

@@ -10,6 +10,7 @@ import pytest
 from deploy.demo.cctalk_unit import BILL_VALIDATOR
 from deploy.demo.cctalk_world import STAFF, hopper_place
 from terminal.payment.cash import CcTalkCash
+from terminal.payment.cash_devices import Acceptor
 from terminal.payment.cash_record import RecordUnusable
 from terminal.payment.cctalk import Header
 from terminal.payment.device import (
@@ -263,6 +264,19 @@ def test_a_cut_while_money_is_taken_is_a_doubt(tray: Kiosk) -> None:
     uncertain(tray)
     tray.unit.give_back(PAY)
     assert tray.spent_yen() == 0
+
+
+def test_without_the_mark_a_cut_is_taken_for_a_coin_less(tray: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard off: the counter alone looks as if nothing but a rejected coin had come."""
+    monkeypatch.setattr(Acceptor, "began_anew", lambda _: False)
+    paid_in(tray, 100, 100)
+    tray.unit.close()
+    tray.world.insert_all([50])
+    tray.world.ask("cut")
+    tray.world.insert_all([10, 10, 10])
+    tray.driver()
+    assert tray.unit.hold() == 200
+    assert tray.world.totals().tray_yen == 250
 
 
 def test_a_cut_that_the_counter_alone_would_not_show_is_seen(tray: Kiosk) -> None:

@@ -18,8 +18,9 @@ import pytest
 from deploy.demo.cctalk_line import Trouble
 from deploy.demo.cctalk_unit import TRAY_ADDRESS
 from deploy.demo.cctalk_world import hopper_place
+from terminal.payment.cash_moves import Mover
 from terminal.payment.cash_record import Record, RecordFile
-from terminal.payment.cctalk import Header
+from terminal.payment.cctalk import Header, Taken
 from terminal.payment.device import (
     Counted,
     DeviceGone,
@@ -125,6 +126,18 @@ def test_an_order_whose_answer_is_spoilt_is_carried_out_once(tray: Kiosk, header
     said, state = moved_under(tray, judge, 300)
     assert (said, state) == (Counted(300, 700, 100, 0), PaymentState.CAPTURED)
     assert tray.world.ask("asked", address=6, header=DISPENSE) <= 2
+
+
+def test_without_the_counter_s_word_a_lost_answer_pays_twice(tray: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard off: what was not acknowledged is taken for not done."""
+    counted = Mover._payout_taken
+    believing = lambda self, order: counted(self, order) if order.acknowledged else Taken.NO  # noqa: E731
+    monkeypatch.setattr(Mover, "_payout_taken", believing)
+    filled(tray, 1000)
+    tray.world.ask("cue", header=DISPENSE, trouble=Trouble.LOSE_ANSWER)
+    with contextlib.suppress(PaymentDeviceError):
+        tray.unit.capture(PAY, 500)
+    assert tray.world.totals().change_yen > 500
 
 
 def test_a_key_is_good_for_one_payout_however_often_it_is_heard(tmp_path: Path) -> None:
