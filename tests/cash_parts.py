@@ -18,7 +18,7 @@ from terminal.payment.cash import CcTalkCash
 from terminal.payment.cash_devices import CashMachine
 from terminal.payment.cash_record import fill
 from terminal.payment.change import Coins, yen
-from terminal.payment.device import MoneyCounted
+from terminal.payment.device import CoinUnit, MoneyCounted
 
 FLOAT: Coins = {10: 50, 50: 20, 100: 50, 500: 20}
 ALL_IN_HAND_YEN = sum(denomination * IN_HAND for denomination in KNOWN_YEN)
@@ -67,13 +67,13 @@ class Kiosk:
         self.heard = Heard()
         self.process = self._start()
         self.world = CcTalkWorld(str(self._socket))
-        self.unit = self.driver()
+        self.unit: CoinUnit = self.driver()
 
     def driver(self) -> CcTalkCash:
         """Return a driver that finds what the one before it has left."""
         self.heard = Heard()
-        self.unit = CcTalkCash(str(self.line), self.machine, self.heard)
-        return self.unit
+        self.unit = cash = CcTalkCash(str(self.line), self.machine, self.heard)
+        return cash
 
     def kill_devices(self) -> None:
         """End the devices' process at once, and start it again: what a power cut is to them."""

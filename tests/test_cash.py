@@ -24,6 +24,7 @@ from terminal.payment.device import (
     PaymentConflict,
     PaymentState,
     PaymentStatus,
+    UnitStatus,
 )
 from tests.cash_parts import OTHER, PAY, Heard, Kiosk, kiosk
 
@@ -357,6 +358,17 @@ def test_what_staff_took_out_by_hand_is_not_moved_any_more(tray: Kiosk) -> None:
         tray.unit.give_back(PAY)
     assert tray.world.places()[STAFF] == {100: 2}
     assert tray.unit.status(PAY).state is PaymentState.UNKNOWN
+
+
+def test_what_staff_took_out_while_the_driver_was_down_does_not_keep_the_unit_closed(tray: Kiosk) -> None:
+    paid_in(tray, 100, 1000, due_yen=1200)
+    tray.unit.hold()
+    tray.unit.close()
+    tray.world.ask("clear_by_hand")
+    tray.driver()
+    with pytest.raises(CountUncertain):
+        tray.unit.capture(PAY, 100)
+    assert tray.unit.check() == UnitStatus(ready=True, payment_id=None, tray_yen=0)
 
 
 def test_nothing_begins_over_money_that_lies_there(tray: Kiosk) -> None:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
+import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ import pytest
 from deploy.demo.cctalk_line import Trouble
 from deploy.demo.cctalk_unit import TRAY_ADDRESS
 from deploy.demo.cctalk_world import hopper_place
+from terminal.payment.cash import CcTalkCash
 from terminal.payment.cash_moves import Mover
 from terminal.payment.cash_record import Record, RecordFile
 from terminal.payment.cctalk import Header, Taken
@@ -29,6 +34,8 @@ from terminal.payment.device import (
     PaymentState,
     PaymentStatus,
 )
+from terminal.payment.worker import WorkerCoinUnit
+from terminal.workers import Worker, WorkerDied
 from tests.cash_parts import PAY, Kiosk, kiosk
 
 pytestmark = pytest.mark.slow
@@ -272,7 +279,8 @@ class MortalFile(RecordFile):
 
 def die_in_a_movement(made: Kiosk, capture_yen: int, payment_id: str, writes_left: int, *, before: bool) -> bool:
     """Begin a movement with a driver that dies; False = it came to its end first."""
-    unit = made.unit
+    made.unit.close()
+    unit = made.driver()
     unit._closed.set()  # a dead process polls no more
     unit._poller.join()
     file = MortalFile(made.machine.record, made.machine.hoppers, writes_left, before=before)
@@ -306,6 +314,38 @@ def test_a_driver_that_dies_at_any_write_tells_afterwards_what_happened(
             put_in_order(made, payment_id)
     over = PaymentState.CAPTURED if capture_yen else PaymentState.ROLLED_BACK
     assert {PaymentState.ACTIVE, over} <= ends
+
+
+def test_a_driver_s_process_that_is_killed_in_mid_payout_is_asked_again_and_pays_no_more(tray: Kiosk) -> None:
+    tray.unit.close()
+    worker = Worker("payment", CcTalkCash, (str(tray.line), tray.machine), tray.heard)
+    worker.start()
+    tray.unit = unit = WorkerCoinUnit(worker)
+    try:
+        judge = Judge(tray)
+        filled(tray, 1000)
+        tray.world.ask("pace", coin_s=0.2)
+        with ThreadPoolExecutor() as pool:
+            capture = pool.submit(unit.capture, PAY, 10)
+            first = worker.pid
+            while not tray.world.totals().change_yen:
+                assert not capture.done()
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            with pytest.raises(WorkerDied):
+                capture.result()
+        wait_for_another(worker, first)
+        assert judge.holds(10, None) is PaymentState.CAPTURED
+        counted = unit.status(PAY).counted
+        assert counted is not None
+        assert counted.owed_yen > 0
+    finally:
+        worker.stop()
+
+
+def wait_for_another(worker: Worker, first: int) -> None:
+    while worker.pid in {None, first}:  # the test's own time-out bounds it
+        time.sleep(0.01)
 
 
 # Anything at all, by chance

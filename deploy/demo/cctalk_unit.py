@@ -142,6 +142,11 @@ class Unit:
         """In this hopper's next payout: a jam, or a cut, after so many coins."""
         self.hoppers[address].jam_after, self.hoppers[address].cut_after = jam_after, cut_after
 
+    def pace(self, coin_s: float) -> None:
+        """Let the hoppers take so long for each coin."""
+        for hopper in self.hoppers.values():
+            hopper.coin_s = coin_s
+
     def pull_note(self) -> None:
         """Pull the note out of escrow."""
         self.bills.pull_out()

@@ -370,8 +370,8 @@ class CcTalkCash:
     def _end_if_taken_by_hand(self) -> None:
         """Staff empty the tray and the escrow by hand: what was held there is nobody's to move any more."""
         payment = self._payment
-        lay_there = payment.tray_yen or payment.note_yen
-        if lay_there and not (payment.open or payment.boxed_yen) and self._is_empty():
+        lay_there = payment.tray_yen or payment.note_yen or payment.uncertain
+        if lay_there and not payment.open and self._is_empty():
             log.warning("taken by hand", payment=payment.payment_id)
             self._file.end(0, None)
 
