@@ -7,6 +7,7 @@ SEED ?= 1
 VISITS ?= 200
 VISIT ?=
 DATABASE ?= sqlite
+CASH ?= socket
 TOWN = --residents $(RESIDENTS) --seed $(SEED) --database $(DATABASE)
 # PostgreSQL itself is among what the tests need.
 SETUP_TOWN = $(if $(filter postgresql,$(DATABASE)),setup-test,setup)
@@ -30,13 +31,13 @@ setup-bench: ## install what the benches need: the other engines
 	@deploy/setup.sh bench
 
 demo: $(SETUP_TOWN) ## bring up a whole town; open the address it prints
-	@$(PY) madoguchi.py town demo $(TOWN)
+	@$(PY) madoguchi.py town demo $(TOWN) --cash $(CASH)
 
-demo-once: $(SETUP_TOWN) ## one visit from card to paper, then stop everything; VISIT=visit.json tells which
-	@$(PY) madoguchi.py town once $(TOWN) $(if $(VISIT),--visit $(VISIT))
+demo-once: $(SETUP_TOWN) ## one visit from card to paper, then stop everything; VISIT=visit.json tells which, CASH=cctalk: real bytes to the coins
+	@$(PY) madoguchi.py town once $(TOWN) --cash $(CASH) $(if $(VISIT),--visit $(VISIT))
 
 town: $(SETUP_TOWN) ## bring the town up, print where everything is, stay until interrupted; DATABASE=postgresql: two servers
-	@$(PY) madoguchi.py town up $(TOWN)
+	@$(PY) madoguchi.py town up $(TOWN) --cash $(CASH)
 
 s1: setup-test ## VISITS visits on four terminals at once: every paper is its own card's
 	@$(PY) madoguchi.py town s1 $(TOWN) --visits $(VISITS)

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
 
 from deploy.demo import known_cards
-from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, bring_up
+from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, Cash, bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
@@ -52,6 +53,13 @@ run_option = click.option(
     help="The town's run folder; the one that was brought up last if not named.",
 )
 seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
+cash_option = click.option(
+    "--cash",
+    default="socket",
+    show_default=True,
+    type=click.Choice(get_args(Cash)),
+    help="The money devices: one simulated unit, or simulated devices on a real ccTalk line.",
+)
 keys_option = click.option(
     "--keys", "keys_folder", required=True, type=click.Path(path_type=Path), help="The server's folder of keys."
 )
@@ -84,33 +92,36 @@ def town() -> None:
 @residents_option
 @seed_option
 @database_option
-def town_demo(residents: int, seed: int, database: DatabaseKind) -> None:
+@cash_option
+def town_demo(residents: int, seed: int, database: DatabaseKind, cash: Cash) -> None:
     """Bring the town up for a person with a browser, and stay. Example: madoguchi town demo"""
-    _stay(residents, seed, database, for_people=True)
+    _stay(residents, seed, database, cash, for_people=True)
 
 
 @town.command("up")
 @residents_option
 @seed_option
 @database_option
-def town_up(residents: int, seed: int, database: DatabaseKind) -> None:
+@cash_option
+def town_up(residents: int, seed: int, database: DatabaseKind, cash: Cash) -> None:
     """Bring the town up for programs: one JSON line of where everything is. Example: madoguchi town up"""
-    _stay(residents, seed, database, for_people=False)
+    _stay(residents, seed, database, cash, for_people=False)
 
 
 @town.command("once")
 @residents_option
 @seed_option
 @database_option
+@cash_option
 @click.option("--visit", "visit_path", type=click.Path(path_type=Path), help="A visit told in JSON.")
-def town_once(residents: int, seed: int, database: DatabaseKind, visit_path: Path | None) -> None:
+def town_once(residents: int, seed: int, database: DatabaseKind, cash: Cash, visit_path: Path | None) -> None:
     """One visit from card to paper, then stop everything. Example: madoguchi town once --visit visit.json"""
     try:
         asked = read_visit(visit_path) if visit_path else VisitFile()
     except VisitFileError as error:
         raise click.ClickException(str(error)) from error
     try:
-        end, line = run_once(asked, seed=seed, residents=residents, database=database)
+        end, line = run_once(asked, seed=seed, residents=residents, database=database, cash=cash)
     except KeyboardInterrupt:
         raise click.ClickException("interrupted; the town is down") from None
     click.echo(msgspec.json.encode(line).decode())
@@ -405,9 +416,9 @@ def _end_once(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _stay(residents: int, seed: int, database: DatabaseKind, *, for_people: bool) -> None:
+def _stay(residents: int, seed: int, database: DatabaseKind, cash: Cash, *, for_people: bool) -> None:
     try:
-        with bring_up(seed=seed, residents=residents, database=database) as running:
+        with bring_up(seed=seed, residents=residents, database=database, cash=cash) as running:
             if for_people:
                 facts = running.facts()
                 click.echo(

@@ -12,12 +12,13 @@ from flask import Flask
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
-from deploy.demo.coin_box import Coins, Totals, yen
+from deploy.demo.coin_box import Totals
 from deploy.demo.dock import create_dock
 from deploy.demo.tray import NoSuchPaper, Side, Tray, draw
 from deploy.demo.virtual_card import CardKind
 from deploy.demo.world import CardHolder, NoSuchResident
 from terminal.app import TOKEN_HEADER, create_app
+from terminal.payment.change import Coins, yen
 from tests.sample_visits import FakeRunner
 
 ORIGIN = "http://127.0.0.1:8300"

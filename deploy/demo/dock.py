@@ -13,9 +13,10 @@ from typing import Protocol
 
 from flask import Blueprint, Response, abort, g, jsonify, render_template, request
 
-from deploy.demo.coin_box import Coins, Totals, yen
+from deploy.demo.coin_box import Totals
 from deploy.demo.tray import DPI, NoSuchPaper, Side, Tray
 from deploy.demo.world import CardHolder, NoSuchResident
+from terminal.payment.change import Coins, yen
 from terminal.payment.device import DENOMINATIONS_YEN
 
 QUERY_MAX = 60
