@@ -62,31 +62,39 @@ def apply(engine: Engine, terminal_id: str, events: tuple[Event, ...], clock: Cl
             for another event under a number that is known, or others than a boot said: the identity is then disabled;
             BOOT_REQUIRED where the server was restored and has not heard yet what the terminal has.
     """
-    refusal: IssueError | None = None
     with turn(engine, terminal_id) as connection:
         restores.require_heard(connection, terminal_id)
-        accepted = known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one()
-        head, promised = boots.head_at(connection, terminal_id, known), boots.promised(connection, terminal_id, known)
-        for event in events:
-            try:
-                is_new = _check(connection, terminal_id, event, accepted)
-                if is_new:
-                    head = _linked(event, head, promised.get(event.sequence, set()))
-            except IssueError as error:
-                refusal = error
-                break
-            if is_new:
-                _store(connection, terminal_id, event, head, clock())
-                accepted = event.sequence
+        accepted, refusal = take_in(connection, terminal_id, events, clock)
         if refusal is not None and refusal.code is ErrorCode.IDENTITY_FORKED:
             boots.disable(connection, terminal_id, clock())
         restores.caught_up(connection, terminal_id, accepted, clock())
-        advance = {"terminal": terminal_id, "old": known, "new": accepted}
-        if connection.execute(_ADVANCE, advance).rowcount != 1:
-            raise IssueError(ErrorCode.BUSY, "events: this terminal is telling others at the same time")
     if refusal is not None:
         raise refusal
-    return int(accepted)
+    return accepted
+
+
+def take_in(
+    connection: Connection, terminal_id: str, events: tuple[Event, ...], clock: Clock
+) -> tuple[int, IssueError | None]:
+    """Apply events in a transaction that has the turn; return also what the first refused one is refused with."""
+    refusal: IssueError | None = None
+    accepted = known = int(connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one())
+    head, promised = boots.head_at(connection, terminal_id, known), boots.promised(connection, terminal_id, known)
+    for event in events:
+        try:
+            is_new = _check(connection, terminal_id, event, accepted)
+            if is_new:
+                head = _linked(event, head, promised.get(event.sequence, set()))
+        except IssueError as error:
+            refusal = error
+            break
+        if is_new:
+            _store(connection, terminal_id, event, head, clock())
+            accepted = event.sequence
+    advance = {"terminal": terminal_id, "old": known, "new": accepted}
+    if connection.execute(_ADVANCE, advance).rowcount != 1:
+        raise IssueError(ErrorCode.BUSY, "events: this terminal is telling others at the same time")
+    return accepted, refusal
 
 
 def are_about(connection: Connection, terminal_id: str, order_id: str) -> bool:
