@@ -49,7 +49,7 @@ class MoneyPrograms:
     def collect(self, effect: v.CollectMoney, visit: Visit) -> Program:
         """Open the unit."""
         payment_id, due_yen = effect.payment_id, effect.due_yen
-        before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", self._payment.counters)
+        before: DeviceCounters = yield from asked(Call(Lane.PAYMENT, "payment.counters", self._payment.counters))
         row = self._book.journal.intent(
             Intent(
                 act=Act.COLLECT,
@@ -70,7 +70,7 @@ class MoneyPrograms:
     def hold(self, _effect: v.HoldMoney, _visit: Visit) -> Program:
         """Shut the unit and learn what it holds."""
         memory = self._memory()
-        memory.held_yen = yield Call(Lane.PAYMENT, "payment.hold", self._payment.hold)
+        memory.held_yen = yield from asked(Call(Lane.PAYMENT, "payment.hold", self._payment.hold))
         return v.MoneyHeld(memory.held_yen)
 
     def _open_unit(self, payment_id: str, due_yen: int) -> Generator[Call, Any, bool]:
@@ -87,11 +87,7 @@ class MoneyPrograms:
 
     def _start(self, start: Callable[[], None]) -> Generator[Call, Any, None]:
         """An answer that was lost may have left the unit open; the same start again moves nothing, and tells."""
-        call = Call(Lane.PAYMENT, "payment.start", start)
-        try:
-            yield call
-        except (DeviceGone, WorkerError):
-            yield call
+        yield from asked(Call(Lane.PAYMENT, "payment.start", start))
 
     def _shut(self, row: int, visit: Visit, payment_id: str) -> Generator[Call, Any, None]:
         """Write that the unit did not open, if it says so itself; else it may stand open, and staff have to look."""
@@ -111,7 +107,7 @@ class MoneyPrograms:
             return v.MoneyCaptured(0, 0, 0, 0)
         held_yen = self._memory().held_yen
         try:
-            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+            before: DeviceCounters = yield from asked(Call(Lane.PAYMENT, "payment.counters", payment.counters))
         except (PaymentDeviceError, WorkerError):
             self._book.write(*uncollected(payment_id, effect.lines, held_yen))
             raise
@@ -129,8 +125,8 @@ class MoneyPrograms:
         payment, payment_id = self._payment, effect.payment_id
         # 1. Closed and drained, so that no coin falls in behind the count.
         try:
-            held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", payment.hold)
-            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+            held_yen: int = yield from asked(Call(Lane.PAYMENT, "payment.hold", payment.hold))
+            before: DeviceCounters = yield from asked(Call(Lane.PAYMENT, "payment.counters", payment.counters))
         except (PaymentDeviceError, WorkerError):
             self._book.write(*owed(payment_id, visit.money.inserted_yen if visit.money else 0))
             raise
@@ -145,8 +141,8 @@ class MoneyPrograms:
     def keep(self, effect: v.KeepMoney, visit: Visit) -> Program:
         """Tray to cashbox, nothing to the cup: nobody stands there who could take it."""
         payment, payment_id = self._payment, effect.payment_id
-        held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", payment.hold)
-        before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
+        held_yen: int = yield from asked(Call(Lane.PAYMENT, "payment.hold", payment.hold))
+        before: DeviceCounters = yield from asked(Call(Lane.PAYMENT, "payment.counters", payment.counters))
         intent = _intent(Act.KEEP, visit, payment_id, held_yen, held_yen=held_yen, lines=effect.lines, before=before)
         call = Call(Lane.PAYMENT, "payment.capture", lambda: payment.capture(payment_id, held_yen))
         counted = yield from self._move(intent, call)
@@ -261,10 +257,19 @@ def totals(counters: DeviceCounters) -> dict[str, int | None]:
     return {name: getattr(counters, name) for name in DeviceCounters.__slots__}
 
 
+def asked(call: Call) -> Generator[Call, Any, Any]:
+    """Ask what moves nothing, and once more where the answer was lost: nothing is given up for one lost answer."""
+    try:
+        answer = yield call
+    except (DeviceGone, WorkerError):
+        answer = yield call
+    return answer
+
+
 def attempt(call: Call) -> Generator[Call, Any, object]:
     """Make a call whose failure changes nothing for this visit: the look at the devices afterwards sees it."""
     try:
-        answer: object = yield call
+        answer: object = yield from asked(call)
     except (PressError, PaymentDeviceError, WorkerError) as error:
         log.warning("call failed", call=call.name, error=type(error).__name__)
         return None
