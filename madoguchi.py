@@ -22,6 +22,8 @@ from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server import seal_keys
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
+from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
+from issuance_server.findings import Decision, Finding, Side
 from issuance_server.key_files import KeysError
 from issuance_server.publishing import publish
 from issuance_server.rules import JST, utc_now
@@ -304,6 +306,68 @@ def _told(*errors: type[Exception]) -> Iterator[None]:
 
 def _today_jst() -> date:
     return utc_now().astimezone(JST).date()
+
+
+@main.group()
+def cases() -> None:
+    """What is in doubt and waits for somebody to look: list, show, and say what was found."""
+
+
+config_option = click.option(
+    "--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration."
+)
+at_option = click.option("--municipality", required=True, help="Whose case it is, by its code of six digits.")
+
+
+@cases.command("list")
+@config_option
+@click.option("--municipality", help="Only this one, by its code of six digits.")
+@click.option("--ended", is_flag=True, help="Those that were closed, too.")
+def cases_list(config: Path, municipality: str | None, ended: bool) -> None:
+    """The open cases, a line each, the oldest first. Example: madoguchi cases list --config server.toml"""
+    with _case_desk(config) as desk:
+        for line in desk.listed(ended_too=ended, municipality_code=municipality):
+            click.echo(line)
+
+
+@cases.command("show")
+@config_option
+@at_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.argument("case_id")
+def cases_show(config: Path, municipality: str, as_json: bool, case_id: str) -> None:
+    """What the terminal told beside what the books say. Example: madoguchi cases show --config server.toml
+    --municipality 990001 UNKNOWN:0123456789abcdef0123456789abcdef
+    """
+    with _case_desk(config) as desk:
+        for line in desk.shown(municipality, case_id, as_json=as_json):
+            click.echo(line)
+
+
+@cases.command("found")
+@config_option
+@at_option
+@click.option("--side", required=True, type=click.Choice(SIDES), help="For whom you speak.")
+@click.option("--by", "person", required=True, help="Who found it: your staff id.")
+@click.option("--decision", type=click.Choice(DECISIONS), help="Of a refund that waits: pay it, or it was paid.")
+@click.option("--words", required=True, help="What was found. Sheets, money, numbers: nothing of a resident.")
+@click.argument("case_id")
+def cases_found(config: Path, municipality: str, case_id: str, decision: str | None, **told: str) -> None:
+    """Say what was found. One person of the operator and one of the municipality close a case together."""
+    with _case_desk(config) as desk:
+        decided = None if decision is None else Decision(decision)
+        finding = Finding(Side(told["side"]), told["person"], told["words"], decided)
+        click.echo(desk.found(municipality, case_id, finding))
+
+
+@contextmanager
+def _case_desk(config: Path) -> Iterator[CaseDesk]:
+    with _told(*CANNOT_TELL):
+        desk = CaseDesk(config)
+        try:
+            yield desk
+        finally:
+            desk.close()
 
 
 @main.group()

@@ -38,6 +38,10 @@ from protocol.messages import (
     Offer,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
+    ReissueOffer,
 )
 from protocol.signing import CONTENT_TYPE, verify_event, verify_request
 
@@ -50,6 +54,18 @@ class Issuing(Protocol):
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         """Return the masked name and what can be had."""
+        ...
+
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
+        """Return the destroyed papers that may be had again."""
+        ...
+
+    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:
+        """Return what is owed to the card's holder."""
+        ...
+
+    def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
+        """Return the claim of a refund."""
         ...
 
     def prepare(self, caller: Caller, wanted: PrepareRequest) -> tuple[PreparedOrder, bytes]:
@@ -111,6 +127,7 @@ class Api:
         routes.add_url_rule(messages.PATH_ORDERS, view_func=self.prepare, methods=["POST"])
         routes.add_url_rule(order, view_func=self.repeat, methods=["GET"])
         routes.add_url_rule(f"{order}/grant", view_func=self.grant, methods=["POST"])
+        routes.add_url_rule(messages.PATH_REFUNDS, view_func=self.claim_refund, methods=["POST"])
         routes.add_url_rule(messages.PATH_EVENTS, view_func=self.events, methods=["POST"])
         routes.add_url_rule(messages.PATH_OPENAPI, view_func=self.description, methods=["GET"])
         return routes
@@ -132,9 +149,15 @@ class Api:
         note(visit_id=asked.visit_id)
         session_id, caller = self._authenticate(terminal, asked)
         _note_municipalities(caller)
-        masked_name, offers = self._services().issuer.offers(caller)
+        issuer = self._services().issuer
+        masked_name, offers = issuer.offers(caller)
         answer = AuthenticateAnswer(
-            session_id=session_id, expires_at_utc=caller.expires_at_utc, masked_name=masked_name, offers=offers
+            session_id=session_id,
+            expires_at_utc=caller.expires_at_utc,
+            masked_name=masked_name,
+            offers=offers,
+            reissues=issuer.replaceable(caller),
+            refunds=issuer.refunds_due(caller),
         )
         return _json(answer)
 
@@ -165,6 +188,14 @@ class Api:
         note(payment_id=asked.payment_id)
         caller = self._caller(terminal, asked.session_id)
         return _json(self._services().issuer.grant(caller, order_id, asked))
+
+    def claim_refund(self) -> Response:
+        """Claim a refund that this terminal is about to pay out."""
+        terminal, body = self._signed()
+        asked = codec.decode(RefundClaim, body)
+        note(claim_id=asked.claim_id)
+        caller = None if asked.session_id is None else self._caller(terminal, asked.session_id)
+        return _json(self._services().issuer.claim_refund(terminal.terminal_id, caller, asked))
 
     def events(self) -> Response:
         """5. What happened: each event with the terminal's own signature, checked before any is applied."""

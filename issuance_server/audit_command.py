@@ -11,13 +11,12 @@ import msgspec
 
 from issuance_server.audit import PaperAudit
 from issuance_server.config import ConfigError, load
-from issuance_server.database import SchemaMismatch, require_schema
+from issuance_server.database import SchemaMismatch, open_engine, require_schema
 from issuance_server.key_files import KeysError
 from issuance_server.keys import Keys
 from issuance_server.vault import Vault
 from issuance_server.verify.check import PublishedKeys
 from issuance_server.verify.config import read_trust
-from issuance_server.verify.status import open_read_only
 from printing.paper.fonts import Fonts
 
 #: What keeps an audit from beginning; each message names a file and what is wrong with it.
@@ -54,7 +53,7 @@ class Auditing:
         config = load(config_file.absolute())
         keys = Keys.load(config.keys_folder)
         trust = keys.trust() if published is None else read_trust(published)
-        engine = open_read_only(config.database_url)
+        engine = open_engine(config.database_url, read_only=True)
         require_schema(engine)
         self._engine = engine
         self._audit = PaperAudit(

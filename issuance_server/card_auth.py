@@ -30,7 +30,7 @@ from cryptography.x509.verification import (
     Store,
     VerificationError,
 )
-from sqlalchemy import Connection, bindparam, delete, insert
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from issuance_server.schema import challenges_used
@@ -50,6 +50,7 @@ _CHALLENGE_DOMAIN: Final = "madoguchi-challenge-token-v1"
 _RANDOM_BYTES: Final = 16
 _EXPIRY_BYTES: Final = 8
 _MAC_BYTES: Final = 32
+_FORGOTTEN_AT_ONCE: Final = 100
 _KEPT_AFTER_EXPIRY: Final = timedelta(minutes=10)  # longer than servers' clocks may differ, or one could be used twice
 #: What the library raises for a certificate that is none, some of it only when the field in question is looked at.
 _NO_CERTIFICATE: Final = (
@@ -69,7 +70,15 @@ _UNDERSTOOD: Final = frozenset(
 )
 
 _USE: Final = insert(challenges_used)
-_FORGET: Final = delete(challenges_used).where(challenges_used.c.expires_at_utc < bindparam("before"))
+# Rows that another transaction is removing are passed over: authentications do not wait for one another.
+_FORGET: Final = delete(challenges_used).where(
+    challenges_used.c.challenge_digest.in_(
+        select(challenges_used.c.challenge_digest)
+        .where(challenges_used.c.expires_at_utc < bindparam("before"))
+        .limit(_FORGOTTEN_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+)
 
 
 # The challenge: no row until it is used

@@ -26,6 +26,9 @@ class CaseReason(StrEnum):
     NOT_ME = "NOT_ME"  # "this is not me": a link may be wrong
     LINKS_DISAGREE = "LINKS_DISAGREE"  # one card, and municipalities that know people of different birth dates by it
     COUNTS_DIFFER = "COUNTS_DIFFER"  # the device's money is not the books' money
+    REFUND_REVIEW = "REFUND_REVIEW"  # one more refund of a person or a terminal than is paid without a look
+    REFUND_UNKNOWN = "REFUND_UNKNOWN"  # a refund was being paid out, and nobody knows whether it came
+    RETRY_WORKED = "RETRY_WORKED"  # something failed, and the next try worked: why did the first not?
     RECHECK_FAILED = "RECHECK_FAILED"  # a finished paper was not what was ordered
 
 
@@ -126,9 +129,13 @@ def close_case(connection: Connection, reason: CaseReason, subject: Subject, fin
 
     Errors: ValueError without a finding.
     """
-    keys = {"code": subject.municipality_code, "case": _case_id(reason, subject)}
-    closing = {"closed": at_utc, "found": _checked(finding)}
-    return connection.execute(_CLOSE, {**keys, **closing}).rowcount == 1
+    return close_by_id(connection, subject.municipality_code, _case_id(reason, subject), finding, at_utc)
+
+
+def close_by_id(connection: Connection, municipality_code: str, case_id: str, finding: str, at_utc: datetime) -> bool:
+    """The same, by the case's id."""
+    keys = {"code": municipality_code, "case": case_id, "closed": at_utc, "found": _checked(finding)}
+    return connection.execute(_CLOSE, keys).rowcount == 1
 
 
 def stop_municipality(connection: Connection, municipality_code: str, order_id: str, at_utc: datetime) -> None:

@@ -14,16 +14,17 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from fees.postings import PostingKind
-from issuance_server import ledger, payments
+from issuance_server import ledger, payments, refunds, reissues, retries
 from issuance_server.cases import CaseReason, Subject, open_case
-from issuance_server.database import write
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
 from issuance_server.payments import Counted, Payment
+from issuance_server.refunds import RefundEvent
 from issuance_server.rules import Clock, utc_now
 from issuance_server.schema import NO_MUNICIPALITY, session_links, sessions, terminal_events, terminals
 from issuance_server.sessions import end_visit
+from issuance_server.turns import turn
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import EVENT_FIELDS, Event, EventKind
+from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind
 
 _ACCEPTED = select(terminals.c.accepted_through).where(terminals.c.terminal_id == bindparam("terminal"))
 _ADVANCE = (
@@ -60,11 +61,8 @@ def apply(engine: Engine, terminal_id: str, events: tuple[Event, ...], clock: Cl
             event under a number that is known.
     """
     refusal: IssueError | None = None
-    with write(engine) as connection:
-        known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar()
-        if known is None:
-            raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "terminal: not enrolled")
-        accepted = known
+    with turn(engine, terminal_id) as connection:
+        accepted = known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one()
         for event in events:
             try:
                 is_new = _check(connection, terminal_id, event, accepted)
@@ -97,6 +95,7 @@ def _check(connection: Connection, terminal_id: str, event: Event, accepted: int
     if event.sequence != accepted + 1:
         raise IssueError(ErrorCode.EVENT_OUT_OF_ORDER, f"sequence: {accepted + 1} must come next")
     given = {name for name in _OPTIONAL_FIELDS if getattr(event, name) is not None}
+    given -= EVENT_OPTIONS.get(event.kind, frozenset())
     for name in sorted(given ^ EVENT_FIELDS[event.kind]):
         rule = "does not belong to" if name in given else "is missing in"
         raise IssueError(ErrorCode.BAD_REQUEST, f"{name}: {rule} {event.kind.value}")
@@ -149,6 +148,12 @@ def _move(connection: Connection, order: Order, fact: OrderEvent, event: Event, 
     ledger.move(connection, order, fact, guard=guard, at_utc=now_utc, values=values)
     if payment is not None and line.posting in {PostingKind.CAPTURE, PostingKind.UNCOLLECTED}:
         payments.earn(connection, payment, order, line.posting, now_utc)
+    if line.to_state is OrderState.PRINTED:
+        retries.note_printed(connection, order, now_utc)
+    if fact is OrderEvent.SHEETS_DESTROYED and order.state is OrderState.SETTLED:
+        right = reissues.open_right(connection, order, event.sheets_out or 0, now_utc)
+        if not right:  # paid for, void, and no replacement is due by itself: somebody has to look
+            open_case(connection, CaseReason.VOIDED_AFTER_PRINT, subject, now_utc)
     if line.case is not None:
         open_case(connection, line.case, subject, now_utc)
 
@@ -190,8 +195,30 @@ def _payment_closed(connection: Connection, terminal_id: str, event: Event, now_
 
 def _return_due(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
     payment = _own_payment(connection, terminal_id, event, now_utc)
-    if payment is not None:
-        payments.owe(connection, payment, event.amount_yen or 0, now_utc)
+    if payment is not None and payments.owe(connection, payment, event.amount_yen or 0, now_utc):
+        refunds.open_refund(connection, payment, event.amount_yen or 0, event.claim_digest, now_utc)
+
+
+def _of_claim(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    """What became of a refund that this terminal claimed."""
+    assert event.claim_id is not None
+    refund = refunds.claimed(connection, event.claim_id)
+    fact = RefundEvent(event.kind.value)
+    if refund is None or refund.claimed_by != terminal_id:
+        if fact is not RefundEvent.NOT_PAID:  # given up before the claim arrived, or told again: nothing was claimed
+            subject = Subject(NO_MUNICIPALITY, terminal_id, payment_id=event.claim_id)
+            open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+        return
+    subject = Subject(refund.municipality_code, terminal_id, payment_id=refund.payment_id)
+    wrong_sum = fact is RefundEvent.PAID and event.amount_yen != refund.amount_yen
+    if wrong_sum or not refunds.end_claim(connection, refund, fact):
+        open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+    elif fact is RefundEvent.PAID:
+        payment = payments.find(connection, refund.payment_id)
+        assert payment is not None
+        payments.pay_refund(connection, payment, refund.amount_yen, terminal_id, now_utc)
+    elif fact is RefundEvent.UNKNOWN:
+        open_case(connection, CaseReason.REFUND_UNKNOWN, subject, now_utc)
 
 
 def _own_payment(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> Payment | None:
@@ -211,4 +238,5 @@ _EFFECTS: Mapping[EventKind, Callable[[Connection, str, Event, datetime], None]]
     EventKind.NOT_ME: _not_me,
     EventKind.PAYMENT_CLOSED: _payment_closed,
     EventKind.RETURN_DUE: _return_due,
+    **dict.fromkeys((EventKind.REFUND_PAID, EventKind.REFUND_NOT_PAID, EventKind.REFUND_UNKNOWN), _of_claim),
 }

@@ -47,6 +47,8 @@ def describe() -> dict[str, Any]:
         messages.PreparedOrder,
         messages.GrantRequest,
         messages.GrantAnswer,
+        messages.RefundClaim,
+        messages.RefundAnswer,
         messages.EventsRequest,
         messages.EventsAnswer,
         messages.Event,
@@ -86,6 +88,9 @@ def _paths() -> dict[str, Any]:
         messages.grant_path("{order_id}"): {
             "parameters": [_ORDER_ID],
             "post": _operation("grant", messages.GrantRequest, _answer(messages.GrantAnswer)),
+        },
+        messages.PATH_REFUNDS: {
+            "post": _operation("claim_refund", messages.RefundClaim, _answer(messages.RefundAnswer))
         },
         messages.PATH_EVENTS: {"post": _operation("events", messages.EventsRequest, _answer(messages.EventsAnswer))},
         messages.PATH_OPENAPI: {

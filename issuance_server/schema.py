@@ -1,6 +1,6 @@
 """The tables. `municipality_code` leads every key of what belongs to a municipality.
 
-Rows of the append-only tables are never changed, only corrected by new rows; triggers hold it on SQLite. Personal
+Rows of the append-only tables are never changed, only corrected by new rows; triggers hold it. Personal
 data stands only in sealed blobs (vault.py). deploy/migrations creates all this; a test holds both equal.
 """
 
@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0009"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -221,6 +221,7 @@ orders = Table(
     Column("payment_id", _ID),
     Column("sheets_out", Integer),
     Column("check_digest", LargeBinary(32), unique=True, index=True),  # keyed, of the printed number and check code
+    Column("requester_digest", LargeBinary(32)),  # keyed, of whose order it is
     UniqueConstraint("order_id"),
     UniqueConstraint("municipality_code", "number_year", "number"),
 )
@@ -234,6 +235,8 @@ Index(
     sqlite_where=UNGRANTED,
     postgresql_where=UNGRANTED,
 )
+# Whether somebody's last try failed; orders of before the column name nobody.
+Index("ix_orders_requester", orders.c.municipality_code, orders.c.requester_digest, orders.c.intended_at_utc)
 
 order_events = Table(
     "order_events",
@@ -245,6 +248,19 @@ order_events = Table(
     Column("event", String(32), nullable=False),
     Column("at_utc", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
+)
+
+# A paper that was paid for and destroyed may be replaced once, free of charge.
+reissues = Table(
+    "reissues",
+    metadata,
+    _municipality(),
+    Column("order_id", _ID, primary_key=True),
+    Column("requester_digest", LargeBinary(32), nullable=False),
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("new_order_id", _ID, unique=True),  # which uses the right up, unless it is void itself
+    ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
+    Index(None, "municipality_code", "requester_digest"),
 )
 
 terminal_events = Table(
@@ -301,6 +317,35 @@ postings = Table(
     Index(None, "municipality_code", "payment_id"),
 )
 
+# Money that could not be given back on the spot; whoever claims it gets it once.
+refunds = Table(
+    "refunds",
+    metadata,
+    _municipality(),
+    Column("payment_id", _ID, primary_key=True),
+    Column("amount_yen", Integer, nullable=False),
+    Column("terminal_id", String(64), nullable=False),  # that owes it
+    Column("state", String(16), nullable=False),
+    Column("claim_digest", LargeBinary(32), unique=True),  # of the code that the terminal showed
+    Column("requester_digest", LargeBinary(32)),  # whose card it was; unknown where no order was granted
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("claim_id", _ID, unique=True),
+    Column("claimed_by", String(64)),  # the terminal that is paying it out, or has
+    UniqueConstraint("payment_id"),
+    Index(None, "municipality_code", "requester_digest"),
+    Index(None, "terminal_id", "opened_at_utc"),
+)
+
+# Wrong claim codes, so that nobody tries many.
+refund_misses = Table(
+    "refund_misses",
+    metadata,
+    Column("miss_id", Integer, primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("at_utc", UtcDateTime, nullable=False),
+    Index(None, "terminal_id", "at_utc"),
+)
+
 cases = Table(
     "cases",
     metadata,
@@ -317,21 +362,44 @@ cases = Table(
     Column("finding", Text),
 )
 
-APPEND_ONLY = (order_events, terminal_events, payment_lines, postings)
+case_findings = Table(
+    "case_findings",
+    metadata,
+    _municipality(),
+    Column("case_id", String(80), primary_key=True),
+    Column("side", String(16), primary_key=True),
+    Column("person", String(100), nullable=False),  # who found it, of the staff
+    Column("words", Text, nullable=False),
+    Column("decision", String(16)),  # where money waits for it
+    Column("found_at_utc", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["municipality_code", "case_id"], ["cases.municipality_code", "cases.case_id"]),
+)
+
+APPEND_ONLY = (order_events, terminal_events, payment_lines, postings, case_findings)
 
 
-def append_only_triggers(table_name: str) -> list[str]:
-    """SQL of the two SQLite triggers that keep a table's rows as they were written."""
-    return [
-        f"CREATE TRIGGER {table_name}_no_{verb.lower()} BEFORE {verb} ON {table_name} "
-        f"BEGIN SELECT RAISE(ABORT, '{table_name} is append-only'); END"
-        for verb in ("UPDATE", "DELETE")
+def append_only_triggers(dialect_name: str) -> list[str]:
+    """Return the SQL of the triggers that keep rows of the append-only tables as they were written."""
+    if dialect_name == "sqlite":
+        return [
+            f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} "
+            f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+            for table in APPEND_ONLY
+            for verb in ("UPDATE", "DELETE")
+        ]
+    refuse = (
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE integrity_constraint_violation USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
+    )
+    triggers = [
+        f"CREATE TRIGGER {table.name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        for table in APPEND_ONLY
     ]
+    return [refuse, *triggers]
 
 
 @event.listens_for(metadata, "after_create")
 def _guard_append_only(_target: MetaData, connection: Connection, **_options: object) -> None:
-    if connection.dialect.name == "sqlite":
-        for table in APPEND_ONLY:
-            for sql in append_only_triggers(table.name):
-                connection.exec_driver_sql(sql)
+    for statement in append_only_triggers(connection.dialect.name):
+        connection.exec_driver_sql(statement)

@@ -25,6 +25,7 @@ SESSION_LIFETIME_S: Final = 600
 _HOLDER_DOMAIN: Final = "madoguchi-session-holder-v1"
 MAX_PREPARATIONS: Final = 5
 _SESSION_ID_BYTES: Final = 32
+_FORGOTTEN_AT_ONCE: Final = 100
 _KEPT_AFTER_EXPIRY: Final = timedelta(days=1)  # a late answer about an order still finds whose it was
 
 _OPEN: Final = insert(sessions)
@@ -58,11 +59,17 @@ _END: Final = (
     )
     .values(expires_at_utc=bindparam("now"))
 )
-_OLD: Final = sessions.c.expires_at_utc < bindparam("before")
-_FORGET_LINKS: Final = delete(session_links).where(
-    session_links.c.session_hash.in_(select(sessions.c.session_hash).where(_OLD))
+# Rows that another transaction is removing are passed over: authentications do not wait for one another.
+_OLD: Final = (
+    select(sessions.c.session_hash)
+    .where(sessions.c.expires_at_utc < bindparam("before"))
+    .limit(_FORGOTTEN_AT_ONCE)
+    .with_for_update(skip_locked=True)
 )
-_FORGET: Final = delete(sessions).where(_OLD)
+_FORGET: Final = tuple(
+    delete(table).where(table.c.session_hash.in_(bindparam("old", expanding=True)))
+    for table in (session_links, sessions)
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,7 @@ def open_session(
         visit_id=visit_id,
         expires_at_utc=now_utc + timedelta(seconds=SESSION_LIFETIME_S),
     )
-    for forget in (_FORGET_LINKS, _FORGET):
-        connection.execute(forget, {"before": now_utc - _KEPT_AFTER_EXPIRY})
+    _forget_old(connection, now_utc)
     connection.execute(
         _OPEN,
         {
@@ -176,6 +182,13 @@ def count_preparation(connection: Connection, session_hash: bytes, now_utc: date
 def end_visit(connection: Connection, terminal_id: str, visit_id: str, now_utc: datetime) -> None:
     """End a visit's sessions at one terminal; the rows stay, since they say whose visit it was."""
     connection.execute(_END, {"terminal": terminal_id, "visit": visit_id, "now": now_utc})
+
+
+def _forget_old(connection: Connection, now_utc: datetime) -> None:
+    old = connection.execute(_OLD, {"before": now_utc - _KEPT_AFTER_EXPIRY}).scalars().all()
+    if old:
+        for forget in _FORGET:
+            connection.execute(forget, {"old": old})
 
 
 def _caller(connection: Connection, row: Row[Any] | None, terminal: Terminal, now_utc: datetime) -> Caller:

@@ -47,6 +47,8 @@ class ErrorCode(StrEnum):
     RECORD_CHANGED = "RECORD_CHANGED"
     SERVICE_RENEWED = "SERVICE_RENEWED"  # a deployment came between: begin anew
     PAYMENT_INSUFFICIENT = "PAYMENT_INSUFFICIENT"
+    NO_REFUND = "NO_REFUND"  # none is due by this code or card: unknown, paid, or looked at first
+    TOO_MANY_CODES = "TOO_MANY_CODES"  # wrong refund codes at this terminal
     # The house
     INTEGRITY_STOP = "INTEGRITY_STOP"
     BUSY = "BUSY"
@@ -84,6 +86,8 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.RECORD_CHANGED: (409, False),
     ErrorCode.SERVICE_RENEWED: (409, False),
     ErrorCode.PAYMENT_INSUFFICIENT: (403, False),
+    ErrorCode.NO_REFUND: (404, False),
+    ErrorCode.TOO_MANY_CODES: (429, False),
     ErrorCode.INTEGRITY_STOP: (503, False),
     ErrorCode.BUSY: (503, True),
     ErrorCode.INTERNAL: (500, False),

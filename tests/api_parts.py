@@ -15,7 +15,6 @@ from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from deploy import migrations
 from issuance_server import events
 from issuance_server.api import Services
 from issuance_server.app import create_app
@@ -43,6 +42,10 @@ from protocol.messages import (
     PaymentMethod,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
+    ReissueOffer,
     Scope,
 )
 from protocol.signing import CONTENT_TYPE, RequestSigner, key_thumbprint
@@ -70,6 +73,15 @@ class FakeIssuer:
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         self._asked_by(caller)
         return "窓○ ○子", ()
+
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:  # noqa: ARG002 (the protocol's signature)
+        return ()
+
+    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:  # noqa: ARG002 (the protocol's signature)
+        return ()
+
+    def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
+        raise NotImplementedError
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         self._asked_by(caller)
@@ -223,13 +235,11 @@ def told(sequence: int, kind: EventKind = EventKind.NOT_ME) -> Event:
     return Event(sequence=sequence, at_utc=NOW, kind=kind, visit_id=VISIT)
 
 
-def make_folder(tmp_path: Path) -> ServerConfig:
-    """A server's folder: keys, anchors, and a database with two terminals and one linked card."""
+def make_folder(tmp_path: Path, url: str) -> ServerConfig:
+    """A server's folder: keys and anchors; and into a migrated database, two terminals and one linked card."""
     authority = Authority()
     keys = Keys.create(tmp_path / "keys", CODES)
     vault = Vault(keys.vault)
-    url = f"sqlite:///{tmp_path / 'server.db'}"
-    migrations.upgrade(url)
     engine = open_engine(url)
     digest = vault.link_digest(CODES[1], authority.key_sha256, 77)
     with write(engine) as connection:

@@ -1,4 +1,4 @@
-"""What several test files share: one small town that is up for the whole run."""
+"""What several test files share: one small town that is up for the whole run, and the databases."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from deploy.demo.bring_up import RunningTown, bring_up
+from deploy.demo.postgres import PrivatePostgres
 from deploy.demo.processes import free_port
 from deploy.demo.visitor import Visitor
+from issuance_server.database import open_engine
+from tests.databases import DATABASES, Cluster, Databases, databases_for
 from tests.terminal_rig import Rig
 
 TOWN_RESIDENTS = 200
@@ -28,6 +32,28 @@ def visitor(town: RunningTown) -> Iterator[Visitor]:
     someone = Visitor(town.world())
     yield someone
     someone.close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL that is up for the whole run: one a worker, in which each test has databases of its own."""
+    with PrivatePostgres(durable=False) as postgres:
+        yield Cluster(postgres)
+
+
+@pytest.fixture(params=DATABASES)
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+    """Fresh databases of either kind: whatever asks for them is run on both."""
+    with databases_for(request, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def engine(databases: Databases) -> Iterator[Engine]:
+    """A database with the tables."""
+    opened = open_engine(databases.declared())
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What tests of issuing share: one invented municipality in memory, and a server's insides on an SQLite file."""
+"""What tests of issuing share: one invented municipality in memory, and a server's insides on a database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from issuance_server.register.records import (
 )
 from issuance_server.register.store import Link, RegisterStore
 from issuance_server.rules import Asked
-from issuance_server.schema import cases, metadata, order_events, orders
+from issuance_server.schema import cases, order_events, orders
 from issuance_server.schema import sessions as session_rows
 from issuance_server.sessions import Caller, KnownAs
 from issuance_server.settings import (
@@ -63,6 +63,7 @@ from protocol.messages import (
     Scope,
 )
 from protocol.signing import key_thumbprint
+from tests.databases import SqliteDatabases
 
 CODE = "999993"
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)  # Wednesday noon in Japan
@@ -249,12 +250,12 @@ class Office:
     """One municipality's issuing on a database of its own."""
 
     folder: Path
+    url: str = ""  # of a database with the tables; one in the folder where none is named
     clock: Clock = field(default_factory=Clock)
-    url: str = ""
     decided: tuple[MunicipalitySettings, ...] = (SETTINGS,)
 
     def __post_init__(self) -> None:
-        self.url = f"sqlite:///{self.folder / 'office.db'}"
+        self.url = self.url or SqliteDatabases(self.folder).declared()
         self.engine: Engine = open_engine(self.url)
         self.keys = Keys.create(self.folder / "keys", [one.municipality_code for one in self.decided])
         self.vault = Vault(self.keys.vault)
@@ -263,7 +264,6 @@ class Office:
         self.terminals = {name: self._terminal(name) for name in ("t-1", "t-2")}
         self.sequences = dict.fromkeys(self.terminals, 0)
         with write(self.engine) as connection:
-            metadata.create_all(connection)
             for one in self.decided:
                 self.settings.put(connection, one)
             for terminal in self.terminals.values():

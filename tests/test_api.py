@@ -41,13 +41,14 @@ from tests.api_parts import (
     told,
     wanted,
 )
+from tests.databases import Databases
 from tests.server_parts import NOW, VISIT, Authority, rsa_key, terminal_key
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> ServerConfig:
+def config(tmp_path: Path, databases: Databases) -> ServerConfig:
     """A server's folder."""
-    return make_folder(tmp_path)
+    return make_folder(tmp_path, databases.migrated())
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def routes(app: Flask) -> list[tuple[str, str]]:
     found = [
         (method, rule.rule.replace("<order_id>", ORDER)) for rule in rules for method in sorted(rule.methods or ())
     ]
-    assert len(found) == 7  # the GET has its HEAD
+    assert len(found) == 8  # the GET has its HEAD
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace as changed
@@ -17,17 +16,17 @@ from sqlalchemy import select, text, update
 
 from issuance_server import ledger, snapshots
 from issuance_server.audit import Audited, Fault, Found, PaperAudit
-from issuance_server.database import read, write
+from issuance_server.database import open_engine, read, write
 from issuance_server.issue import Issuer
 from issuance_server.ledger import OrderState
 from issuance_server.schema import SCHEMA_VERSION, orders
 from issuance_server.snapshots import Snapshot
 from issuance_server.verify.check import PublishedKeys
-from issuance_server.verify.status import open_read_only
 from madoguchi import main
 from printing.paper import certificates, seal
 from protocol.messages import EventKind
 from protocol.trust import SealKeyTrust
+from tests.databases import Databases, content_of
 from tests.issuing_parts import ADDRESS, CODE, INDIVIDUAL_NUMBER, MEMBERS, Office, fonts, order_id
 from tests.verify_parts import OTHER_CODE, new_key
 
@@ -37,8 +36,8 @@ pytestmark = pytest.mark.slow
 class Audit:
     """An office with three papers (printed, prepared, void) and an intent that became none; and who audits it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.office = office = Office(folder)
+    def __init__(self, folder: Path, url: str) -> None:
+        self.office = office = Office(folder, url)
         self.published: tuple[SealKeyTrust, ...] = office.keys.trust({CODE: "見本市"}).seal_keys
         self.render: Any = certificates.render
         self.build: str | None = None
@@ -63,7 +62,7 @@ class Audit:
         raise KeyboardInterrupt
 
     def run(self, **asked: Any) -> list[Audited]:
-        engine = open_read_only(self.office.url)
+        engine = open_engine(self.office.url, read_only=True)
         try:
             audit = PaperAudit(
                 engine=engine,
@@ -111,8 +110,8 @@ class Audit:
 
 
 @pytest.fixture
-def audit(tmp_path: Path) -> Iterator[Audit]:
-    audit = Audit(tmp_path)
+def audit(tmp_path: Path, databases: Databases) -> Iterator[Audit]:
+    audit = Audit(tmp_path, databases.declared())
     yield audit
     audit.office.close()
 
@@ -333,22 +332,15 @@ def run(config: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["audit", "papers", "--config", str(config), *arguments])
 
 
-def content_of(audit: Audit) -> str:
-    with read(audit.office.engine) as connection:
-        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")).scalars()
-        told = [str(connection.execute(text(f'SELECT * FROM "{table}"')).all()) for table in tables]  # noqa: S608 - the database's own names
-    return hashlib.sha256("".join(told).encode()).hexdigest()
-
-
 def test_the_command_says_that_all_is_right_and_writes_nothing(audit: Audit, config: Path) -> None:
-    before = content_of(audit)
+    before = content_of(audit.office.engine)
     result = run(config)
     (line,) = result.output.splitlines()
     assert result.exit_code == 0
     told = json.loads(line)
     assert (told["orders"], told["papers"], told["findings"], told["complete"]) == (4, 3, 0, True)
     assert told["other_build"] == 0
-    assert content_of(audit) == before
+    assert content_of(audit.office.engine) == before
     rest = json.loads(run(config, "--after", told["last"]).output)
     assert (rest["orders"], rest["last"], rest["complete"]) == (0, told["last"], True)
 

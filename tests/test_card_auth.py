@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -29,8 +28,8 @@ from issuance_server.card_auth import (
     use_challenge,
     verify_card,
 )
-from issuance_server.database import open_engine, read, write
-from issuance_server.schema import challenges_used, metadata
+from issuance_server.database import read, write
+from issuance_server.schema import challenges_used
 from protocol.errors import ErrorCode, IssueError
 from tests.server_parts import (
     CA_EXTENSIONS,
@@ -319,16 +318,6 @@ def test_anchors_are_read_once_while_nothing_changes(folder: Path) -> None:
 # challenge
 
 KEY = b"h" * 32
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A database with the tables."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'server.db'}")
-    with write(engine) as connection:
-        metadata.create_all(connection)
-    yield engine
-    engine.dispose()
 
 
 def challenge_code(token: bytes, **moved: object) -> ErrorCode:

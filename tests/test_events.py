@@ -18,6 +18,7 @@ from issuance_server.ledger import OrderState
 from issuance_server.schema import cases, terminal_events
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EVENT_FIELDS, Event, EventKind
+from tests.databases import Databases
 from tests.issuing_parts import CODE, COMMISSION_YEN, FEE_YEN, NOW, Office, counted, order_id, payment_id
 
 VISIT = "1" * 32
@@ -28,8 +29,8 @@ EARNED = {
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    office = Office(tmp_path, databases.declared())
     yield office
     office.close()
 
@@ -205,6 +206,7 @@ FIELDS: dict[str, Any] = {
     "order_id": order_id(1),
     "payment_id": payment_id(1),
     "visit_id": VISIT,
+    "claim_id": VISIT,
     "sheets_out": 1,
     "amount_yen": 100,
     **counted(100, 0, 0, 100),

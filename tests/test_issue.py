@@ -29,6 +29,7 @@ from printing.paper.records import (
 )
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EventKind, PreparedOrder, Scope
+from tests.databases import Databases, stored_in
 from tests.issuing_parts import (
     CHILD,
     CODE,
@@ -44,6 +45,7 @@ from tests.issuing_parts import (
     abandon,
     asked,
     code_of,
+    link_digest,
     longer,
     order_id,
     person,
@@ -54,8 +56,8 @@ REFUSED = ErrorCode.NOT_ISSUABLE_HERE
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    office = Office(tmp_path, databases.declared())
     yield office
     office.close()
 
@@ -132,9 +134,8 @@ def test_the_individual_number_prints_only_if_chosen(office: Office) -> None:
 
 def test_nothing_personal_stands_open_in_the_database(office: Office) -> None:
     office.prepare(office.caller(), 1, items=("individual_number", "domicile"))
-    office.close()
-    stored = b"".join(path.read_bytes() for path in office.folder.glob("office.db*"))
-    assert stored
+    stored = stored_in(office.engine)
+    assert link_digest("r-taro") in stored
     for personal in ("見本 太郎", "ミホン", INDIVIDUAL_NUMBER, "一丁目1番1号"):
         assert personal.encode() not in stored
 

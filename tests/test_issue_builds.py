@@ -18,12 +18,13 @@ from printing.paper.errors import NoEra
 from printing.paper.fonts import Fonts
 from printing.paper.records import Certificate, Issuance
 from protocol.errors import ErrorCode
+from tests.databases import Databases
 from tests.issuing_parts import CODE, Office, abandon, code_of, fonts, order_id
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    office = Office(tmp_path, databases.declared())
     yield office
     office.close()
 

@@ -25,6 +25,7 @@ from printing.paper import certificates
 from protocol import grant as grants
 from protocol.errors import ErrorCode
 from protocol.messages import EventKind
+from tests.databases import Databases
 from tests.issuing_parts import (
     CHILD,
     CODE,
@@ -48,8 +49,8 @@ REFUSED = ErrorCode.NOT_ISSUABLE_HERE
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    office = Office(tmp_path, databases.declared())
     yield office
     office.close()
 

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from datetime import datetime
+from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Column, Engine, MetaData, Table, insert, text
 
 from deploy.migrations import upgrade
 from issuance_server.database import open_engine, read, write
 from issuance_server.schema import metadata
 from printing.paper import seal
+from tests.databases import Databases, content_of, stored_in
 from tests.paper_samples import ISSUANCE, TAXED
 from tests.verify_parts import new_key
 
-NOW = "2026-07-01 03:00:00.000000"
+NOW = datetime(2026, 7, 1, 3, 0)  # noqa: DTZ001 - as the older tables say it
 
 
 def triggers(engine: Engine) -> dict[str, str]:
+    """What a database's triggers are made of, by name."""
+    of_postgresql = "SELECT tgname, pg_get_triggerdef(tg.oid) || pg_get_functiondef(tgfoid) FROM pg_trigger tg WHERE NOT tgisinternal"
+    of_sqlite = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
     with read(engine) as connection:
-        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-        return {row.name: row.sql for row in rows}
+        rows = connection.execute(text(of_sqlite if engine.dialect.name == "sqlite" else of_postgresql))
+        return {name: made_of for name, made_of in rows}
 
 
-def test_migrations_equal_the_declared_tables(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'migrated.db'}"
-    upgrade(url)
-    migrated = open_engine(url)
+def test_migrations_equal_the_declared_tables(databases: Databases) -> None:
+    migrated, declared = open_engine(databases.migrated()), open_engine(databases.declared())
     with read(migrated) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    declared = open_engine(f"sqlite:///{tmp_path / 'declared.db'}")
-    with write(declared) as connection:
-        metadata.create_all(connection)
     assert triggers(migrated) == triggers(declared)
-    assert len(triggers(migrated)) == 8
+    assert len(triggers(migrated)) == {"sqlite": 10, "postgresql": 5}[databases.name]
     migrated.dispose()
     declared.dispose()
 
 
-def test_the_comparison_notices_a_missing_column(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'altered.db'}"
+def test_the_comparison_notices_a_missing_column(databases: Databases) -> None:
+    url = databases.empty()
     upgrade(url)
     engine = open_engine(url)
     with write(engine) as connection:
@@ -53,49 +53,59 @@ def test_the_comparison_notices_a_missing_column(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_second_upgrade_does_nothing(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'twice.db'}"
+def test_a_second_upgrade_does_nothing(databases: Databases) -> None:
+    url = databases.migrated()
+    engine = open_engine(url)
+    once = content_of(engine)
     upgrade(url)
-    once = (tmp_path / "twice.db").read_bytes()
-    upgrade(url)
-    assert (tmp_path / "twice.db").read_bytes() == once
+    assert content_of(engine) == once
+    engine.dispose()
 
 
-def test_the_seal_of_an_older_paper_leaves_its_digest_and_no_text(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'older.db'}"
+def test_the_seal_of_an_older_paper_leaves_its_digest_and_no_text(databases: Databases) -> None:
+    url = databases.empty()
     upgrade(url, "0002")
     engine = open_engine(url)
     seal_text = seal.sign(
         seal.content_of(TAXED, ISSUANCE, status_id=bytes(16), binding=bytes(32), salt=bytes(16)), new_key()[0]
     )
+    old = Table("orders", MetaData(), autoload_with=engine)
+    values = {column.name: example(column) for column in old.columns if not column.nullable}
     with write(engine) as connection:
-        columns = [column for column in inspect(connection).get_columns("orders") if not column["nullable"]]
-        values = {column["name"]: NOW if "utc" in column["name"] else "1" for column in columns}
-        values |= {"seal_text": seal_text}
-        insert = f"INSERT INTO orders ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})"  # noqa: S608 - the columns' own names
-        connection.execute(text(insert), values)
+        connection.execute(insert(old), values | {"seal_text": seal_text})
     engine.dispose()
     upgrade(url)
     engine = open_engine(url)
     with read(engine) as connection:
         digest = connection.execute(text("SELECT statement_sha256 FROM orders")).scalar_one()
-    engine.dispose()
     assert digest == seal.statement_digest(seal_text)
-    assert seal_text[5:60].encode() not in (tmp_path / "older.db").read_bytes()
+    assert seal_text[5:60].encode() not in stored_in(engine)
+    engine.dispose()
 
 
-def test_a_session_of_one_municipality_goes_on_after_the_upgrade(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'old.db'}"
+def example(column: Column[Any]) -> object:
+    """Some value of a column's type."""
+    return {datetime: NOW, int: 1, bytes: b"1", str: "1"}[column.type.python_type]
+
+
+def test_a_session_of_one_municipality_goes_on_after_the_upgrade(databases: Databases) -> None:
+    url = databases.empty()
     upgrade(url, "0002")
     engine = open_engine(url)
+    old = Table("sessions", MetaData(), autoload_with=engine)
+    row = {
+        "session_hash": b"\x01",
+        "terminal_id": "T-0001",
+        "key_thumbprint": b"\x02",
+        "municipality_code": "999993",
+        "link_digest": b"\x03",
+        "holder_digest": b"\x04",
+        "visit_id": "v",
+        "expires_at_utc": NOW,
+        "preparations": 2,
+    }
     with write(engine) as connection:
-        connection.execute(
-            text(
-                "INSERT INTO sessions (session_hash, terminal_id, key_thumbprint, municipality_code, link_digest,"
-                " holder_digest, visit_id, expires_at_utc, preparations)"
-                " VALUES (x'01', 'T-0001', x'02', '999993', x'03', x'04', 'v', '2026-01-01 00:00:00', 2)"
-            )
-        )
+        connection.execute(insert(old), row)
     engine.dispose()
     upgrade(url)
     engine = open_engine(url)

@@ -16,14 +16,15 @@ from issuance_server.ledger import OrderState
 from issuance_server.schema import payment_lines, postings
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EventKind
+from tests.databases import Databases
 from tests.issuing_parts import FEE_YEN, NOW, Office, code_of, counted, grant_request, order_id, payment_id
 
 INSUFFICIENT = ErrorCode.PAYMENT_INSUFFICIENT
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    office = Office(tmp_path, databases.declared())
     yield office
     office.close()
 

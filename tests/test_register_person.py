@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -14,8 +13,8 @@ from issuance_server.database import open_engine, read, write
 from issuance_server.register.person import Person
 from issuance_server.register.records import RegisterRecord
 from issuance_server.register.store import RegisterStore
-from issuance_server.schema import metadata
 from issuance_server.vault import Vault, VaultError, VaultKeys
+from tests.databases import Databases, Plans, reads_whole
 from tests.issuing_parts import CODE, HANAKO, HOUSEHOLD, RECORDS, TARO
 from tests.register_parts import HOLDERS, MORE_RECORDS, PAID, REGISTER, SEAL, SUPPLEMENTARY
 
@@ -29,10 +28,9 @@ LEFT = (
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'register.db'}")
+def engine(databases: Databases) -> Iterator[Engine]:
+    engine = open_engine(databases.declared())
     with write(engine) as connection:
-        metadata.create_all(connection)
         STORE.put(connection, CODE, (*RECORDS, *MORE_RECORDS))
     yield engine
     engine.dispose()
@@ -154,13 +152,8 @@ def test_a_register_s_blob_moved_to_another_register_does_not_open(engine: Engin
 
 def test_the_look_up_reads_no_whole_table(engine: Engine) -> None:
     """Its cost must not grow with the register."""
-    statements: list[tuple[str, object]] = []
-    event.listen(
-        engine, "before_cursor_execute", lambda _c, _cu, sql, parameters, *_: statements.append((sql, parameters))
-    )
-    person_in(engine)
-    sql, parameters = next(one for one in statements if one[0].startswith("SELECT"))
-    with read(engine) as connection:
-        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)]
-    assert any("SEARCH" in line for line in plan)
-    assert not [line for line in plan if line.startswith("SCAN register_records")]
+    with Plans(engine) as plans:
+        person_in(engine)
+    plan = plans.of("SELECT")
+    assert "register_records" in plan
+    assert not reads_whole(plan, "register_records")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server.database import open_engine, read, write
+from issuance_server.database import read, write
 from issuance_server.register.records import Household, RegisterRecord, Resident, SealRecord, TaxRecord, TaxStatus
 from issuance_server.register.store import Link, RegisterStore
-from issuance_server.schema import metadata, register_records
+from issuance_server.schema import register_records
 from issuance_server.vault import Vault, VaultError, VaultKeys
 
 CODE = "999993"
@@ -45,15 +43,6 @@ def tax(fiscal_year: int, resident_id: str = "r1") -> TaxRecord:
         status=TaxStatus.UNTAXED,
         address_on_1_january="見本市一丁目1番1号",
     )
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'register.db'}")
-    with write(engine) as connection:
-        metadata.create_all(connection)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -158,8 +147,8 @@ def test_a_register_update_between_two_statements_is_not_seen_half(filled: Engin
     thread.join(timeout=10)
     with read(filled) as connection:
         third = seen(store, connection)
-    assert (first, second, third) == ({"見本"}, {"見本"}, {"新"})
-    # One statement is one moment at every isolation level, so that it holds on PostgreSQL too.
+    # A whole transaction is one moment on SQLite alone; what holds on both is that one statement is.
+    assert (first, second, third) == ({"見本"}, {"見本"} if filled.dialect.name == "sqlite" else {"新"}, {"新"})
     assert [sql.split()[0] for sql in statements].count("SELECT") == 3
 
 
@@ -207,7 +196,7 @@ def test_thousands_of_records_are_one_statement(engine: Engine, store: RegisterS
     event.listen(engine, "before_cursor_execute", lambda _c, _cu, sql, *_: statements.append(sql.split()[0]))
     with write(engine) as connection:
         store.put(connection, CODE, [resident(f"r{number}", f"h{number}") for number in range(3_000)])
-    assert statements == ["BEGIN", "INSERT"]
+    assert [word for word in statements if word != "BEGIN"] == ["INSERT"]  # PostgreSQL's driver begins by itself
 
 
 LINK = Link(CODE, b"\x01" * 32, "r1")

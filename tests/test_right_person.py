@@ -48,6 +48,7 @@ from protocol.messages import GrantAnswer
 from terminal.client import Paper
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard, PaperMismatch
 from tests import test_paper_check
+from tests.databases import Databases
 from tests.issuing_parts import CODE, Office, code_of, grant_request, order_id
 from tests.test_visits import name_of, require_settled, text_of
 
@@ -55,8 +56,8 @@ TARO, HANAKO = "見本 太郎", "見本 花子"
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    office = Office(tmp_path, databases.declared())
     office.link("r-hanako")
     yield office
     office.close()

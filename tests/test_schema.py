@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_mock_engine, insert, make_url, select, text
-from sqlalchemy.exc import IntegrityError, StatementError
-from sqlalchemy.schema import ExecutableDDLElement
+from sqlalchemy import Engine, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from issuance_server.database import open_engine, read, write
+from issuance_server.database import read, write
 from issuance_server.schema import (
     certificate_links,
     challenges_used,
     issue_number_counters,
-    metadata,
     postings,
     register_feed,
 )
 
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'schema.db'}")
-    with write(engine) as connection:
-        metadata.create_all(connection)
-    yield engine
-    engine.dispose()
 
 
 def test_a_moment_keeps_its_zone(engine: Engine) -> None:
@@ -75,7 +62,9 @@ def test_one_active_resident_a_certificate(
             connection.execute(insert(certificate_links), second)
 
 
-@pytest.mark.parametrize("statement", ["UPDATE postings SET amount_yen = 0", "DELETE FROM postings"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE postings SET amount_yen = 0", "DELETE FROM postings", "TRUNCATE TABLE postings"]
+)
 def test_append_only_rows_stay_as_they_were_written(engine: Engine, statement: str) -> None:
     row = {
         "municipality_code": "999993",
@@ -88,7 +77,8 @@ def test_append_only_rows_stay_as_they_were_written(engine: Engine, statement: s
     }
     with write(engine) as connection:
         connection.execute(insert(postings), row)
-    with pytest.raises(IntegrityError, match="append-only"), write(engine) as connection:
+    refused = 'append-only|near "TRUNCATE"'  # SQLite has no such statement
+    with pytest.raises(DBAPIError, match=refused), write(engine) as connection:
         connection.execute(text(statement))
     with read(engine) as connection:
         assert connection.execute(select(postings.c.amount_yen)).scalar_one() == 300
@@ -100,17 +90,3 @@ def test_other_tables_may_change(engine: Engine) -> None:
             insert(issue_number_counters), {"municipality_code": "999993", "number_year": 2026, "last_number": 1}
         )
         assert connection.execute(text("UPDATE issue_number_counters SET last_number = 2")).rowcount == 1
-
-
-def test_postgresql_can_make_the_same_tables() -> None:
-    statements: list[str] = []
-
-    dialect = make_url("postgresql+psycopg://").get_dialect()()
-
-    def compiled(statement: ExecutableDDLElement, *_: object) -> None:
-        statements.append(str(statement.compile(dialect=dialect)))
-
-    mock = create_mock_engine("postgresql+psycopg://", compiled)
-    metadata.create_all(mock, checkfirst=False)
-    assert sum(statement.lstrip().startswith("CREATE TABLE") for statement in statements) == len(metadata.tables)
-    assert any("WHERE active" in statement for statement in statements)

@@ -37,13 +37,14 @@ from tests.api_parts import (
     serving,
     wanted,
 )
+from tests.databases import Databases
 from tests.server_parts import NOW, VISIT, Clock, terminal_key
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> ServerConfig:
+def config(tmp_path: Path, databases: Databases) -> ServerConfig:
     """A server's folder."""
-    return make_folder(tmp_path)
+    return make_folder(tmp_path, databases.migrated())
 
 
 @pytest.fixture
@@ -146,11 +147,11 @@ def test_one_line_a_request_and_nothing_of_a_person(server: Server) -> None:
 
 
 def test_the_server_refuses_to_start_over_a_wrong_schema_or_without_anchors(
-    config: ServerConfig, tmp_path: Path
+    config: ServerConfig, tmp_path: Path, databases: Databases
 ) -> None:
     replace = partial(msgspec.structs.replace, config)
     with pytest.raises(SchemaMismatch):
-        build(replace(database_url=f"sqlite:///{tmp_path / 'empty.db'}"))
+        build(replace(database_url=databases.empty()))
     with pytest.raises(AnchorsError):
         build(replace(anchors_folder=tmp_path / "nowhere"))
     with pytest.raises(AnchorsError), capture_logs():

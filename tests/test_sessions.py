@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from issuance_server.database import open_engine, read, write
-from issuance_server.schema import metadata, session_links, sessions
+from issuance_server.database import read, write
+from issuance_server.schema import session_links, sessions
 from issuance_server.sessions import (
     MAX_PREPARATIONS,
     SESSION_LIFETIME_S,
@@ -26,6 +24,7 @@ from issuance_server.sessions import (
 from issuance_server.terminals import Terminal
 from protocol.errors import ErrorCode, IssueError
 from protocol.signing import key_thumbprint
+from tests.databases import content_of
 from tests.server_parts import NOW, VISIT, order_row, terminal_key
 
 LINK = b"d" * 32
@@ -37,16 +36,6 @@ def terminal(number: int = 1, key: int = 1) -> Terminal:
     """A terminal as it is looked up."""
     public_key = terminal_key(key).public_key()
     return Terminal(f"T-{number:04}", "窓口商店", public_key, key_thumbprint(public_key), stopped=False)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A database with the tables."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'server.db'}")
-    with write(engine) as connection:
-        metadata.create_all(connection)
-    yield engine
-    engine.dispose()
 
 
 def begin(engine: Engine, *, visit_id: str = VISIT, hours: float = 0) -> tuple[str, Caller]:
@@ -88,11 +77,10 @@ def test_a_session_knows_the_card_as_each_municipality_does(engine: Engine) -> N
     assert caught.value.code is ErrorCode.NOT_OFFERED
 
 
-def test_the_id_stands_nowhere_and_fits_the_message(engine: Engine, tmp_path: Path) -> None:
+def test_the_id_stands_nowhere_and_fits_the_message(engine: Engine) -> None:
     session_id, _ = begin(engine)
     assert 40 <= len(session_id) <= 100
-    engine.dispose()
-    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    stored = content_of(engine)
     assert LINK in stored
     assert session_id.encode() not in stored
 

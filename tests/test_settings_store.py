@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -12,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from deploy.demo.seal_pictures import square_seal_png
 from issuance_server.database import open_engine, read, write
-from issuance_server.schema import metadata
 from issuance_server.settings import CertifierSettings, MunicipalitySettings
 from issuance_server.settings_store import SettingsStore
+from tests.databases import Databases
 
 
 def settings(code: str, valid_from: date, certifier_name: str) -> MunicipalitySettings:
@@ -39,10 +38,9 @@ def settings(code: str, valid_from: date, certifier_name: str) -> MunicipalitySe
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'settings.db'}")
+def engine(databases: Databases) -> Iterator[Engine]:
+    engine = open_engine(databases.declared())
     with write(engine) as connection:
-        metadata.create_all(connection)
         store = SettingsStore()
         store.put(connection, settings("999993", date(2025, 4, 1), "見本 一郎"))
         store.put(connection, settings("999993", date(2026, 4, 1), "見本 二郎"))

@@ -23,6 +23,7 @@ from issuance_server.sessions import Caller
 from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode
 from protocol.messages import Offer
+from tests.databases import Databases
 from tests.issuing_parts import CODE, HANAKO, HOUSEHOLD, TARO, Office, abandon, code_of, longer, order_id
 from tests.register_parts import (
     ALL_SETTINGS,
@@ -47,18 +48,18 @@ DEAD_TARO = replace(TARO, died_on=date(2026, 6, 30))
 
 
 @pytest.fixture
-def towns(tmp_path: Path) -> Iterator[Office]:
+def towns(tmp_path: Path, databases: Databases) -> Iterator[Office]:
     """Taro lives in one municipality; his family register is another's."""
-    made = Office(tmp_path, decided=(ALL_SETTINGS, OTHER_SETTINGS))
+    made = Office(tmp_path, databases.declared(), decided=(ALL_SETTINGS, OTHER_SETTINGS))
     two_towns(made)
     yield made
     made.close()
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
     """Household and family register in one municipality."""
-    made = Office(tmp_path, decided=(ALL_SETTINGS,))
+    made = Office(tmp_path, databases.declared(), decided=(ALL_SETTINGS,))
     made.put(*MORE_RECORDS)
     yield made
     made.close()

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server.database import open_engine, write
-from issuance_server.schema import metadata
+from issuance_server.database import write
 from issuance_server.terminals import CACHE_S, Terminals, enrol, stop
 from protocol.errors import ErrorCode, IssueError
 from protocol.signing import key_thumbprint
 from tests.server_parts import NOW, terminal_key
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A database with the tables."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'server.db'}")
-    with write(engine) as connection:
-        metadata.create_all(connection)
-    yield engine
-    engine.dispose()
 
 
 def enrol_one(engine: Engine, terminal_id: str = "T-0001", key: int = 1) -> bytes:

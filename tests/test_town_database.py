@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,11 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from deploy.demo.pki import serial_of
 from deploy.demo.town import Town, directory, write
 from deploy.demo.town_stories import NOBODY_ID, STORIES
-from issuance_server.database import open_engine, read
-from issuance_server.database import write as write_transaction
+from issuance_server.database import read
 from issuance_server.register.records import RegisterRecord
 from issuance_server.register.store import RegisterStore
-from issuance_server.schema import certificate_links, metadata, register_records
+from issuance_server.schema import certificate_links, register_records
 from issuance_server.settings_store import SettingsStore
 from issuance_server.vault import Vault, VaultKeys
 from protocol.errors import ErrorCode
@@ -30,15 +27,6 @@ pytestmark = pytest.mark.slow
 
 ISSUER_KEY_SHA256 = bytes(32)
 NOW_UTC = datetime(2026, 10, 1, 3, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'town.db'}")
-    with write_transaction(engine) as connection:
-        metadata.create_all(connection)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from printing.paper import recheck, seal
 from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode
 from protocol.messages import EventKind, Offer, Scope
+from tests.databases import Databases
 from tests.issuing_parts import CODE, TARO, Office, code_of, link_digest, order_id
 from tests.register_parts import (
     ALL_SETTINGS,
@@ -36,8 +37,8 @@ HAS_LINK = Link(OTHER, link_digest("d-r-taro", OTHER), "d-r-taro")
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = Office(tmp_path, decided=(ALL_SETTINGS, OTHER_SETTINGS))
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    made = Office(tmp_path, databases.declared(), decided=(ALL_SETTINGS, OTHER_SETTINGS))
     two_towns(made)
     yield made
     made.close()

@@ -18,19 +18,19 @@ from flask import Flask
 from PIL import Image
 
 from issuance_server import ledger
-from issuance_server.database import read
+from issuance_server.database import open_engine, read
 from issuance_server.rules import Clock
 from issuance_server.snapshots import Snapshot, open_sealed
 from issuance_server.verify.alarms import AlarmBook
 from issuance_server.verify.app import create_app
 from issuance_server.verify.check import PublishedKeys
-from issuance_server.verify.status import StatusBook, open_read_only
+from issuance_server.verify.status import StatusBook
 from issuance_server.verify.status_key import STATUS_KEY_FILE, create_status_key
 from printing.paper import seal
 from printing.paper.certificates import render
 from protocol.messages import EventKind
 from protocol.trust import SealKeyTrust, Trust
-from tests.issuing_parts import CODE, MEMBERS, Office, fonts, order_id
+from tests.issuing_parts import CODE, MEMBERS, Office, fonts, order_id, payment_id
 
 OTHER_CODE = "999985"
 #: Names that a comparison of texts easily gets wrong: compatibility characters, variation sequences, wrapped hyphens.
@@ -57,8 +57,8 @@ def new_key(code: str = CODE, name: str = "見本市") -> tuple[seal.SealSigner,
 class CheckedOffice:
     """An office, the check beside it, a second municipality whose key is published too, and a key out of use."""
 
-    def __init__(self, folder: Path) -> None:
-        self.office = Office(folder)
+    def __init__(self, folder: Path, url: str) -> None:
+        self.office = Office(folder, url)
         self.caller = self.office.caller()
         self.other_signer, other = new_key(OTHER_CODE, "となり市")
         self.retired_signer, retired = new_key()
@@ -69,7 +69,7 @@ class CheckedOffice:
             trust, seal_keys=(*trust.seal_keys, other, retired), status_keys=(self.status_key.published,)
         )
         self.keys = PublishedKeys(self.trust.seal_keys)
-        self.engine = open_read_only(self.office.url)
+        self.engine = open_engine(self.office.url, read_only=True)
         self.book = StatusBook(self.engine, self.office.keys.check)
         self.alarms = AlarmBook(folder / "alarms.db", self.office.clock)
         self._issued = 0
@@ -105,6 +105,20 @@ class CheckedOffice:
         """The last paper may be printed."""
         self.office.grant(self.caller, self._issued, payment=self._issued)
 
+    def reissue(self) -> bytes:
+        """The last paper is paid for, smeared and destroyed; return the one that was printed in its place."""
+        spoiled, office = order_id(self._issued), self.office
+        fee_yen, sheets = office.order(self._issued).fee_yen, office.order(self._issued).sheets or 0
+        paid = {"order_id": spoiled, "payment_id": payment_id(self._issued), "amount_yen": fee_yen}
+        office.tell(EventKind.CAPTURED, **paid)
+        office.tell(EventKind.SHEETS_DESTROYED, order_id=spoiled, sheets_out=sheets)
+        (offer,) = office.issuer.replaceable(office.caller(visit=f"{self._issued + 1:032d}"))
+        wish = {name: getattr(offer, name) for name in ("scope", "items", "fiscal_year", "kind", "replaces")}
+        pdf = self.prepare(**wish)
+        office.grant(self.caller, self._issued, payment=self._issued, reserved_yen=0, allocated_yen=0)
+        office.tell(EventKind.PRINTED, order_id=order_id(self._issued), sheets_out=sheets)
+        return pdf
+
     def void(self) -> None:
         """The last paper is void, by the terminal's word."""
         self.office.tell(EventKind.ORDER_VOIDED, order_id=order_id(self._issued))
@@ -132,8 +146,8 @@ class CheckedOffice:
 
 
 @contextmanager
-def checked_office(folder: Path) -> Iterator[CheckedOffice]:
-    office = CheckedOffice(folder)
+def checked_office(folder: Path, url: str = "") -> Iterator[CheckedOffice]:
+    office = CheckedOffice(folder, url)
     try:
         yield office
     finally:

@@ -27,7 +27,7 @@ from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
 from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
 from deploy.demo.pki import TownPki
-from deploy.demo.processes import Process, free_port, listens
+from deploy.demo.processes import Process, free_port, has_ended, listens, remove_left
 from deploy.demo.world import Directory, Place, World
 from issuance_server.config import ENVIRONMENT_VARIABLE
 from issuance_server.verify.config import ENVIRONMENT_VARIABLE as VERIFY_ENVIRONMENT_VARIABLE
@@ -102,10 +102,10 @@ def bring_up(*, seed: int, residents: int, terminals: int = 1, kiosk_port: int =
 
     Errors: PartFailed names the part that did not come up, with its log's last lines.
     """
-    _remove_stale_volatile()
+    shared_memory = Path("/dev/shm")  # noqa: S108 - tmpfs on purpose: the spool must not reach a disk
+    remove_left(shared_memory, _VOLATILE_PREFIX)
     town = base.prepare(seed, residents)
     run = _new_run()
-    shared_memory = Path("/dev/shm")  # noqa: S108 - tmpfs on purpose: the spool must not reach a disk
     with contextlib.ExitStack() as parts:
         volatile = Path(
             tempfile.mkdtemp(
@@ -279,7 +279,7 @@ def _new_run() -> Path:
     runs = base.VAR / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     for old in sorted(runs.iterdir())[:-RUNS_KEPT]:
-        if _is_gone(old.name.partition("-")[2]):
+        if has_ended(old.name.partition("-")[2]):
             shutil.rmtree(old, ignore_errors=True)
     run = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(2)}"
     (run / "cards").mkdir(parents=True)
@@ -297,19 +297,6 @@ def _point_current_at(run: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(run)
     fresh.replace(CURRENT)
-
-
-def _remove_stale_volatile() -> None:
-    """Remove what a killed town left on tmpfs: its owner's pid is in the name."""
-    for left in Path("/dev/shm").glob(f"{_VOLATILE_PREFIX}*-*"):  # noqa: S108 - see bring_up
-        if _is_gone(left.name.removeprefix(_VOLATILE_PREFIX)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_gone(owner: str) -> bool:
-    """Tell whether the town that gave "<its pid>-..." as a name has ended; another name is nobody's of ours."""
-    pid = owner.partition("-")[0]
-    return pid.isdigit() and not Path("/proc", pid).exists()
 
 
 def _answers(url: str) -> bool:

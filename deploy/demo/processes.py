@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,12 +25,25 @@ class Process:
     PDEATHSIG is bound to the thread that forks: start from the main thread, or the child dies with that thread.
     """
 
-    def __init__(self, name: str, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        told: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        """Start it. user: as whom it runs, where we are root; told: the signal that asks it to end."""
         self.name = name
         self.log = log
+        self._told = told
+        # What a process is told at its parent's death is forgotten when its user changes: in this order, by one call.
+        as_user = [] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         with log.open("ab") as stream:
             self._popen = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *argv],
+                ["setpriv", *as_user, "--pdeathsig", told.name.removeprefix("SIG"), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -52,14 +66,18 @@ class Process:
                 raise PartFailed(f"{self.name} was not ready within {timeout_s:.0f} s:\n{self.tail()}")
             time.sleep(0.02)
 
+    def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Wait until the child has ended by itself."""
+        self._popen.wait(timeout_s)
+
     def tail(self, lines: int = 15) -> str:
         """Return the log's last lines."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
-        """End the child and whatever stays in its process group: TERM, then KILL."""
+        """End the child and whatever stays in its process group: asked to, then by KILL."""
         if self._popen.poll() is None:
-            self._popen.terminate()
+            self._popen.send_signal(self._told)
             try:
                 self._popen.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
@@ -84,3 +102,16 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def remove_left(folder: Path, prefix: str) -> None:
+    """Remove the folders that a killed town left: named by the prefix and its pid."""
+    for left in folder.glob(f"{prefix}*-*"):
+        if has_ended(left.name.removeprefix(prefix)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def has_ended(owner: str) -> bool:
+    """Tell whether whoever gave "<its pid>-..." as a name has ended; another name is nobody's of ours."""
+    pid = owner.partition("-")[0]
+    return pid.isdigit() and not Path("/proc", pid).exists()

@@ -24,6 +24,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from issuance_server.database import open_engine
 from issuance_server.keys import load_check_key
 from issuance_server.logs import where
 from issuance_server.rules import JST, Clock, utc_now
@@ -33,7 +34,7 @@ from issuance_server.verify.check import Check, Outcome, PublishedKeys, Reading,
 from issuance_server.verify.config import VerifyConfig, follow_trust
 from issuance_server.verify.installed import Installed, library
 from issuance_server.verify.limits import WINDOW_S, Limiter
-from issuance_server.verify.status import StatusBook, open_read_only
+from issuance_server.verify.status import StatusBook
 from issuance_server.verify.status_key import StatusKey, load_status_key
 from printing.paper.seal import MAX_SEAL_CHARS
 from protocol.trust import SealKeyTrust, StatusKeyTrust, Trust
@@ -217,7 +218,7 @@ def build(config: VerifyConfig, clock: Clock = utc_now) -> Flask:
     app = create_app(
         follow_trust(Path(config.trust_file)),
         load_status_key(Path(config.status_key_file)),
-        lambda: StatusBook(open_read_only(config.database_url), check_key),
+        lambda: StatusBook(open_engine(config.database_url, read_only=True), check_key),
         AlarmBook(Path(config.alarms_file), clock),
         clock=clock,
     )

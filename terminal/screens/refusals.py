@@ -190,6 +190,28 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_START_AGAIN,
     ),
+    ErrorCode.NO_REFUND: RefusalWords(
+        title=("この番号でお返しするお金は、見つかりませんでした", "No money is due by this code"),
+        what=(
+            "番号が違うか、すでにお返ししたか、確認の途中です。",
+            "The code may be mistyped, it may have been paid out already, or somebody is looking into it.",
+        ),
+        next=(
+            "番号をもう一度ご確認ください。お心当たりのない場合は、画面の問い合わせ先へお電話ください。",
+            "Please check the code. If you think that it is right, call the number on the screen.",
+        ),
+    ),
+    ErrorCode.TOO_MANY_CODES: RefusalWords(
+        title=("番号の間違いが続いたため、しばらく受け付けません", "Too many wrong codes; please wait"),
+        what=(
+            "安全のため、間違った番号が続くと、しばらく入力できなくなります。",
+            "For safety, no code can be entered for a while after many wrong ones.",
+        ),
+        next=(
+            "1時間ほどしてから、もう一度お試しください。同じカードでも受け取れます。",
+            "Please try again in an hour. The card for which you paid works at once.",
+        ),
+    ),
     ErrorCode.PAYMENT_INSUFFICIENT: RefusalWords(
         title=("料金が足りませんでした", "The money was not enough"),
         what=(
