@@ -31,6 +31,7 @@ PIN_KEY_TIMEOUT_S: Final = 3.0
 PRESS_TIMEOUT_S: Final = 20.0
 PURGE_TIMEOUT_S: Final = 60.0
 VERDICT_MARGIN_S: Final = 30.0
+LAST_VERDICT_S: Final = 3.0
 
 
 class CardDevice(Protocol):
@@ -78,6 +79,14 @@ class PressDevice(Protocol):
 
     def verdict(self, job: HeldJob, before: Counters) -> Verdict:
         """Ask the printer until it has said what came out."""
+        ...
+
+    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        """Ask the printer what came out of a job that is stopped, or that it has never seen: it has little to add."""
+        ...
+
+    def is_held(self, order_id: str) -> bool:
+        """Return whether CUPS still holds this order's job: then it was given to nobody."""
         ...
 
     def cancel(self, job: HeldJob) -> None:
@@ -190,6 +199,15 @@ class WorkerPress:
         """See the port."""
         bound_s = BASE_TIMEOUT_S + SHEET_TIMEOUT_S * job.sheets + VERDICT_MARGIN_S
         return cast(Verdict, self._worker.call("verdict", job, before, timeout_s=bound_s))
+
+    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        """See the port."""
+        bounds_s = (LAST_VERDICT_S, LAST_VERDICT_S)
+        return cast(Verdict, self._worker.call("verdict", job, before, *bounds_s, timeout_s=PRESS_TIMEOUT_S))
+
+    def is_held(self, order_id: str) -> bool:
+        """See the port."""
+        return cast(bool, self._worker.call("is_held", order_id, timeout_s=PRESS_TIMEOUT_S))
 
     def cancel(self, job: HeldJob) -> None:
         """See the port."""

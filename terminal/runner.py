@@ -80,7 +80,7 @@ class Runner:
         self._timeout_s = timeout_s
         self._queue: queue.SimpleQueue[Item | _Stop] = queue.SimpleQueue()
         self._changed = threading.Condition()
-        self._shown = Visit(State.OUT_OF_SERVICE, reasons=("starting",))
+        self._shown = Visit(State.RECOVERING)
         self._version = 0
         self._timings = Timings()
         self._started = threading.Event()

@@ -34,6 +34,7 @@ from terminal.visit import Effect, Event, State, TerminalCode, Visit
 EVENTS_AT_ONCE: Final = 100
 RESEND_S: Final = 1.0  # after a failure; doubled up to
 RESEND_MAX_S: Final = 30.0
+ALIVE_S: Final = 10.0  # so often it is written down that the process lives while money lies in the tray
 READER_GONE: Final = "reader-gone"
 
 DeviceEvent = card.CardEvent | SheetProgress | MoneyCounted
@@ -98,7 +99,10 @@ class Touched:
 
 Item = Event | Told | Answer | Done | MoreTime | Touched | CloseCases
 Execute = Callable[[Running, Call], None]
-_MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.CollectMoney)
+_HOLDS_MONEY: Final = frozenset(
+    {State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.ASK_SHEETS, State.CAPTURING}
+)
+_MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover)
 
 
 class Timings:
@@ -154,7 +158,7 @@ class Stepper:
         self._timings = timings
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self._effects = Effects(journal, devices, identity, guard, sources)
-        self.visit = Visit(State.OUT_OF_SERVICE, reasons=("starting",))
+        self.visit = Visit(State.RECOVERING)
         self.unsent_events = 0
         self._visit_number = 0
         self._stay = 0
@@ -163,15 +167,16 @@ class Stepper:
         self._sending = False
         self._resend_pause_s = RESEND_S
         self._resend_at_s = 0.0
+        self._alive_at_s = 0.0
 
     def boot(self) -> None:
         """Read what was left unfinished. Errors: JournalUnavailable."""
         self._effects.boot()
 
     def begin(self) -> None:
-        """Look at the devices; from here on items are taken."""
+        """End what was left unfinished, then look at the devices; from here on items are taken."""
         self._rearm()
-        self._begin((v.ForgetVisit(), v.CheckDevices()))
+        self._begin((v.Recover(),))
 
     def close(self) -> None:
         """Forget the visit and let go of the journal."""
@@ -180,18 +185,29 @@ class Stepper:
 
     def wake_s(self) -> float:
         """Return the moment at which `v.TimedOut` is to be taken if nothing comes before."""
+        wake_s = self._deadline_s
         if self.unsent_events and not self._sending:
-            return min(self._deadline_s, self._resend_at_s)
-        return self._deadline_s
+            wake_s = min(wake_s, self._resend_at_s)
+        if self.visit.state in _HOLDS_MONEY:
+            wake_s = min(wake_s, self._alive_at_s)
+        return wake_s
 
     def take(self, item: Item) -> None:
         """Take one item; this never fails, whatever it leads to."""
         try:
             self._handle(item)
+            self._say_alive()
             self._send_events()
         except Exception as error:  # noqa: BLE001 - a fault must not leave money in the tray and a dead page
             _log_fault("runner", error)
             self._fail()
+
+    def _say_alive(self) -> None:
+        """After a cut the journal must tell how long it was: whoever stood here is asked only if it was short."""
+        now_s = self._sources.monotonic()
+        if self.visit.state in _HOLDS_MONEY and now_s >= self._alive_at_s:
+            self._alive_at_s = now_s + ALIVE_S
+            self._effects.book.note(self._journal.alive)
 
     def _fail(self) -> None:
         """End what was going on as well as it can be; the owner never ends, or the page would stand still."""
@@ -214,7 +230,7 @@ class Stepper:
             case Touched():
                 self._take_touch(item)
             case CloseCases():
-                self._effects.close_cases(item.note)
+                self._effects.book.close_cases(item.note)
                 self._check_if_closed()
             case v.TimedOut() if self._sources.monotonic() < self._deadline_s:
                 pass  # woken for the outbox
@@ -264,7 +280,7 @@ class Stepper:
         try:
             after, effects = step(before, event)
         except UnexpectedEvent as error:
-            self._effects.open_case(Case(code=TerminalCode.INTERNAL, visit_id=before.visit_id, detail=str(error)))
+            self._effects.book.write(Case(code=TerminalCode.INTERNAL, visit_id=before.visit_id, detail=str(error)))
             return
         if after.state is not before.state:
             self._account(before.state, after.state)
@@ -300,6 +316,7 @@ class Stepper:
     # Effects
 
     def _begin(self, effects: tuple[Effect, ...]) -> None:
+        effects = self._effects.write_first(effects, self.visit)
         must_end = any(isinstance(effect, _MUST_END) for effect in effects)
         self._advance(Running(self._in_order(effects), self._visit_number, must_end), None, None)
 
@@ -343,7 +360,7 @@ class Stepper:
         try:
             rows = self._journal.outgoing(EVENTS_AT_ONCE)
         except JournalUnavailable as error:
-            self._effects.lose_journal(error)
+            self._effects.book.lose(error)
             self._resend_at_s = self._sources.monotonic() + RESEND_MAX_S
             return
         self._sending = True
@@ -354,7 +371,7 @@ class Stepper:
         try:
             self.unsent_events = self._journal.unsent()
         except JournalUnavailable as error:
-            self._effects.lose_journal(error)
+            self._effects.book.lose(error)
 
     def _send_once(self, events: tuple[SignedEvent, ...]) -> Program:
         try:

@@ -15,6 +15,8 @@ from protocol.messages import Offer, PreparedOrder, Scope
 class State(StrEnum):
     """Where a visit stands; one screen a state."""
 
+    RECOVERING = "RECOVERING"  # the process has begun: what the one before left open is ended first
+    AFTER_CUT = "AFTER_CUT"  # money of an interrupted visit lies in the tray: is there anybody to take it?
     OUT_OF_SERVICE = "OUT_OF_SERVICE"
     IDLE = "IDLE"
     READING = "READING"
@@ -31,6 +33,7 @@ class State(StrEnum):
     ASK_SHEETS = "ASK_SHEETS"  # UNKNOWN with someone present: 「n枚そろっていますか」
     CAPTURING = "CAPTURING"
     RETURNING = "RETURNING"
+    KEEPING = "KEEPING"  # nobody is there: into the cashbox, as a refund that is due
     TAKE_PAPER = "TAKE_PAPER"
     REFUSED = "REFUSED"  # a screen that says what happened, whether money was taken and what to do next
     CLOSED = "CLOSED"
@@ -61,12 +64,20 @@ class TerminalCode(StrEnum):
     PRINT_PARTIAL = "PRINT_PARTIAL"  # 「出てきた紙は使えません」
     PRINT_UNKNOWN = "PRINT_UNKNOWN"
     PAPER_LEFT = "PAPER_LEFT"
-    UNFINISHED_ACT = "UNFINISHED_ACT"  # an intent without a result at start
+    UNFINISHED_ACT = "UNFINISHED_ACT"  # begun, not ended, and nothing else of it is known
+    POWER_CUT = "POWER_CUT"  # the visit was interrupted, and ended as well as it could be
     MONEY_UNCERTAIN = "MONEY_UNCERTAIN"
     RESIDUE = "RESIDUE"  # something of a visit is left on the disk
     OUT_OF_SERVICE = "OUT_OF_SERVICE"  # a device was lost before any money was taken
     JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
     INTERNAL = "INTERNAL"
+
+
+class Cut(StrEnum):
+    """How an interrupted visit is ended; None once somebody has answered, since it is a visit like any other then."""
+
+    SHORT = "short"  # somebody may still be there: asked before any money comes out
+    LONG = "long"  # nobody answers, or not for sure the same person: the money is kept
 
 
 class CopyOutcome(StrEnum):
@@ -103,6 +114,12 @@ class Order:
     sheets: int = 0  # how many should come out
     outcome: CopyOutcome = CopyOutcome.WAITING
     sheets_out: int | None = None
+    journaled_fee_yen: int = 0  # of an order that is known from the journal alone
+
+    @property
+    def fee_yen(self) -> int:
+        """The fee for this copy."""
+        return self.prepared.fee_yen if self.prepared else self.journaled_fee_yen
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +172,8 @@ class Visit:
     money: Money | None = None
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
+    cut: Cut | None = None
+    recovered: bool = False  # it was begun by the process before this one
     reasons: tuple[str, ...] = field(default=())  # why out of service
 
 
@@ -220,6 +239,11 @@ class SheetsAnswered(Touch):
 @dataclass(frozen=True, slots=True)
 class PaperTaken(Touch):
     """The resident took paper and change."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack(Touch):
+    """After a cut: somebody is there and takes what is to be given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +375,22 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovered:
+    """Nothing of the process before is open any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A visit of the process before, as journal and devices tell it; its money lies in the tray, or it has none."""
+
+    visit_id: str
+    payment_id: str
+    orders: tuple[Order, ...]
+    money: Money
+    short: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesReady:
     """Reader, printer, coin unit and server are all there."""
 
@@ -373,6 +413,7 @@ Event = (
     | Pay
     | SheetsAnswered
     | PaperTaken
+    | TakeBack
     | Cancel
     | TimedOut
     | CardInserted
@@ -391,6 +432,8 @@ Event = (
     | MoneyCaptured
     | MoneyReturned
     | Failed
+    | Recovered
+    | Interrupted
     | DevicesReady
     | DevicesLost
 )
@@ -507,6 +550,19 @@ class ReturnMoney:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepMoney:
+    """Take everything into the cashbox: the printed orders' fees, and the rest as a refund due. Irreversible."""
+
+    payment_id: str
+    lines: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """End what the process before left open, as far as journal and devices tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCase:
     """Something is in doubt: write it down for staff, with ids and a code, nothing personal."""
 
@@ -542,6 +598,8 @@ Effect = (
     | ReportPaper
     | CaptureMoney
     | ReturnMoney
+    | KeepMoney
+    | Recover
     | OpenCase
     | ForgetVisit
     | CheckDevices

@@ -227,7 +227,7 @@ def test_a_worker_that_dies_over_the_verdict_is_replaced_and_the_printer_asked_a
 
 
 def test_a_release_without_an_answer_is_the_printers_to_tell(rig: Rig) -> None:
-    rig.press.cues.fail("release", WorkerHung("press", "release"))
+    rig.press.cues.fail("release answer", WorkerHung("press", "release"))
     rig.to_collecting()
     rig.pay(100, 100)
     assert rig.until(State.TAKE_PAPER).orders[0].outcome is CopyOutcome.PRINTED

@@ -18,7 +18,7 @@ from printing.press.errors import (
     PurgeTimeout,
 )
 from printing.press.printer import Printer, PrinterJob, PrinterStatus
-from printing.press.verdict import ENDED, SIDES_A_SHEET, Capabilities, Outcome, Verdict, Witnesses, decide
+from printing.press.verdict import ENDED, SIDES_A_SHEET, Capabilities, JobState, Outcome, Verdict, Witnesses, decide
 
 POLL_S = 0.25
 STALL_TIMEOUT_S = 60.0  # no progress for so long = unknown
@@ -171,6 +171,11 @@ class PressService:
             time.sleep(POLL_S)
         if cups_error is not None:
             raise cups_error
+
+    def is_held(self, order_id: str) -> bool:
+        """Return whether CUPS still holds this order's job and has begun nothing with it."""
+        states = {found.state for found in self._cups.find(order_id)}
+        return states == {JobState.PENDING_HELD}
 
     def purge(self, job: HeldJob) -> None:
         """Remove every job of that order, and its document, from CUPS."""

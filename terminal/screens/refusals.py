@@ -401,6 +401,14 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_STAFF,
     ),
+    TerminalCode.POWER_CUT: RefusalWords(
+        title=("電源が切れたため、手続きを終えました", "The power was cut, so we stopped"),
+        what=(
+            "途中だった手続きを、安全に終わらせました。",
+            "The procedure that was under way has been ended safely.",
+        ),
+        next=_START_AGAIN,
+    ),
     TerminalCode.MONEY_UNCERTAIN: RefusalWords(
         title=("お金の動きを確認できませんでした", "It could not be confirmed what happened to the money"),
         what=(

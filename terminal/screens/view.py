@@ -34,6 +34,8 @@ MORE_TIME = "more-time"
 
 #: What a finger may do; the names are those of POST /touch/<action>.
 ACTIONS: dict[State, tuple[str, ...]] = {
+    State.RECOVERING: (),
+    State.AFTER_CUT: ("take-back",),
     State.OUT_OF_SERVICE: (),
     State.IDLE: (),
     State.READING: (),
@@ -50,6 +52,7 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.ASK_SHEETS: ("sheets-yes", "sheets-no"),
     State.CAPTURING: (),
     State.RETURNING: (),
+    State.KEEPING: (),
     State.TAKE_PAPER: ("taken",),
     State.REFUSED: ("taken",),
     State.CLOSED: (),
@@ -57,6 +60,8 @@ ACTIONS: dict[State, tuple[str, ...]] = {
 
 #: Which step of the way at the top a state belongs to; None shows no way.
 STEP: dict[State, int | None] = {
+    State.RECOVERING: None,
+    State.AFTER_CUT: None,
     State.OUT_OF_SERVICE: None,
     State.IDLE: 0,
     State.READING: 0,
@@ -73,6 +78,7 @@ STEP: dict[State, int | None] = {
     State.ASK_SHEETS: 5,
     State.CAPTURING: 5,
     State.RETURNING: None,
+    State.KEEPING: None,
     State.TAKE_PAPER: 5,
     State.REFUSED: None,
     State.CLOSED: None,
@@ -84,7 +90,9 @@ _EXTENDABLE = frozenset(
 )
 #: A reason for staff; whatever else a device said (addresses, errors) is for the log alone.
 _KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
-_SAID = frozenset({State.REFUSED, State.RETURNING, State.CAPTURING, State.TAKE_PAPER})
+_SAID = frozenset({State.REFUSED, State.AFTER_CUT, State.RETURNING, State.KEEPING, State.CAPTURING, State.TAKE_PAPER})
+#: What is said of money that comes out, or would.
+_MOVING = {State.AFTER_CUT: "money_waits", State.KEEPING: "money_keeping", State.RETURNING: "money_returning"}
 #: From the choice on, the screen says which document it is about.
 _ABOUT_A_DOCUMENT = frozenset(
     {
@@ -153,8 +161,9 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
         return say("money_none", lang) if visit.state is State.REFUSED else None
     if visit.state is State.CAPTURING:
         return None
-    if visit.state is State.RETURNING:
-        return say("money_returning", lang, amount=yen_words(money.inserted_yen, lang))
+    if visit.state in _MOVING:
+        rest_yen = money.inserted_yen - sum(order.fee_yen for order in visit.orders if order.outcome in _CAME_OUT)
+        return say(_MOVING[visit.state], lang, amount=yen_words(rest_yen, lang))
     if money.returned_yen == money.inserted_yen:
         return say("money_returned", lang, amount=yen_words(money.returned_yen, lang))
     parts = (

@@ -99,6 +99,12 @@ class Resident:
             self.take_card()
         self._take_all()
 
+    def _after_cut(self, visit: Visit) -> None:
+        """Money of the visit that was cut: whoever put it in takes it back."""
+        self.take_card()
+        if visit.visit_id in self.stay.ids:
+            self._kiosk.post(v.TakeBack())
+
     def _pin(self, visit: Visit) -> None:
         if visit.pin_length:
             return
@@ -245,6 +251,8 @@ def masked_by_hand(name: str) -> str:
 _ACTS: Final[dict[State, Callable[[Resident, Visit], None]]] = {
     State.IDLE: Resident._idle,
     State.OUT_OF_SERVICE: Resident._dark,
+    State.RECOVERING: Resident._dark,
+    State.AFTER_CUT: Resident._after_cut,
     State.PIN: Resident._pin,
     State.TAKE_CARD: Resident._take_card,
     State.CHOOSING: Resident._choose,
@@ -300,4 +308,6 @@ def _needs_staff(visit: Visit) -> bool:
         "printer-has-unfinished-jobs",
         "cover-open",
     )
-    return visit.state is State.OUT_OF_SERVICE and any(reason.startswith(said) for reason in visit.reasons)
+    return visit.state in {State.OUT_OF_SERVICE, State.RECOVERING} and any(
+        reason.startswith(said) for reason in visit.reasons
+    )

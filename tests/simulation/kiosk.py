@@ -72,7 +72,9 @@ class Kiosk:
 
     def _boot(self) -> None:
         hub, power = self._hub, self.power
-        self.journal = SimJournal(self.disk, lambda: self._cut_at(self.before_commit), self._committed)
+        self.journal = SimJournal(
+            self.disk, hub.now_utc, lambda: self._cut_at(self.before_commit), lambda: self._cut_at(self.after_commit)
+        )
         press = SimPress(self.cups, self.printer, self.tell)
         client = SimClient(hub, self.link, power)
         self.stepper = Stepper(
@@ -90,15 +92,13 @@ class Kiosk:
         self.reader.tell = self.tell
         self.stepper.boot()
         self.stepper.begin()
+        self._show(self.stepper.visit)
         self.tell(CardInserted() if self.reader.owner else CardRemoved())
         self._arm()
 
     def sources(self) -> Sources:
         """Return clock and chance."""
         return Sources(self._hub.monotonic, self._hub.now_utc, self._hub.random.randbytes)
-
-    def _committed(self) -> None:
-        self._cut_at(self.after_commit)
 
     def _cut_at(self, asked: Callable[[], bool]) -> None:
         if asked():
