@@ -256,7 +256,9 @@ def _journals(simulation: Simulation) -> list[Violation]:
     found = []
     for kiosk in simulation.kiosks:
         if kiosk.journal is not None:
-            unfinished = [row.row for row in kiosk.journal.unfinished()]
+            rows = list(kiosk.journal.rows())
+            ended = {row.of_row for row in rows if row.kind is RowKind.RESULT}
+            unfinished = [row.row for row in rows if row.kind is RowKind.INTENT and row.row not in ended]
             if unfinished:
                 found.append(Violation("no act without a result", f"terminal {kiosk.number}: rows {unfinished}"))
     return found

@@ -14,8 +14,9 @@ from printing.press import cups
 from printing.press.cups import MEDIA, SIDES, QueueState
 from printing.press.errors import DigestMismatch, DuplicateJob, NoSuchJob, PrinterUnreachable
 from printing.press.printer import PrinterJob, PrinterStatus
-from printing.press.service import PressService, SheetProgress
-from printing.press.verdict import ENDED, Capabilities, JobState, PaperOutlet
+from printing.press.service import Counters, HeldJob, PressService, SheetProgress
+from printing.press.verdict import ENDED, Capabilities, JobState, PaperOutlet, Verdict
+from terminal.devices import LAST_VERDICT_S
 from tests.simulation.hub import Hub, Process
 from tests.simulation.paper import contents
 from tests.simulation.world import Lost, Sheet, World
@@ -184,6 +185,10 @@ class _Queued:
     sheets: int
     released: bool = False
 
+    @property
+    def state(self) -> JobState:
+        return JobState.PROCESSING if self.released else JobState.PENDING_HELD
+
 
 class SimCups:
     """The queue, as `printing.press.cups.Cups` is to the press."""
@@ -251,6 +256,9 @@ class SimPress(PressService):
         self._capabilities = CAPABILITIES
         self._emit = emit
         self._queue = cups_queue
+
+    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        return self.verdict(job, before, LAST_VERDICT_S, LAST_VERDICT_S)
 
     def residue(self) -> tuple[str, ...]:
         return tuple(job.order_id for job in self._queue.queued.values())
