@@ -98,6 +98,7 @@ class SimPrinter:
     def take(self, order_id: str, pdf: bytes, sheets: int) -> None:
         """Take a job from the queue."""
         if not self.power.alive:
+            self.lose(Lost.HISTORY)
             return  # the queue sends it into nothing
         job = _Job(len(self.jobs_known) + 1, order_id, pdf, sheets)
         self.jobs_known.append(job)
