@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
 
 from deploy.demo import known_cards
-from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, bring_up
+from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, Cash, bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
+from deploy.demo.town_store import DatabaseKind
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server import seal_keys
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
@@ -51,8 +53,22 @@ run_option = click.option(
     help="The town's run folder; the one that was brought up last if not named.",
 )
 seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
+cash_option = click.option(
+    "--cash",
+    default="socket",
+    show_default=True,
+    type=click.Choice(get_args(Cash)),
+    help="The money devices: one simulated unit, or simulated devices on a real ccTalk line.",
+)
 keys_option = click.option(
     "--keys", "keys_folder", required=True, type=click.Path(path_type=Path), help="The server's folder of keys."
+)
+database_option = click.option(
+    "--database",
+    default=DatabaseKind.SQLITE,
+    show_default=True,
+    type=click.Choice(DatabaseKind),
+    help="What the servers keep their books in: sqlite with one of them, postgresql with two.",
 )
 from_option = click.option(
     "--from", "from_jst", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A date in Japan, as on papers."
@@ -75,31 +91,37 @@ def town() -> None:
 @town.command("demo")
 @residents_option
 @seed_option
-def town_demo(residents: int, seed: int) -> None:
+@database_option
+@cash_option
+def town_demo(residents: int, seed: int, database: DatabaseKind, cash: Cash) -> None:
     """Bring the town up for a person with a browser, and stay. Example: madoguchi town demo"""
-    _stay(residents, seed, for_people=True)
+    _stay(residents, seed, database, cash, for_people=True)
 
 
 @town.command("up")
 @residents_option
 @seed_option
-def town_up(residents: int, seed: int) -> None:
+@database_option
+@cash_option
+def town_up(residents: int, seed: int, database: DatabaseKind, cash: Cash) -> None:
     """Bring the town up for programs: one JSON line of where everything is. Example: madoguchi town up"""
-    _stay(residents, seed, for_people=False)
+    _stay(residents, seed, database, cash, for_people=False)
 
 
 @town.command("once")
 @residents_option
 @seed_option
+@database_option
+@cash_option
 @click.option("--visit", "visit_path", type=click.Path(path_type=Path), help="A visit told in JSON.")
-def town_once(residents: int, seed: int, visit_path: Path | None) -> None:
+def town_once(residents: int, seed: int, database: DatabaseKind, cash: Cash, visit_path: Path | None) -> None:
     """One visit from card to paper, then stop everything. Example: madoguchi town once --visit visit.json"""
     try:
         asked = read_visit(visit_path) if visit_path else VisitFile()
     except VisitFileError as error:
         raise click.ClickException(str(error)) from error
     try:
-        end, line = run_once(asked, seed=seed, residents=residents)
+        end, line = run_once(asked, seed=seed, residents=residents, database=database, cash=cash)
     except KeyboardInterrupt:
         raise click.ClickException("interrupted; the town is down") from None
     click.echo(msgspec.json.encode(line).decode())
@@ -109,10 +131,11 @@ def town_once(residents: int, seed: int, visit_path: Path | None) -> None:
 @town.command("s1")
 @residents_option
 @seed_option
+@database_option
 @click.option("--visits", default=200, show_default=True, type=click.IntRange(min=1), help="Visits in all.")
-def town_s1(residents: int, seed: int, visits: int) -> None:
+def town_s1(residents: int, seed: int, database: DatabaseKind, visits: int) -> None:
     """Many visits on four terminals at once: every paper is its own card's. Example: madoguchi town s1 --visits 40"""
-    line = run_s1(visits, seed=seed, residents=residents)
+    line = run_s1(visits, seed=seed, residents=residents, database=database)
     click.echo(msgspec.json.encode(line).decode())
     sys.exit(0 if not line["wrong"] else 1)
 
@@ -393,9 +416,9 @@ def _end_once(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _stay(residents: int, seed: int, *, for_people: bool) -> None:
+def _stay(residents: int, seed: int, database: DatabaseKind, cash: Cash, *, for_people: bool) -> None:
     try:
-        with bring_up(seed=seed, residents=residents) as running:
+        with bring_up(seed=seed, residents=residents, database=database, cash=cash) as running:
             if for_people:
                 facts = running.facts()
                 click.echo(

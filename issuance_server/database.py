@@ -77,7 +77,7 @@ def require_schema(engine: Engine) -> None:
 
 
 def _postgresql(*, read_only: bool) -> dict[str, object]:
-    """What libpq is told: how long to wait for what, and that a commit is on the disk whatever the cluster's default."""
+    """What libpq is told: how long to wait, and that a commit is on the disk, whatever the cluster's defaults are."""
     settings = {
         "lock_timeout": BUSY_TIMEOUT_MS,
         "idle_in_transaction_session_timeout": _IDLE_TIMEOUT_MS,

@@ -60,24 +60,32 @@ def apply(engine: Engine, terminal_id: str, events: tuple[Event, ...], clock: Cl
     Errors: TERMINAL_UNKNOWN; BAD_REQUEST for missing or foreign fields; EVENT_OUT_OF_ORDER for a gap, or for another
             event under a number that is known.
     """
-    refusal: IssueError | None = None
     with turn(engine, terminal_id) as connection:
-        accepted = known = connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one()
-        for event in events:
-            try:
-                is_new = _check(connection, terminal_id, event, accepted)
-            except IssueError as error:
-                refusal = error
-                break
-            if is_new:
-                _store(connection, terminal_id, event, clock())
-                accepted = event.sequence
-        advance = {"terminal": terminal_id, "old": known, "new": accepted}
-        if connection.execute(_ADVANCE, advance).rowcount != 1:
-            raise IssueError(ErrorCode.BUSY, "events: this terminal is telling others at the same time")
+        accepted, refusal = take_in(connection, terminal_id, events, clock)
     if refusal is not None:
         raise refusal
-    return int(accepted)
+    return accepted
+
+
+def take_in(
+    connection: Connection, terminal_id: str, events: tuple[Event, ...], clock: Clock
+) -> tuple[int, IssueError | None]:
+    """Apply events in a transaction that has the turn; return also what the first refused one is refused with."""
+    refusal: IssueError | None = None
+    accepted = known = int(connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one())
+    for event in events:
+        try:
+            is_new = _check(connection, terminal_id, event, accepted)
+        except IssueError as error:
+            refusal = error
+            break
+        if is_new:
+            _store(connection, terminal_id, event, clock())
+            accepted = event.sequence
+    advance = {"terminal": terminal_id, "old": known, "new": accepted}
+    if connection.execute(_ADVANCE, advance).rowcount != 1:
+        raise IssueError(ErrorCode.BUSY, "events: this terminal is telling others at the same time")
+    return accepted, refusal
 
 
 def are_about(connection: Connection, terminal_id: str, order_id: str) -> bool:

@@ -5,8 +5,8 @@ first, by locking its row, so that what a transaction has read still holds when 
 allocated, that nobody gave an order up, through which number events are stored. SQLite has one writer at all.
 
 Two turns cannot each wait for the other: besides its turn a transaction waits for a municipality's counter of issue
-numbers, and behind that for nothing another terminal holds. Who removes old rows of all terminals passes over those that
-another is removing.
+numbers, and behind that for nothing that another terminal holds. Who removes old rows of all terminals passes over
+those that another is removing.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from protocol.codec import encode
 from protocol.messages import EventKind
 from protocol.signing import sign_event
 from terminal.journal import Case, Entry, Journal, JournalUnavailable, Result, RowKind
+from terminal.outlet import SHEET_CASES, is_found_out
 from terminal.programs import Identity, Sources
 from terminal.visit import CopyOutcome, TerminalCode
 
@@ -88,10 +89,18 @@ class Book:
         """Tell whether anything was said of that order's paper: a verdict that comes later is for the journal alone."""
         return order_id in self._papers
 
-    def close_cases(self, note: str) -> None:
-        """Close the open cases with what staff found."""
+    def close_cases(self, note: str, sheets_destroyed: int | None = None) -> None:
+        """Close the open cases with what staff found; a case of sheets stays open until they are counted.
+
+        The server is told of sheets that were destroyed: it owns what their number is worth.
+        """
         for row in self.journal.open_cases():
-            self.journal.close_case(row.row, note)
+            case = cast(Case, row.body)
+            if not is_found_out(case.code, sheets_destroyed):
+                continue
+            self.journal.close_case(row.row, note, sheets_destroyed)
+            if case.code in SHEET_CASES and case.order_id is not None:
+                self.tell(EventKind.SHEETS_DESTROYED, order_id=case.order_id, sheets_out=sheets_destroyed)
 
     def open_cases(self) -> tuple[Case, ...]:
         """Return the cases that staff have not closed; none where they cannot be read, which is told as such."""

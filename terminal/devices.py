@@ -7,7 +7,7 @@ from typing import Final, Protocol, cast
 
 from printing.press.errors import PdfRefused, PressError
 from printing.press.service import BASE_TIMEOUT_S, SHEET_TIMEOUT_S, Counters, HeldJob, PrinterState
-from printing.press.verdict import Verdict
+from printing.press.verdict import PaperOutlet, Verdict
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
@@ -30,8 +30,7 @@ CARD_TIMEOUT_S: Final = 15.0  # a hung card; READ of a certificate takes one sec
 PIN_KEY_TIMEOUT_S: Final = 3.0
 PRESS_TIMEOUT_S: Final = 20.0
 PURGE_TIMEOUT_S: Final = 60.0
-VERDICT_MARGIN_S: Final = 30.0
-LAST_VERDICT_S: Final = 3.0
+VERDICT_MARGIN_S: Final = 60.0  # to stop a job that has reached its bound, and to ask what had come out
 
 
 class CardDevice(Protocol):
@@ -82,7 +81,7 @@ class PressDevice(Protocol):
         ...
 
     def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
-        """Ask the printer what came out of a job that is stopped, or that it has never seen: it has little to add."""
+        """Stop a job of which nobody knows how far it came, and ask the printer what had come out."""
         ...
 
     def is_held(self, order_id: str) -> bool:
@@ -128,12 +127,13 @@ class ServerPort(Protocol):
 
 @dataclass(frozen=True)
 class Devices:
-    """Everything that the runner acts through."""
+    """Everything that the runner acts through, and where paper comes out of it."""
 
     card: CardDevice
     press: PressDevice
     payment: CoinUnit
     server: ServerPort
+    outlet: PaperOutlet = PaperOutlet.OPEN_TRAY
 
 
 class CallableWorker(Protocol):
@@ -202,8 +202,7 @@ class WorkerPress:
 
     def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
         """See the port."""
-        bounds_s = (LAST_VERDICT_S, LAST_VERDICT_S)
-        return cast(Verdict, self._worker.call("verdict", job, before, *bounds_s, timeout_s=PRESS_TIMEOUT_S))
+        return cast(Verdict, self._worker.call("last_verdict", job, before, timeout_s=PURGE_TIMEOUT_S))
 
     def is_held(self, order_id: str) -> bool:
         """See the port."""

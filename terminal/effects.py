@@ -30,6 +30,7 @@ from terminal.devices import Devices
 from terminal.health import look_at_payment, look_at_press, look_at_server
 from terminal.journal import Act, Case, Ids, Intent, Journal
 from terminal.money import MoneyPrograms, attempt
+from terminal.outlet import keeps_closed
 from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
 from terminal.recovery import Recovery
@@ -303,7 +304,8 @@ class Effects:
         return v.Failed(TerminalCode.RESIDUE) if residue else None
 
     def _check_devices(self, _effect: v.CheckDevices, _visit: Visit) -> Program:
-        reasons = [f"case {case.code}" for case in self.book.open_cases()]
+        outlet = self._devices.outlet
+        reasons = [f"case {case.code}" for case in self.book.open_cases() if keeps_closed(case.code, outlet)]
         reasons += ["reader-gone"] * self.reader_gone
         reasons += ["journal-unavailable"] * self.book.lost
         reasons += [f"events-refused {self.events_refused}"] * (self.events_refused is not None)

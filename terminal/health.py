@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from printing.press.errors import PressError
+from printing.press.service import UNFINISHED_AT_PRINTER
 from terminal.client import NetworkDown, ServerRefused
 from terminal.devices import PressDevice, ServerPort
 from terminal.payment.device import CoinUnit, PaymentDeviceError
@@ -22,6 +23,9 @@ def look_at_press(press: PressDevice) -> Generator[Call, Any, list[str]]:
         if (yield Call(Lane.PRESS, "press.residue", press.residue)):
             yield Call(Lane.PRESS, "press.purge", press.purge_all)
         state = yield Call(Lane.PRESS, "press.check", press.check)
+        if UNFINISHED_AT_PRINTER in state.reasons:  # what could not be cancelled when it should have been
+            yield Call(Lane.PRESS, "press.purge", press.purge_all)
+            state = yield Call(Lane.PRESS, "press.check", press.check)
         residue = yield Call(Lane.PRESS, "press.residue", press.residue)
     except (PressError, WorkerError) as error:
         return [f"press {type(error).__name__}"]

@@ -134,9 +134,13 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True):
-    """Staff found out what a case was; note is a word of theirs about sheets and money, never a person's data."""
+    """Staff found out what a case was; note is a word of theirs about sheets and money, never a person's data.
+
+    Units: sheets_destroyed counts those that were found at the outlet and destroyed; None = none were looked for.
+    """
 
     note: str
+    sheets_destroyed: int | None = None
 
 
 Body = Ids | Intent | Result | Case | Boot | Close
@@ -281,11 +285,11 @@ class Journal:
         """Open a case; return its row."""
         return self.append(Entry(RowKind.CASE, case))[0]
 
-    def close_case(self, case_row: int, note: str) -> None:
+    def close_case(self, case_row: int, note: str, sheets_destroyed: int | None = None) -> None:
         """Close a case with what was found. Errors: ValueError if no such case is open."""
         if case_row not in {row.row for row in self.open_cases()}:
             raise ValueError(f"no case is open under {case_row}")
-        self.append(Entry(RowKind.CLOSE, Close(note=note), of_row=case_row))
+        self.append(Entry(RowKind.CLOSE, Close(note=note, sheets_destroyed=sheets_destroyed), of_row=case_row))
 
     def open_cases(self) -> tuple[Row, ...]:
         """Return the cases that staff have not closed."""

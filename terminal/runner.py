@@ -115,9 +115,12 @@ class Runner:
         """Hand in what a device said by itself."""
         self._queue.put(Told(event))
 
-    def close_cases(self, note: str) -> None:
-        """Staff have looked at printer and money and say what they found: the open cases are closed with it."""
-        self._queue.put(CloseCases(note))
+    def close_cases(self, note: str, sheets_destroyed: int | None = None) -> None:
+        """Staff have looked at printer and money and say what they found: the open cases are closed with it.
+
+        Units: sheets_destroyed counts those found at the outlet; without it a case of sheets stays open.
+        """
+        self._queue.put(CloseCases(note, sheets_destroyed))
 
     def current(self) -> tuple[int, Visit]:
         """Return the visit as it stands, and its version, which rises with every change."""

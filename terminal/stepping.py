@@ -83,6 +83,7 @@ class CloseCases:
     """What staff found out."""
 
     note: str
+    sheets_destroyed: int | None = None
 
 
 class MoreTime:
@@ -230,7 +231,7 @@ class Stepper:
             case Touched():
                 self._take_touch(item)
             case CloseCases():
-                self._effects.book.close_cases(item.note)
+                self._effects.book.close_cases(item.note, item.sheets_destroyed)
                 self._check_if_closed()
             case v.TimedOut() if self._sources.monotonic() < self._deadline_s:
                 pass  # woken for the outbox

@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from printing.press.verdict import Outcome, Verdict
+from printing.press.verdict import Verdict
 from protocol.messages import ChallengeAnswer, Event, EventKind, SignedEvent
 from terminal import history
 from terminal import visit as v
 from terminal.devices import Devices, failure
 from terminal.effects import Effects
-from terminal.flow import step
+from terminal.flow import TIMEOUT_S, step
 from terminal.journal import Case, Entry, Intent, Journal
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.payment.device import MoneyCounted
@@ -102,14 +102,14 @@ class Store:
         self.now_utc = NOW
         self.server.now_utc = lambda: self.now_utc
         self.points: list[str] = []
-        self.kill_at: int | None = None
+        self.kill_at: int | str | None = None
         self.is_there = True
         self.guard = PaperGuard(TERMINAL_ID, self.server.trust, UNSEALED)
 
     def point(self, name: str) -> None:
         """The power may go here."""
         self.points.append(name)
-        if len(self.points) - 1 == self.kill_at:
+        if self.kill_at in {len(self.points) - 1, name}:
             raise Killed(name)
 
     def journal(self) -> Journal:
@@ -127,52 +127,52 @@ class Store:
     def now_s(self) -> float:
         return self.now_utc.timestamp()
 
-    def facts(self) -> list[Event]:
-        """Send what the journal holds, and return all that the server was ever told."""
+    def told(self) -> Told:
+        """Send what the journal holds, and return what stands in it and what the server was ever told."""
         journal = self.journal()
-        told = [msgspec.json.decode(row.signed, type=SignedEvent) for row in journal.outgoing(1000)]
-        if told:
-            journal.accept_through(self.server.send_events(tuple(told)).accepted_through)
+        signed = [msgspec.json.decode(row.signed, type=SignedEvent) for row in journal.outgoing(1000)]
+        if signed:
+            journal.accept_through(self.server.send_events(tuple(signed)).accepted_through)
+        cases = sorted(str(row.body.code) for row in journal.open_cases() if isinstance(row.body, Case))
+        found = history.read(journal.rows())
         journal.close()
-        return self.server.events
+        return Told(tuple(self.server.events), tuple(cases), bool(found.unfinished or found.strays))
 
-    def ends(self) -> list[str]:
-        """Return what became of each order, in the order of their making; an order ends once."""
+
+@dataclass(frozen=True)
+class Told:
+    """What the terminal has said of itself, to the server and to staff."""
+
+    events: tuple[Event, ...]
+    cases: tuple[str, ...]
+    is_open: bool  # something in the journal has no end
+
+    def ends(self) -> tuple[str, ...]:
+        """Return what became of the orders; each has one end at most."""
         orders: dict[str, list[str]] = {}
-        for event in self.facts():
+        for event in self.events:
             if event.order_id is not None:
                 orders.setdefault(event.order_id, []).extend([ENDS[event.kind]] if event.kind in ENDS else [])
         assert all(len(ends) <= 1 for ends in orders.values()), "an order has one end"
-        return sorted(end for ends in orders.values() for end in ends)
+        return tuple(sorted(end for ends in orders.values() for end in ends))
 
     def printed(self) -> int:
         """Return for how many orders the server was told that their paper is out."""
-        counted = Counter(event.order_id for event in self.facts() if event.kind is EventKind.PRINTED)
+        counted = Counter(event.order_id for event in self.events if event.kind is EventKind.PRINTED)
         assert set(counted.values()) <= {1}, "told once"
         return len(counted)
 
     def owed_yen(self) -> int:
-        return sum(event.amount_yen or 0 for event in self.facts() if event.kind is EventKind.RETURN_DUE)
-
-    def cases(self) -> list[str]:
-        journal = self.journal()
-        codes = sorted(str(row.body.code) for row in journal.open_cases() if isinstance(row.body, Case))
-        journal.close()
-        return codes
-
-    def is_open(self) -> bool:
-        """Whether the journal says that anything has no end."""
-        journal = self.journal()
-        found = history.read(journal.rows())
-        journal.close()
-        return bool(found.unfinished or found.strays)
+        """Return what the server was told to be due."""
+        return sum(event.amount_yen or 0 for event in self.events if event.kind is EventKind.RETURN_DUE)
 
 
 class Process:
     """The terminal's process, from its first row to the kill or to the next visitor."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, recovers: bool = True) -> None:
         self.store = store
+        self._recovers = recovers
         self.journal = store.journal()
         append = self.journal.append
 
@@ -195,7 +195,10 @@ class Process:
     def boot(self) -> Visit:
         """Begin, and end what the process before left open."""
         self.effects.boot()
-        self._begin((v.Recover(),))
+        if self._recovers:
+            self._begin((v.Recover(),))
+        else:
+            self.events.append(v.Recovered())
         return self._run()
 
     def serve(self) -> Visit:
@@ -235,8 +238,7 @@ class Process:
             State.ASK_SHEETS: lambda: v.SheetsAnswered(all_there=self._sees_all()),
         }
         if not store.is_there or visit.state not in {*touches, State.COLLECTING}:
-            if visit.state is State.RECOVERING:
-                store.now_utc += timedelta(seconds=5)
+            store.now_utc += timedelta(seconds=TIMEOUT_S[visit.state])
             self.events.append(v.TimedOut())
         elif visit.state in touches:
             self.events.append(touches[visit.state]())
@@ -258,7 +260,7 @@ class Process:
             event: v.Event | None
             try:
                 event = self._carry_out(self.effects.carry_out(effect, self.visit))
-            except Exception as error:  # noqa: BLE001 - as the runner does
+            except Exception as error:
                 event = failure(error, None)
                 if event == v.Failed(v.TerminalCode.INTERNAL):
                     raise
@@ -297,17 +299,21 @@ def points_of(store: Store) -> list[str]:
     return list(store.points)
 
 
-def visit_killed_at(store: Store, point: int) -> str:
-    """Serve a visitor until the power goes; return where it went."""
+def visit_until(store: Store, point: int | str) -> None:
+    """Serve a visitor until the power goes, at a point by its number or name. Errors: Killed names it."""
     process = Process(store)
     process.boot()
     store.points, store.kill_at = [], point
     try:
         process.serve()
-    except Killed as killed:
+    finally:
         process.journal.close()
+
+
+def visit_killed_at(store: Store, point: int) -> str:
+    """Serve a visitor until the power goes; return where it went."""
+    try:
+        visit_until(store, point)
+    except Killed as killed:
         return str(killed)
     raise AssertionError(f"there is no point {point}")
-
-
-UNKNOWN = Verdict(Outcome.UNKNOWN, None, "cue")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, event, inspect, select, text
+from sqlalchemy import Engine, NullPool, create_engine, delete, event, inspect, select, text
 
 from deploy import migrations
 from deploy.demo.postgres import PrivatePostgres
@@ -100,7 +100,7 @@ class Cluster:
         with engine.begin() as connection:  # a test that left a transaction open fails here
             # Neither triggers nor foreign keys.
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            connection.execute(text("; ".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)))
+            connection.execute(text("; ".join(str(delete(table)) for table in metadata.sorted_tables)))
         self._free[make.__name__].append(url)
 
 
@@ -162,7 +162,7 @@ def stored_in(engine: Engine) -> bytes:
 
 
 class Plans:
-    """How a database answers what it is asked while this listens; a small table would be read whole, which is forbidden."""
+    """How a database answers what it is asked meanwhile; a small table would be read whole, so that is forbidden."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -71,6 +71,10 @@ class Cues:
         """The next call of that method raises this."""
         self._errors.setdefault(method, []).append(error)
 
+    def left(self) -> list[str]:
+        """Return the methods that still have an error to raise."""
+        return [method for method, errors in self._errors.items() if errors]
+
     def play(self, method: str) -> None:
         """Called by the fake at the beginning of a method."""
         if self._errors.get(method):

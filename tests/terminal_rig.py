@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from printing.press.verdict import PaperOutlet
 from protocol.messages import EventKind, Scope
 from terminal import visit as v
 from terminal.card import results as card
@@ -42,10 +43,11 @@ class Rig:
         checks: frozenset[PaperCheck] = ALL_CHECKS,
         timeout_s: dict[State, float] | None = None,
         journal: type[Journal] = Journal,
+        outlet: PaperOutlet = PaperOutlet.OPEN_TRAY,
     ) -> Runner:
         runner = Runner(
             lambda: journal(self.journal_path),
-            Devices(self.card, self.press, self.coins, self.server),
+            Devices(self.card, self.press, self.coins, self.server, outlet),
             Identity(TERMINAL_ID, self.key),
             PaperGuard(TERMINAL_ID, self.server.trust, checks),
             sources=Sources(lambda: time.monotonic() + self.skip_s),

@@ -166,9 +166,9 @@ def test_whoever_waits_too_long_for_a_lock_or_for_each_other_is_told_that_the_da
 
     with write(on_postgresql) as first:
         change(first, 1)
+        at_once = text("SET LOCAL lock_timeout = '10ms'; UPDATE counter SET value = value + 1 WHERE id = 1")
         with pytest.raises(OperationalError, match="lock timeout"), write(on_postgresql) as second:
-            second.execute(text("SET LOCAL lock_timeout = '10ms'"))
-            change(second, 1)
+            second.execute(at_once)
 
     both_hold_one = threading.Barrier(2, timeout=10)
     told: list[str] = []

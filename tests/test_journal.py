@@ -17,6 +17,7 @@ from sqlite_utils import Database
 from terminal.journal import (
     Act,
     Case,
+    Close,
     Entry,
     Ids,
     Intent,
@@ -128,8 +129,9 @@ def test_an_event_number_is_used_once(journal: Journal) -> None:
 def test_a_case_is_open_until_it_is_closed_once(journal: Journal) -> None:
     row = journal.case(Case(code="PRINT_UNKNOWN", order_id="b" * 32))
     assert [case.row for case in journal.open_cases()] == [row]
-    journal.close_case(row, "two sheets destroyed")
+    journal.close_case(row, "found in the tray", 2)
     assert journal.open_cases() == ()
+    assert [r.body for r in journal.rows() if r.of_row == row] == [Close(note="found in the tray", sheets_destroyed=2)]
     with pytest.raises(ValueError, match="no case is open"):
         journal.close_case(row, "again")
 

@@ -22,11 +22,14 @@ NOW = datetime(2026, 7, 1, 3, 0)  # noqa: DTZ001 - as the older tables say it
 
 def triggers(engine: Engine) -> dict[str, str]:
     """What a database's triggers are made of, by name."""
-    of_postgresql = "SELECT tgname, pg_get_triggerdef(tg.oid) || pg_get_functiondef(tgfoid) FROM pg_trigger tg WHERE NOT tgisinternal"
-    of_sqlite = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    of_postgresql = (
+        "SELECT tgname AS name, pg_get_triggerdef(oid) || pg_get_functiondef(tgfoid) AS made_of"
+        " FROM pg_trigger WHERE NOT tgisinternal"
+    )
+    of_sqlite = "SELECT name, sql AS made_of FROM sqlite_master WHERE type = 'trigger'"
     with read(engine) as connection:
         rows = connection.execute(text(of_sqlite if engine.dialect.name == "sqlite" else of_postgresql))
-        return {name: made_of for name, made_of in rows}
+        return {row.name: row.made_of for row in rows}
 
 
 def test_migrations_equal_the_declared_tables(databases: Databases) -> None:

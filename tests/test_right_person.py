@@ -293,7 +293,7 @@ class WrongLinks:
 
     def __init__(self, town: RunningTown) -> None:
         self._register = RegisterStore(Vault(Keys.load(town.town / "keys").vault))
-        self._engine = open_engine(f"sqlite:///{town.database}")
+        self._engine = open_engine(town.database)
 
     def of(self, resident_id: str) -> Link:
         """A resident's link."""

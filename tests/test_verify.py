@@ -204,7 +204,7 @@ def test_an_intent_that_was_never_sealed_has_no_paper(desk: Desk, databases: Dat
 def test_the_check_cannot_write(desk: Desk) -> None:
     harmful = text("UPDATE orders SET state = 'VOIDED'")
     for begin in (read, write):
-        with pytest.raises(DBAPIError, match="read-?only"), begin(desk.office.engine) as connection:
+        with pytest.raises(DBAPIError, match=r"read-?only"), begin(desk.office.engine) as connection:
             connection.execute(harmful)
     with write(desk.office.office.engine) as connection:  # guard off: the office's own engine
         assert connection.execute(harmful).rowcount == 1

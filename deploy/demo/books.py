@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine, select
@@ -20,8 +19,8 @@ _POLL_S: Final = 0.05
 class Books:
     """One town's ledger, postings and cases, read only."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine: Engine = database.open_engine(f"sqlite:///{path}")
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = database.open_engine(url)
 
     def close(self) -> None:
         """Let the database go."""

@@ -11,29 +11,33 @@ import json
 import os
 import secrets
 import shutil
-import sqlite3
 import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from deploy.demo import base
+from deploy.demo.cctalk_unit import HOPPERS
+from deploy.demo.coin_box import FLOAT
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
 from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
 from deploy.demo.pki import TownPki
 from deploy.demo.processes import Process, free_port, has_ended, listens, remove_left
+from deploy.demo.town_store import DatabaseKind, placed
 from deploy.demo.world import Directory, Place, World
 from issuance_server.config import ENVIRONMENT_VARIABLE
 from issuance_server.verify.config import ENVIRONMENT_VARIABLE as VERIFY_ENVIRONMENT_VARIABLE
 from issuance_server.verify.status_key import STATUS_KEY_FILE
 from protocol.messages import PATH_OPENAPI
 from terminal.config import KioskConfig, PrinterConfig, ReaderConfig, TerminalConfig
+from terminal.payment.cash_devices import CashMachine
 
 CURRENT: Final = base.VAR / "current"
 RUNS_KEPT: Final = 10
@@ -41,8 +45,19 @@ QUEUE: Final = "paper"
 PUBLISHED_KEYS: Final = "trust.json"
 CHECK_ALARMS: Final = "check_alarms.db"
 KIOSK_PORT: Final = 8300
+CASH_LINE: Final = "cash-line"
+Cash = Literal["socket", "cctalk"]
 CHECK_ADDRESS: Final = "https://check.madoguchi.example"
 _VOLATILE_PREFIX: Final = "mdg-"
+_SERVERS: Final = {DatabaseKind.SQLITE: 1, DatabaseKind.POSTGRESQL: 2}
+
+
+@dataclass(frozen=True)
+class Server:
+    """One issuing server of a town, and its own address behind the balancer."""
+
+    process: Process
+    address: str
 
 
 class RunningTown:
@@ -54,14 +69,11 @@ class RunningTown:
         self.volatile = volatile
         self.directory = Directory.read(town / "directory.json")
         self.places: list[Place] = []
-        self.server = ""
+        self.database = ""  # its URL
+        self.servers: list[Server] = []
+        self.server = ""  # what terminals call
         self.check = ""
         self.pki = TownPki.open(town / "pki")
-
-    @property
-    def database(self) -> Path:
-        """The server's database."""
-        return self.run / "server.db"
 
     @property
     def anchors(self) -> Path:
@@ -87,7 +99,8 @@ class RunningTown:
             "cups_socket": first.cups_socket,
             "printer_output": first.papers,
             "coin_unit": first.coins_socket,
-            "database": str(self.database),
+            "database": self.database.removeprefix("sqlite:///"),  # a file, or PostgreSQL's URL
+            "database_url": self.database,
             "trust_anchors": str(self.anchors),
             "residents": str(self.town / "directory.json"),
             "sample_resident": self.directory.sample,
@@ -97,9 +110,18 @@ class RunningTown:
 
 
 @contextlib.contextmanager
-def bring_up(*, seed: int, residents: int, terminals: int = 1, kiosk_port: int = KIOSK_PORT) -> Iterator[RunningTown]:
+def bring_up(
+    *,
+    seed: int,
+    residents: int,
+    terminals: int = 1,
+    kiosk_port: int = KIOSK_PORT,
+    database: DatabaseKind = DatabaseKind.SQLITE,
+    cash: Cash = "socket",
+) -> Iterator[RunningTown]:
     """Bring a town up and keep it until the block ends; then nothing of it runs any more.
 
+    cash: the coin units by their socket, or money devices on a ccTalk line.
     Errors: PartFailed names the part that did not come up, with its log's last lines.
     """
     shared_memory = Path("/dev/shm")  # noqa: S108 - tmpfs on purpose: the spool must not reach a disk
@@ -114,15 +136,16 @@ def bring_up(*, seed: int, residents: int, terminals: int = 1, kiosk_port: int =
         )
         parts.callback(shutil.rmtree, volatile, ignore_errors=True)
         running = RunningTown(town, run, volatile)
-        _copy_database(town / "server.db", running.database)
+        running.database = parts.enter_context(placed(database, town / "server.db", run))
         shutil.copytree(running.pki.anchor_path.parent, running.anchors)
-        server = _start_server(parts, running)
+        _start_servers(parts, running, database)
         check = _start_check(parts, running)
         kiosks = [
-            _start_terminal(parts, running, terminal_id, kiosk_port if number == 0 else free_port())
+            _start_terminal(parts, running, terminal_id, kiosk_port if number == 0 else free_port(), cash)
             for number, terminal_id in enumerate(base.TERMINAL_IDS[:terminals])
         ]
-        server.wait_until(lambda: _answers(running.server + PATH_OPENAPI))
+        for server in running.servers:
+            server.process.wait_until(lambda server=server: _answers(server.address + PATH_OPENAPI))  # type: ignore[misc]
         for kiosk, place in zip(kiosks, running.places, strict=True):
             kiosk.wait_until(lambda place=place: listens(place.kiosk_port))  # type: ignore[misc]
         check.wait_until(lambda: _answers(running.check + "/api/keys"))
@@ -131,12 +154,14 @@ def bring_up(*, seed: int, residents: int, terminals: int = 1, kiosk_port: int =
         yield running
 
 
-def _start_server(parts: contextlib.ExitStack, running: RunningTown) -> Process:
-    port = free_port()
+def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: DatabaseKind) -> None:
+    """One server on SQLite; on PostgreSQL several, and before them a balancer that asks them in turn."""
+    ports = [free_port() for _ in range(_SERVERS[database])]
+    port = ports[0] if len(ports) == 1 else free_port()
     running.server = f"http://127.0.0.1:{port}"
     config = running.run / "server.toml"
     values: dict[str, object] = {
-        "database_url": f"sqlite:///{running.database}",
+        "database_url": running.database,
         "keys_folder": str(running.town / "keys"),
         "anchors_folder": str(running.anchors),
         "authorities": [f"127.0.0.1:{port}"],
@@ -144,21 +169,28 @@ def _start_server(parts: contextlib.ExitStack, running: RunningTown) -> Process:
         "production": False,
     }
     config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()), encoding="utf-8")
-    server = Process(
-        "issuing server",
-        [
-            str(Path(sys.executable).with_name("gunicorn")),
-            "--config",
-            str(base.REPOSITORY / "deploy" / "gunicorn.conf.py"),
-            "--bind",
-            f"127.0.0.1:{port}",
-            "issuance_server.wsgi:app",
-        ],
-        log=running.run / "server.log",
-        env={ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(base.REPOSITORY)},
-    )
-    parts.callback(server.stop)
-    return server
+    for number, own_port in enumerate(ports):
+        server = Process(
+            "issuing server",
+            [
+                str(Path(sys.executable).with_name("gunicorn")),
+                "--config",
+                str(base.REPOSITORY / "deploy" / "gunicorn.conf.py"),
+                "--bind",
+                f"127.0.0.1:{own_port}",
+                "issuance_server.wsgi:app",
+            ],
+            log=running.run / ("server.log" if number == 0 else f"server{number + 1}.log"),
+            env={ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(base.REPOSITORY)},
+        )
+        parts.callback(server.stop)
+        running.servers.append(Server(server, f"http://127.0.0.1:{own_port}"))
+    if port not in ports:
+        command = [sys.executable, "-m", "deploy.demo.balancer", "--port", str(port), *map(str, ports)]
+        environment = {"PYTHONPATH": str(base.REPOSITORY)}
+        balancer = Process("balancer", command, log=running.run / "balancer.log", env=environment)
+        parts.callback(balancer.stop)
+        balancer.wait_until(lambda: listens(port))
 
 
 def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
@@ -168,7 +200,7 @@ def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
     (running.run / PUBLISHED_KEYS).symlink_to(running.town / "trust.json")
     config = running.run / "verify.toml"
     values = {
-        "database_url": f"sqlite:///{running.database}",
+        "database_url": running.database,
         "trust_file": PUBLISHED_KEYS,
         "check_key_file": str(running.town / "keys" / "check.key"),
         "status_key_file": str(running.town / "keys" / STATUS_KEY_FILE),
@@ -192,7 +224,9 @@ def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
     return check
 
 
-def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_id: str, kiosk_port: int) -> Process:
+def _start_terminal(
+    parts: contextlib.ExitStack, running: RunningTown, terminal_id: str, kiosk_port: int, cash: Cash
+) -> Process:
     folder = running.run / terminal_id
     volatile = running.volatile / terminal_id
     papers = folder / "papers"
@@ -204,9 +238,12 @@ def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_
     printer = parts.enter_context(IppEvePrinter(volatile / "printer", papers))
     cupsd.add_raw_queue(QUEUE, printer.uri)
     coins_socket = volatile / "coins.sock"
+    unit = ["virtual_coins"]
+    if cash == "cctalk":
+        unit = ["cctalk_unit", "--line", str(folder / CASH_LINE), "--world", str(folder / "world.json")]
     coins = Process(
         f"coin unit of {terminal_id}",
-        [sys.executable, "-m", "deploy.demo.virtual_coins", "--socket", str(coins_socket)],
+        [sys.executable, "-m", f"deploy.demo.{unit[0]}", *unit[1:], "--socket", str(coins_socket)],
         log=folder / "coins.log",
         env={"PYTHONPATH": str(base.REPOSITORY)},
     )
@@ -228,6 +265,7 @@ def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_
         queue=QUEUE,
         printer_uri=printer.uri,
         papers=str(papers),
+        cash=cash,
         coins_socket=str(coins_socket),
         spool=str(cupsd.spool),
     )
@@ -252,7 +290,8 @@ def _write_terminal_files(running: RunningTown, place: Place) -> None:
         server_url=running.server,
         trust_file=running.town / "trust.json",
         journal=folder / "journal.db",
-        coin_unit=Path(place.coins_socket),
+        cash=f"cctalk:{folder / CASH_LINE}" if place.cash == "cctalk" else f"socket:{place.coins_socket}",
+        cash_machine=CashMachine(record=folder / "cash.json", hoppers={a: FLOAT[yen] for a, yen in HOPPERS.items()}),
         printer=PrinterConfig(
             cups_socket=Path(place.cups_socket),
             queue=place.queue,
@@ -284,12 +323,6 @@ def _new_run() -> Path:
     run = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(2)}"
     (run / "cards").mkdir(parents=True)
     return run
-
-
-def _copy_database(source: Path, target: Path) -> None:
-    """Copy by SQLite's own backup, which also takes what may still stand in a write-ahead log."""
-    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(target)) as new:
-        old.backup(new)
 
 
 def _point_current_at(run: Path) -> None:

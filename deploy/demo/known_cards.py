@@ -58,7 +58,7 @@ def add_link(certificate: Path, resident_id: str, run: Path) -> str:
         Link(code, vault.link_digest(code, issuer_key_sha256(issuer), card.serial_number), person_id)
         for code, person_id in known_as
     ]
-    engine = database.open_engine(f"sqlite:///{facts['database']}")
+    engine = database.open_engine(facts["database_url"])
     try:
         with database.write(engine) as connection:
             for link in links:

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: a cluster in a fresh folder, reached by a socket in it alone, ended with whoever started it.
+"""A PostgreSQL of one's own: a cluster in a fresh folder, reached by its socket alone, ended with whoever started it.
 
 No cluster of the system's is needed or touched. PostgreSQL does not run as root: started by root, it runs as the user
 whom Debian's package made for it, to whom its folder belongs.
@@ -17,7 +17,7 @@ from typing import Final, Self
 import psycopg
 from psycopg import sql
 
-from deploy.demo.processes import PartFailed, Process, remove_left
+from deploy.demo.processes import PartFailed, Process, remove_left, setpriv
 
 _USER: Final = "postgres"
 _ROLE: Final = "madoguchi"
@@ -47,19 +47,7 @@ class PrivatePostgres:
         remove_left(home, _PREFIX)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=home))
         try:
-            if self._user is not None:
-                shutil.chown(self.folder, self._user, self._user)
-            as_user = (
-                [] if self._user is None else ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
-            )
-            made = subprocess.run(
-                [*as_user, str(_program("initdb")), *_INITDB, *self._synced(), "-D", str(self._data)],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if made.returncode != 0:
-                raise PartFailed(f"initdb ended with {made.returncode}:\n{made.stderr}")
+            self._make()
             self._run()
         except BaseException:
             self.stop()
@@ -104,8 +92,14 @@ class PrivatePostgres:
     def _data(self) -> Path:
         return self.folder / "data"
 
-    def _synced(self) -> tuple[str, ...]:
-        return () if self._durable else ("--no-sync",)
+    def _make(self) -> None:
+        if self._user is not None:
+            shutil.chown(self.folder, self._user, self._user)
+        synced = () if self._durable else ("--no-sync",)
+        command = [*setpriv(self._user), str(_program("initdb")), *_INITDB, *synced, "-D", str(self._data)]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise PartFailed(f"initdb ended with {made.returncode}:\n{made.stderr}")
 
     def _run(self) -> None:
         settings = {
@@ -130,7 +124,7 @@ class PrivatePostgres:
             return False
         return True
 
-    def _tell(self, statement: sql.Composable) -> None:
+    def _tell(self, statement: sql.Composed) -> None:
         with self._connect() as connection:
             connection.execute(statement)
 

@@ -39,11 +39,9 @@ class Process:
         self.name = name
         self.log = log
         self._told = told
-        # What a process is told at its parent's death is forgotten when its user changes: in this order, by one call.
-        as_user = [] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         with log.open("ab") as stream:
             self._popen = subprocess.Popen(
-                ["setpriv", *as_user, "--pdeathsig", told.name.removeprefix("SIG"), *argv],
+                [*setpriv(user), "--pdeathsig", told.name.removeprefix("SIG"), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -74,10 +72,17 @@ class Process:
         """Return the log's last lines."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def stop(self) -> None:
-        """End the child and whatever stays in its process group: asked to, then by KILL."""
+    def is_alive(self) -> bool:
+        """Tell whether the child itself still runs."""
+        return self._popen.poll() is None
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the child and whatever stays in its process group: asked to, then by KILL; or by KILL at once."""
         if self._popen.poll() is None:
-            self._popen.send_signal(self._told)
+            if kill:
+                self._popen.kill()
+            else:
+                self._popen.send_signal(self._told)
             try:
                 self._popen.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
@@ -87,6 +92,11 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
+
+
+def setpriv(user: str | None) -> list[str]:
+    """Return how a command is begun as another user; what it is told at its parent's death has to come after that."""
+    return ["setpriv", *([] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups"])]
 
 
 def free_port() -> int:

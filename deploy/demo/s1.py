@@ -24,6 +24,7 @@ from deploy.demo.bring_up import RunningTown, bring_up
 from deploy.demo.processes import free_port
 from deploy.demo.town import Town, build_people
 from deploy.demo.town_names import UMIBE
+from deploy.demo.town_store import DatabaseKind
 from deploy.demo.visit_file import VisitFile
 from deploy.demo.visitor import VisitBroken, Visitor
 from deploy.demo.world import CardHolder
@@ -66,11 +67,13 @@ class _Tally:
             self.wrong.append(what)
 
 
-def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
+def run_s1(visits: int, *, seed: int, residents: int, database: DatabaseKind = DatabaseKind.SQLITE) -> dict[str, Any]:
     """Walk the visits and return one object of counts; `wrong` names what must not be; empty when all is well."""
     started = time.monotonic()
     asked = draw_visits(build_people(seed, residents), visits)
-    with bring_up(seed=seed, residents=residents, terminals=TERMINALS, kiosk_port=free_port()) as town:
+    with bring_up(
+        seed=seed, residents=residents, terminals=TERMINALS, kiosk_port=free_port(), database=database
+    ) as town:
         tally = _Tally()
         threads = [
             threading.Thread(
@@ -87,6 +90,8 @@ def run_s1(visits: int, *, seed: int, residents: int) -> dict[str, Any]:
     return {
         "visits": visits,
         "terminals": TERMINALS,
+        "database": database,
+        "servers": len(town.servers),
         "settled": tally.settled.total(),
         "kinds": dict(sorted(tally.settled.items())),
         "papers": len(tally.order_ids),

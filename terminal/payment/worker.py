@@ -49,7 +49,8 @@ class WorkerCoinUnit:
 
     def status(self, payment_id: str) -> PaymentStatus:
         """See the port."""
-        return cast(PaymentStatus, self._worker.call("status", payment_id, timeout_s=CALL_TIMEOUT_S))
+        # A hopper that is still paying is waited for: its last coin belongs to the answer.
+        return cast(PaymentStatus, self._worker.call("status", payment_id, timeout_s=MOVEMENT_TIMEOUT_S))
 
     def counters(self) -> DeviceCounters:
         """See the port."""

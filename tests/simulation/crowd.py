@@ -286,13 +286,14 @@ class Staff:
             return
         tray_yen = yen(kiosk.machine.tray)
         self._hub.say("staff", f"at terminal {number}: {' '.join(kiosk.shown.reasons)}; {tray_yen} yen in the tray")
-        for sheet in self._world.outlet(number):
+        found = self._world.outlet(number)
+        for sheet in found:
             sheet.hands = Hands.DESTROYED
         pour(kiosk.machine.cup, kiosk.machine.lost_and_found)
         kiosk.coins.empty_by_hand()
         kiosk.printer.clear()
         self.found.append(f"{number}: {' '.join(kiosk.shown.reasons)}")
-        kiosk.close_cases("sheets destroyed, money counted")
+        kiosk.close_cases("sheets destroyed, money counted", len(found))
         if "journal-unavailable" in kiosk.shown.reasons:
             kiosk.restart()
         self._hub.at(self._feet, STAFF_S, self.see, number, kiosk.shown)

@@ -19,7 +19,7 @@ from tests.simulation.coins import SimCoins
 from tests.simulation.disk import Disk, SimJournal
 from tests.simulation.hub import Hub, Killed, Process
 from tests.simulation.network import Link, SimClient
-from tests.simulation.printer import SimCups, SimPress, SimPrinter
+from tests.simulation.printer import CAPABILITIES, SimCups, SimPress, SimPrinter
 from tests.simulation.reader import SimReader
 from tests.simulation.town import Town, terminal_id
 from tests.simulation.world import Lost, Machine, World
@@ -79,7 +79,7 @@ class Kiosk:
         client = SimClient(hub, self.link, power)
         self.stepper = Stepper(
             self.journal,
-            Devices(self.reader, press, self.coins, client),
+            Devices(self.reader, press, self.coins, client, CAPABILITIES.outlet),
             Identity(terminal_id(self.number), self._town.terminal_keys[self.number]),
             self.guard,
             self.sources(),
@@ -139,10 +139,10 @@ class Kiosk:
         """A device says something by itself."""
         self._put(Told(event))
 
-    def close_cases(self, note: str) -> None:
+    def close_cases(self, note: str, sheets_destroyed: int) -> None:
         """Staff say what they found."""
         if self.power.alive:
-            self._put(CloseCases(note))
+            self._put(CloseCases(note, sheets_destroyed))
 
     def _put(self, item: Item) -> None:
         self._queue.append(item)

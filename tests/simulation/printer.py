@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from printing.press import cups
-from printing.press.cups import MEDIA, SIDES, QueueState
+from printing.press.cups import MEDIA, REQUESTING_USER, SIDES, QueueState
 from printing.press.errors import DigestMismatch, DuplicateJob, NoSuchJob, PrinterUnreachable
 from printing.press.printer import PrinterJob, PrinterStatus
-from printing.press.service import Counters, HeldJob, PressService, SheetProgress
-from printing.press.verdict import ENDED, Capabilities, JobState, PaperOutlet, Verdict
-from terminal.devices import LAST_VERDICT_S
+from printing.press.service import Bounds, PressService, SheetProgress
+from printing.press.verdict import ENDED, Capabilities, JobState, PaperOutlet
 from tests.simulation.hub import Hub, Process
 from tests.simulation.paper import contents
 from tests.simulation.world import Lost, Sheet, World
@@ -84,6 +83,8 @@ class SimPrinter:
         self._require()
         for job in self.jobs_known:
             if job.job_id == job_id and job.state not in ENDED:
+                if job.sides:
+                    self.lose(Lost.SHEETS)  # stopped between its sides: what is out is no whole paper
                 job.state, job.reasons = JobState.CANCELED, ("job-canceled-by-user",)
 
     def close(self) -> None:
@@ -175,7 +176,16 @@ class SimPrinter:
 
 
 def _told(job: _Job) -> PrinterJob:
-    return PrinterJob(job.job_id, job.order_id, job.state, job.reasons, job.sides, job.sides // 2)
+    return PrinterJob(
+        job_id=job.job_id,
+        name=job.order_id,
+        state=job.state,
+        reasons=job.reasons,
+        impressions_completed=job.sides,
+        sheets_completed=job.sides // 2,
+        user=REQUESTING_USER,
+        documents=1,
+    )
 
 
 @dataclass
@@ -256,10 +266,8 @@ class SimPress(PressService):
         self._printer = printer  # type: ignore[assignment]
         self._capabilities = CAPABILITIES
         self._emit = emit
+        self._bounds = Bounds()
         self._queue = cups_queue
-
-    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
-        return self.verdict(job, before, LAST_VERDICT_S, LAST_VERDICT_S)
 
     def residue(self) -> tuple[str, ...]:
         return tuple(job.order_id for job in self._queue.queued.values())

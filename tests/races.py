@@ -1,0 +1,74 @@
+"""Two transactions on PostgreSQL that are open at once, one step after the other: no luck and no sleep is in it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+Begin = Callable[[], AbstractContextManager[Connection]]
+Act = Callable[[Connection], object]
+_DEADLINE_S: Final = 20.0
+_WAITING: Final = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+class Other:
+    """Another server's transaction, in a thread of its own."""
+
+    def __init__(self, engine: Engine, act: Callable[[], object]) -> None:
+        self.error: Exception | None = None
+        self._engine = engine
+        self._act = act
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def waits(self) -> bool:
+        """Go on when it has ended, or cannot go on; tell whether it waits for a lock."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while self._thread.is_alive():
+            with self._engine.connect() as connection:
+                if connection.execute(_WAITING).scalar_one():
+                    return True
+            assert time.monotonic() < deadline, "it neither ended nor waits for a lock"
+            self._thread.join(0.005)
+        return False
+
+    def join(self) -> Exception | None:
+        """Wait until it has ended; return what it failed with."""
+        self._thread.join(_DEADLINE_S)
+        assert not self._thread.is_alive()
+        return self.error
+
+    def _run(self) -> None:
+        try:
+            self._act()
+        except Exception as error:  # noqa: BLE001 - whatever it is, a test compares it
+            self.error = error
+
+
+def both_open(engine: Engine, begin: Begin, first: Act, second: Act, then: Act | None = None) -> tuple[object, object]:
+    """Do `first`; with its transaction open, all of `second` in another, then `then` in the first; return errors."""
+
+    def run_second() -> None:
+        with begin() as connection:
+            second(connection)
+
+    other: Other | None = None
+    failed: Exception | None = None
+    try:
+        with begin() as connection:
+            first(connection)
+            other = Other(engine, run_second)
+            other.waits()
+            if then is not None:
+                then(connection)
+    except Exception as error:  # noqa: BLE001 - as above
+        failed = error
+    assert other is not None, failed
+    return failed, other.join()
