@@ -103,7 +103,7 @@ def test_japanese_entry_has_its_items() -> None:
     for words in (
         f"氏名 {WATANABE} 性別 女 生年月日 昭和60年4月3日 続柄 世帯主",
         "旧氏 佐藤 (さとう) 住民となった年月日 令和元年5月1日",
-        "届出日 令和元年5月3日 住所を定めた年月日 令和元年5月1日",
+        "住所を定めた年月日 令和元年5月1日 届出日 令和元年5月3日",
         "本籍 みほん県みほん市本町一丁目2番 筆頭者 渡\u9089\U000e010f 一郎",
         "転入前住所 架空県そら市北町三丁目14番地15 メゾン架空 203号",
         "異動前住所 【空欄】",
@@ -372,7 +372,7 @@ def test_non_taxation_certificate_has_the_other_title() -> None:
 def test_withheld_amounts_are_never_zero_yen() -> None:
     text = text_of(WITHHELD)
     assert text.splitlines()[0] == "非課税証明書"
-    assert "課税されていません" in text
+    assert "課税されていない。" in text
     assert "円" not in text
     assert "年税額" not in text
 

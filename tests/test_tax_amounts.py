@@ -48,6 +48,6 @@ def test_tax_payment_certificate_says_how_long_payments_take() -> None:
         "収納確認日 令和8年11月20日",
         "市民税・県民税・森林環境税 212,500円 106,300円 106,200円",
         "軽自動車税(種別割) 【空欄】 【空欄】 【空欄】",
-        "2週間から3週間かかります。",
+        "2週間から3週間を要する。",
     ):
         assert words in text

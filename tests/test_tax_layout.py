@@ -108,5 +108,5 @@ def test_the_taxes_have_their_local_names(name: str, code: str, city: str, prefe
     text = text_of(TAXED, issuance)
     assert f"{city} 所得割 124,500円" in text
     assert f"{prefecture} 均等割 1,000円" in text
-    assert f"令和7年度(令和6年分)の{city}・{prefecture}は課税されていません。" in text_of(WITHHELD, issuance)
+    assert f"令和7年度(令和6年分)の{city}及び{prefecture}は課税されていない。" in text_of(WITHHELD, issuance)
     assert "市町村民税" not in text

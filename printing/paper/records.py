@@ -98,7 +98,7 @@ class ResidencePerson(Record, frozen=True, kw_only=True):
     former_surname: str | None = None  # always prints if recorded; Japanese nationals alone have one
     former_surname_reading: str | None = None
     born_on: date
-    sex: str
+    sex: str | None
     relationship: str | None = None
     domicile: str | None = None
     domicile_head: str | None = None

@@ -86,7 +86,7 @@ def _draw_withheld(
     year = fiscal_year_words(record.fiscal_year)
     for number, line in enumerate(lines):
         words = line.format(year=year, city=names.city, prefecture=names.prefecture)
-        document.text(document.fonts.labels, words, sheet.LEFT_MM + 2.0, top_mm + 5.0 + 7.0 * number, 10.0)
+        document.text(document.fonts.labels, words, sheet.LEFT_MM, top_mm + 5.0 + 7.0 * number, 10.0)
     return top_mm + 5.0 + 7.0 * len(lines)
 
 
@@ -131,7 +131,9 @@ def _table(document: Document, heading: str, lines: list[tuple[str, str, str]], 
     heading_box = Box(left_mm, top_mm, _COLUMN_MM, _ROW_MM)
     document.frame(heading_box, sheet.RULE_PT)
     document.label(heading, heading_box, 8.5)
-    for number, (item, label, value) in enumerate(lines or [(heading, "", EMPTY)]):
+    if not lines:
+        document.value(EMPTY, box._replace(top_mm=top_mm + _ROW_MM, height_mm=_ROW_MM), 10.0, heading)
+    for number, (item, label, value) in enumerate(lines):
         y_mm = top_mm + (number + 1) * _ROW_MM
         label_box = Box(left_mm, y_mm, _LABEL_MM, _ROW_MM)
         value_box = Box(left_mm + _LABEL_MM, y_mm, _COLUMN_MM - _LABEL_MM, _ROW_MM)
