@@ -12,7 +12,7 @@ import msgspec
 
 from printing.paper.bitmap import municipal_seal
 from printing.paper.errors import BadBitmap, UnknownScreen
-from printing.paper.records import STANDARD_SCREEN
+from printing.paper.records import STANDARD_SCREEN, Contact
 from printing.paper.screens import screen_named
 
 
@@ -92,6 +92,7 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
     valid_from: date
     specimen: bool  # invented municipality: every paper says 見本
     latent_screen: str = STANDARD_SCREEN  # to which its operator's printing model was calibrated
+    contact: Contact | None = None  # on the back of every paper: whom a receiver may ask
     documents: tuple[DocumentSettings, ...]
     fees: tuple[Fee, ...]
     fiscal_years: tuple[FiscalYearOpening, ...]

@@ -15,6 +15,7 @@ from printing.paper.records import (
     AmountLine,
     Certificate,
     Certifier,
+    Contact,
     ForeignResidentItems,
     Issuance,
     ResidenceCertificate,
@@ -36,6 +37,7 @@ CERTIFIER = Certifier(
     name="見本 太郎",
     seal_png=square_seal_png("みほん市長之印"),
     specimen=True,
+    contact=Contact(office="市民課 証明係", telephone="0000-00-0000"),
 )
 ISSUANCE = Issuance(
     issue_number="2026-00001234",

@@ -12,7 +12,7 @@ import pytest
 from printing.paper.certificates import render, sheets, title
 from printing.paper.era import era_date, fiscal_year_words, western_date
 from printing.paper.recheck import Expected, RecheckFailed, Subject, recheck
-from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem, back_of
+from printing.paper.records import Certificate, Contact, ResidenceCertificate, ResidenceItem, back_of
 from tests import certificate_parts
 from tests.paper_samples import (
     ALL_ITEMS,
@@ -397,7 +397,13 @@ def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: 
 
 @pytest.mark.parametrize(
     "fact",
-    [{"municipality_name": "べつの市"}, {"check_address": "https://kakunin.mihon.example.evil/"}, {"specimen": False}],
+    [
+        {"municipality_name": "べつの市"},
+        {"check_address": "https://kakunin.mihon.example.evil/"},
+        {"specimen": False},
+        {"contact": None},
+        {"contact": Contact(office="市民課 証明係", telephone="0000-00-0009")},
+    ],
 )
 def test_another_issuer_s_back_is_caught(fact: dict[str, Any]) -> None:
     with pytest.raises(RecheckFailed, match="back"):

@@ -26,7 +26,10 @@ _NUMBERS: Final = re.compile(_NUMBER)
 _COUNTED: Final = re.compile(rf"{_NUMBER}(?:[-/‐–]{_NUMBER})+|(?:{_NUMBER}|[一二三四五六七八九十])(?:{_COUNTER})")
 _WORD: Final = re.compile(r"[0-9A-Za-zÀ-ÖØ-öø-ɏＡ-Ｚａ-ｚ０-９'’]+")
 _ALONE: Final = 2  # so few letters do not stand alone on a line
-_AT_SPACE: Final = 1.1  # a break between words is worth a tenth of the size
+#: What a break is worth beside the size that it allows: after a comma, between words, after another mark, in a word.
+_AFTER: Final = {"、": 1.15, "。": 1.15, " ": 1.1, "\u3000": 1.1} | dict.fromkeys("・,)]）］】」』", 1.05)
+_WITHIN_RUN: Final = 0.95
+_RUNS: Final = re.compile(r"[ァ-ヺー]+|[ぁ-ゖ]+|[々〆一-\u9fff]+")
 
 
 class Break(IntEnum):
@@ -58,11 +61,12 @@ class Division(NamedTuple):
 def divide(letters: Sequence[str], advances_em: Sequence[float], room: Room) -> Division | None:
     """Return the best division into two lines, or None if there is none.
 
-    Shape: letters with their selectors. The cheapest places first; among those the one that allows the largest type;
-           among equals one between words, then the one that fills the first line.
+    Shape: letters with their selectors. The cheapest places first; among those the one that allows the largest type and
+           parts no word, then the one that fills the first line.
     """
     ends_em = [0.0, *accumulate(advances_em)]
-    found: list[tuple[int, float, bool, int, float]] = []  # the best is the greatest
+    worth = _worths(letters)
+    found: list[tuple[int, float, int, float]] = []  # the best is the greatest
     for at, cost in enumerate(_costs(letters), start=1):
         if cost is None:
             continue
@@ -71,11 +75,20 @@ def divide(letters: Sequence[str], advances_em: Sequence[float], room: Room) -> 
         wider_em = room.lead_em + max(first_em, ends_em[-1] - ends_em[at])
         size_pt = min(room.most_pt, room.width_pt / wider_em // room.step_pt * room.step_pt)
         if size_pt >= room.least_pt:
-            found.append((-cost, size_pt * (_AT_SPACE if spaced else 1.0), spaced, at, size_pt))
+            found.append((-cost, size_pt * worth[at], at, size_pt))
     if not found:
         return None
-    cheap, _worth, _spaced, at, size_pt = max(found)
+    cheap, _worth, at, size_pt = max(found)
     return Division(Break(-cheap), size_pt, at)
+
+
+def _worths(letters: Sequence[str]) -> list[float]:
+    """Return what a break before each letter is worth: no dictionary tells words, but a change of script often does."""
+    bases = "".join([letter[0] for letter in letters])
+    worth = [1.0] * len(bases)
+    for run in _RUNS.finditer(bases):
+        worth[run.start() + 1 : run.end()] = [_WITHIN_RUN] * (run.end() - run.start() - 1)
+    return [_AFTER.get(before, value) for before, value in zip(f"x{bases}", worth, strict=False)]
 
 
 def _costs(letters: Sequence[str]) -> list[Break | None]:

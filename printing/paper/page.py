@@ -36,7 +36,9 @@ MIN_READING_PT = 4.5  # of readings above a name, as ruby is set
 SIZE_STEP_PT = 0.25
 LEADING = 1.18  # line distance by type size
 PADDING_MM = 1.2  # between a value and the rules beside it
-_HARDLY_SMALLER: Final = 0.8  # a value is shrunk so far before it takes a second line
+_LABEL_WHITE_MM: Final = 2.0
+_HARDLY_SMALLER: Final = 0.9  # a value stays on one line where two would not make it larger than by this
+_WHITE_MM: Final = 0.7  # above and below two lines together
 _BASELINE_EM = 0.38  # from the middle of an em box down to its baseline
 #: What a process remembers of forms: some 20 KB each, so that a register of unusual papers cannot fill the memory.
 _FORMS_KEPT: Final = 256
@@ -109,7 +111,7 @@ def fit(
     min_pt: float = MIN_SIZE_PT,
     lead: str = "",
 ) -> Fitted:
-    """Return how a value fits: on one line if it is hardly smaller there, else as large as one line or two allow.
+    """Return how a value fits: as large as one line or two allow; on one line if it is hardly smaller there.
 
     Shape:  lead stands before the value on its first line, and the second begins under the value.
     Errors: ValueTooLong(item) where min_pt is too large; UndrawableText.
@@ -119,14 +121,18 @@ def fit(
     lead_em = faces.width_em(lead)
     width_em = lead_em + sum(advances_em) - sum(_hang_em(lead + text))
     one_pt = min(size_pt, width_pt / width_em // SIZE_STEP_PT * SIZE_STEP_PT) if width_em > 0 else size_pt
-    if one_pt >= max(min_pt, size_pt * _HARDLY_SMALLER):
-        return Fitted(one_pt, (text,))
     # Never three lines: they would not be read back beside their label.
-    two_pt = min(size_pt, height_pt / (2 * LEADING) // SIZE_STEP_PT * SIZE_STEP_PT)
+    two_pt = min(size_pt, (height_pt - _WHITE_MM * PT_PER_MM) / (1 + LEADING) // SIZE_STEP_PT * SIZE_STEP_PT)
+    if two_pt < min_pt and 2 * min_pt * LEADING <= height_pt:
+        two_pt = min_pt
+    if one_pt >= max(min_pt, two_pt * _HARDLY_SMALLER):
+        return Fitted(one_pt, (text,))
     letters = units(text)
     two = divide(letters, advances_em, Room(width_pt, lead_em, two_pt, min_pt, SIZE_STEP_PT))
-    if one_pt >= min_pt and (two is None or two.cost is not Break.FREE or two.size_pt <= one_pt):
-        return Fitted(one_pt, (text,))
+    if one_pt >= min_pt:
+        freely_pt = two.size_pt if two is not None and two.cost is Break.FREE else 0.0
+        if one_pt >= freely_pt * _HARDLY_SMALLER:
+            return Fitted(one_pt, (text,))
     if two is None:
         raise ValueTooLong(item)
     return Fitted(two.size_pt, ("".join(letters[: two.at]), "".join(letters[two.at :])))
@@ -269,8 +275,9 @@ def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, tuple[tupl
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
-def _label_pt(faces: FaceList, text: str, width_mm: float, size_pt: float) -> float:
-    return min(size_pt, (width_mm - 1.0) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
+def label_pt(faces: FaceList, text: str, width_mm: float, size_pt: float) -> float:
+    """Return the size of one of the form's own words in a cell: white stays between it and a value that hangs out."""
+    return min(size_pt, (width_mm - _LABEL_WHITE_MM) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
 
 
 @lru_cache(maxsize=_FORMS_KEPT)
@@ -426,7 +433,7 @@ class Document:
     def label(self, text: str, box: Box, size_pt: float = 7.5) -> float:
         """Set one of the form's own words in the middle of its cell, shrunk to the cell's width; return the size."""
         faces = self.fonts.labels
-        size_pt = _label_pt(faces, text, box.width_mm, size_pt)
+        size_pt = label_pt(faces, text, box.width_mm, size_pt)
         self.text(
             faces, text, box.left_mm + box.width_mm / 2, box.top_mm + box.height_mm / 2, size_pt, align=Align.CENTRE
         )

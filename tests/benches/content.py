@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from printing.paper.certificates import residence, sheet
 from printing.paper.fonts import FONT_FOLDER, FaceList, Fonts
-from printing.paper.page import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, SIZE_STEP_PT, Align, Box, Document, place
+from printing.paper.page import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, Document, label_pt, place
 from printing.paper.records import ResidenceCertificate, ResidencePerson
 from tests.paper_samples import ALL_ITEMS
 from tests.paper_samples import ISSUANCE as SAMPLE
@@ -90,7 +90,7 @@ class Recorder:
     def label(self, text: str, box: Box, size_pt: float = 7.5) -> float:
         """Take down a label."""
         faces = self.fonts.labels
-        size_pt = min(size_pt, (box.width_mm - 1.0) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
+        size_pt = label_pt(faces, text, box.width_mm, size_pt)
         middle_mm = box.top_mm + box.height_mm / 2
         self.text(faces, text, box.left_mm + box.width_mm / 2, middle_mm, size_pt, align=Align.CENTRE)
         return size_pt
