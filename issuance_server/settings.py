@@ -102,11 +102,13 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
         """Refuse what would stop papers one by one, in front of residents.
 
         Two certifiers of one document from the same day on: nobody could say whose paper it is. A latent screen that
-        nobody calibrated.
+        nobody calibrated. A contact that is none.
         """
         keys = [(kind, row.valid_from) for row in self.certifiers for kind in row.kinds or (None,)]
         if len(set(keys)) != len(keys):
             raise ValueError("certifiers: two for the same document from the same day on")
+        if self.contact is not None and not (self.contact.office.strip() and self.contact.telephone.strip()):
+            raise ValueError("contact: an office and a telephone number")
         try:
             screen_named(self.latent_screen)
         except UnknownScreen as unknown:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import combinations
+from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 import pytest
 from msgspec.structs import replace
 
+from issuance_server.database import write
 from issuance_server.verify.check import Outcome
 from issuance_server.verify.words import WORDS
 from printing.paper.certificates import back, render
@@ -16,6 +19,7 @@ from printing.paper.errors import UndrawableText, ValueTooLong
 from printing.paper.page import Document
 from printing.paper.recheck import page_texts
 from printing.paper.records import Back, Contact, back_of
+from tests.issuing_parts import SETTINGS, Office
 from tests.paper_samples import ADDRESS, FOREIGN, ISSUANCE, JAPANESE, TAXED, bare, fonts, names, residence
 
 BACK = back_of(ISSUANCE)
@@ -218,3 +222,18 @@ def test_what_does_not_fit_is_refused(facts: Back, item: str) -> None:
 def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(UndrawableText):
         drawn(replace(BACK, municipality_name="\U000f0000市"))
+
+
+def test_the_issuer_sends_receivers_to_whom_its_municipality_named(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    try:
+        _prepared, with_contact = office.prepare(office.caller())
+        decided = replace(SETTINGS, valid_from=SETTINGS.valid_from + timedelta(days=1), contact=None)
+        with write(office.engine) as connection:
+            office.settings.put(connection, decided)
+        _prepared, without = office.prepare(office.caller())
+    finally:
+        office.close()
+    assert SETTINGS.contact is not None
+    assert f"電話 {SETTINGS.contact.telephone}" in page_texts(with_contact)[1]
+    assert "電話" not in page_texts(without)[1]

@@ -168,6 +168,7 @@ class StatedPerson(Record, frozen=True, kw_only=True):
     former_surname: str | None = None  # always prints if recorded
     former_surname_reading: str | None = None
     alias: str | None = None  # always prints if recorded
+    kanji_name: str | None = None  # beside the name in Latin letters, on request
     foreign: bool = False
     born_on: date
     sex: str | None = None
