@@ -231,7 +231,7 @@ def test_the_issuer_sends_receivers_to_whom_its_municipality_named(tmp_path: Pat
         decided = replace(SETTINGS, valid_from=SETTINGS.valid_from + timedelta(days=1), contact=None)
         with write(office.engine) as connection:
             office.settings.put(connection, decided)
-        _prepared, without = office.prepare(office.caller())
+        _prepared, without = office.prepare(office.caller(), 2)
     finally:
         office.close()
     assert SETTINGS.contact is not None

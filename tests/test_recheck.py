@@ -161,6 +161,16 @@ def test_an_individual_number_among_other_words_is_caught(hidden: str) -> None:
         recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
 
 
+@pytest.mark.parametrize("separator", [" ", "-", "\u3000", ""])
+def test_an_individual_number_on_two_lines_is_caught(separator: str) -> None:
+    """S19: wherever the line ends, within its groups or between them."""
+    number = separator.join(("1234", "5678", "9018"))
+    for fill in range(62, 76):
+        record = residence(msgspec.structs.replace(JAPANESE, remarks="見" * fill + number + "本" * 40))
+        with pytest.raises(RecheckFailed, match="individual_number"):
+            recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
+
+
 @pytest.mark.parametrize(
     "harmless",
     [

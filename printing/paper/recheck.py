@@ -31,8 +31,10 @@ _ADDRESS = re.compile(
 _DOMICILE = re.compile(r"^本籍 (.*?)\s筆頭者 ", re.DOTALL | re.MULTILINE)
 _ISSUE_NUMBER = re.compile(r"^発行番号 (\S+)", re.MULTILINE)
 _SHEET_NUMBER = re.compile(r"(?<!\S)([0-9]+/[0-9]+)\s*\Z")
-# Digits of any width, in one run that a line may break, or in groups of four as the card has them.
-_INDIVIDUAL_NUMBER = re.compile(r"(?<![\d-])(?:\d(?:\r?\n?\d){11}|\d{4}([ \u3000-])\d{4}\1\d{4})(?![\d-])")
+# Digits of any width, in one run that a line may break, or in groups of four as the card has them, which lines may part.
+_INDIVIDUAL_NUMBER = re.compile(
+    r"(?<![\d-])(?:\d(?:\r?\n?\d){11}|\d{4}([ \u3000-])(?:\r?\n)?\d{4}\1(?:\r?\n)?\d{4})(?![\d-])"
+)
 _UNMOVED = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 

@@ -19,8 +19,8 @@ _ROW_MM = 6.0
 _TABLE_GAP_MM = 3.0
 _END_MM = sheet.FOOT_TOP_MM - 5.0  # below the longer column stands that nothing follows
 _LABEL_MM = 44.0
-_COLUMN_MM = 88.0
-_GAP_MM = sheet.WIDTH_MM - 2 * _COLUMN_MM
+_GAP_MM = _TABLE_GAP_MM
+_COLUMN_MM = (sheet.WIDTH_MM - _GAP_MM) / 2
 
 
 def sheets(_record: TaxationCertificate) -> int:
@@ -57,7 +57,7 @@ def draw(document: Document, record: TaxationCertificate, issuance: Issuance, se
     row, names = wording(CertificateKind.TAXATION, issuance), tax_names(issuance)
     words = SheetWords(title(record), fiscal_year_words(record.fiscal_year), row.statement)
     sheet.draw_head(document, words, issuance)
-    below_mm = _draw_person(document, record) + 4.0
+    below_mm = _draw_person(document, record) + _TABLE_GAP_MM
     if record.amounts_withheld:
         end_mm = _draw_withheld(document, record, row.withheld, names, below_mm)
     else:
