@@ -12,7 +12,7 @@ from tests.test_visits import SAMPLE, require_settled, text_of
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("town")]
 
-HOUSEHOLD = VisitFile(resident=SAMPLE, scope="household", coins=(100, 100))
+HOUSEHOLD = VisitFile(resident=SAMPLE, scope="household", coins=(500,))
 
 
 def test_a_smeared_paper_is_replaced_once_for_nothing(town: RunningTown, visitor: Visitor) -> None:
