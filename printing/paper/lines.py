@@ -7,9 +7,10 @@ word of Latin letters. Sources: JIS X 4051, 6.1 (行頭禁則, 行末禁則, 分
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from enum import IntEnum
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from typing import Final, NamedTuple
 
 SPACES: Final = frozenset((" ", "\u3000"))
@@ -65,21 +66,30 @@ def divide(letters: Sequence[str], advances_em: Sequence[float], room: Room) -> 
            parts no word, then the one that fills the first line.
     """
     ends_em = [0.0, *accumulate(advances_em)]
-    worth = _worths(letters)
-    found: list[tuple[int, float, int, float]] = []  # the best is the greatest
-    for at, cost in enumerate(_costs(letters), start=1):
-        if cost is None:
-            continue
-        spaced = letters[at - 1] in SPACES
-        first_em = ends_em[at - 1 if spaced else at]
-        wider_em = room.lead_em + max(first_em, ends_em[-1] - ends_em[at])
-        size_pt = min(room.most_pt, room.width_pt / wider_em // room.step_pt * room.step_pt)
+    widest_em = room.width_pt / room.least_pt - room.lead_em
+    fitting = range(max(1, bisect_left(ends_em, ends_em[-1] - widest_em)), bisect_right(ends_em, widest_em) + 1)
+    costs = _costs(letters)
+    for cost in Break:
+        places = [at for at in fitting if at <= len(costs) and costs[at - 1] is cost]
+        best = _best(letters, ends_em, places, room) if places else None
+        if best is not None:
+            return Division(cost, *best)
+    return None
+
+
+def _best(letters: Sequence[str], ends_em: list[float], places: list[int], room: Room) -> tuple[float, int] | None:
+    """Return the size and place of the best of these breaks, or None if each leaves too little room."""
+    worths, all_em = _worths(letters), ends_em[-1]
+    best: tuple[float, int, float] = (0.0, 0, 0.0)
+    for at in places:
+        first_em = ends_em[at - 1 if letters[at - 1] in SPACES else at]
+        wider_em = room.lead_em + max(first_em, all_em - ends_em[at])
+        size_pt = room.width_pt / wider_em // room.step_pt * room.step_pt
+        size_pt = min(size_pt, room.most_pt)
         if size_pt >= room.least_pt:
-            found.append((-cost, size_pt * worth[at], at, size_pt))
-    if not found:
-        return None
-    cheap, _worth, at, size_pt = max(found)
-    return Division(Break(-cheap), size_pt, at)
+            best = max(best, (size_pt * worths[at], at, size_pt))
+    _worth, at, size_pt = best
+    return (size_pt, at) if at else None
 
 
 def _worths(letters: Sequence[str]) -> list[float]:
@@ -94,7 +104,11 @@ def _worths(letters: Sequence[str]) -> list[float]:
 def _costs(letters: Sequence[str]) -> list[Break | None]:
     """Return what a break costs before every letter but the first; None where there is never one."""
     bases = "".join([letter[0] for letter in letters])
-    costs: list[Break | None] = [_cost(bases[at - 1], bases[at]) for at in range(1, len(bases))]
+    # A space ends a line, and begins none.
+    costs = [
+        None if after in SPACES else Break.RESORT if after in _NOT_FIRST or before in _NOT_LAST else Break.FREE
+        for before, after in pairwise(bases)
+    ]
     for pattern, cost in ((_COUNTED, Break.RESORT), (_WORD, Break.WORD), (_NUMBERS, None)):
         for found in pattern.finditer(bases):
             # What several rules keep together is as dear as the dearest of them: numbers come last, and are never cut.
@@ -104,9 +118,3 @@ def _costs(letters: Sequence[str]) -> list[Break | None]:
         if costs[at - 1] is Break.FREE:
             costs[at - 1] = Break.RESORT
     return costs
-
-
-def _cost(before: str, after: str) -> Break | None:
-    if after in SPACES:
-        return None  # a space ends a line, and begins none
-    return Break.RESORT if after in _NOT_FIRST or before in _NOT_LAST else Break.FREE

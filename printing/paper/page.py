@@ -38,7 +38,8 @@ LEADING = 1.18  # line distance by type size
 PADDING_MM = 1.2  # between a value and the rules beside it
 _LABEL_WHITE_MM: Final = 2.0
 _HARDLY_SMALLER: Final = 0.9  # a value stays on one line where two would not make it larger than by this
-_WHITE_MM: Final = 0.7  # above and below two lines together
+_TWO_LINES_EM: Final = LEADING + 1.22  # a bracket reaches out of its em box by a tenth of it
+_WHITE_MM: Final = 0.4  # above and below two lines together
 _BASELINE_EM = 0.38  # from the middle of an em box down to its baseline
 #: What a process remembers of forms: some 20 KB each, so that a register of unusual papers cannot fill the memory.
 _FORMS_KEPT: Final = 256
@@ -122,7 +123,7 @@ def fit(
     width_em = lead_em + sum(advances_em) - sum(_hang_em(lead + text))
     one_pt = min(size_pt, width_pt / width_em // SIZE_STEP_PT * SIZE_STEP_PT) if width_em > 0 else size_pt
     # Never three lines: they would not be read back beside their label.
-    two_pt = min(size_pt, (height_pt - _WHITE_MM * PT_PER_MM) / (1 + LEADING) // SIZE_STEP_PT * SIZE_STEP_PT)
+    two_pt = min(size_pt, (height_pt - _WHITE_MM * PT_PER_MM) / _TWO_LINES_EM // SIZE_STEP_PT * SIZE_STEP_PT)
     if two_pt < min_pt and 2 * min_pt * LEADING <= height_pt:
         two_pt = min_pt
     if one_pt >= max(min_pt, two_pt * _HARDLY_SMALLER):

@@ -31,7 +31,7 @@ _ADDRESS = re.compile(
 _DOMICILE = re.compile(r"^本籍 (.*?)\s筆頭者 ", re.DOTALL | re.MULTILINE)
 _ISSUE_NUMBER = re.compile(r"^発行番号 (\S+)", re.MULTILINE)
 _SHEET_NUMBER = re.compile(r"(?<!\S)([0-9]+/[0-9]+)\s*\Z")
-# Digits of any width, in one run that a line may break, or in groups of four as the card has them, which lines may part.
+# Digits of any width, in one run that a line may break, or in groups of four as the card has them; lines may part them.
 _INDIVIDUAL_NUMBER = re.compile(
     r"(?<![\d-])(?:\d(?:\r?\n?\d){11}|\d{4}([ \u3000-])(?:\r?\n)?\d{4}\1(?:\r?\n)?\d{4})(?![\d-])"
 )
