@@ -141,8 +141,13 @@ class MoneyPrograms:
     def keep(self, effect: v.KeepMoney, visit: Visit) -> Program:
         """Tray to cashbox, nothing to the cup: nobody stands there who could take it."""
         payment, payment_id = self._payment, effect.payment_id
-        held_yen: int = yield from asked(Call(Lane.PAYMENT, "payment.hold", payment.hold))
-        before: DeviceCounters = yield from asked(Call(Lane.PAYMENT, "payment.counters", payment.counters))
+        try:
+            held_yen: int = yield from asked(Call(Lane.PAYMENT, "payment.hold", payment.hold))
+            before: DeviceCounters = yield from asked(Call(Lane.PAYMENT, "payment.counters", payment.counters))
+        except (PaymentDeviceError, WorkerError):
+            told = uncollected(payment_id, effect.lines, visit.money.inserted_yen if visit.money else 0)
+            self._book.write(*_untold(told, owed_told=self._memory().owed_told))
+            raise
         intent = _intent(Act.KEEP, visit, payment_id, held_yen, held_yen=held_yen, lines=effect.lines, before=before)
         call = Call(Lane.PAYMENT, "payment.capture", lambda: payment.capture(payment_id, held_yen))
         counted = yield from self._move(intent, call)
@@ -216,7 +221,12 @@ def ended(
     else:
         told = uncollected(payment_id, intent.lines, intent.held_yen)
         case = (_case(intent.visit_id, payment_id),)
-    return (*results, *(t for t in told if not (owed_told and t.kind is EventKind.RETURN_DUE)), *case)
+    return (*results, *_untold(told, owed_told=owed_told), *case)
+
+
+def _untold(told: tuple[Telling, ...], *, owed_told: bool) -> tuple[Telling, ...]:
+    """A payment has one return that is due at most."""
+    return tuple(telling for telling in told if not (owed_told and telling.kind is EventKind.RETURN_DUE))
 
 
 def captured(payment_id: str, lines: Lines, counted: Counted) -> tuple[Telling, ...]:

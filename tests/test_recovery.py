@@ -17,6 +17,7 @@ import pytest
 from printing.press.errors import PrinterUnreachable
 from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
+from terminal.history import Unfinished
 from terminal.journal import Act, Entry, Intent, JournalUnavailable
 from terminal.payment.device import DeviceGone
 from terminal.recovery import PRINTER_PATIENCE_S
@@ -326,6 +327,33 @@ def test_money_that_is_owed_already_is_never_given_back_too(ram: Path) -> None:
     store.lose_power()
     found = restart(store)
     assert (found.cashbox_yen, found.returned_yen, found.tray_yen, found.owed_yen) == (50, 0, 0, 50)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_money_that_staff_saw_to_is_not_read_out_of_totals_that_hold_others_money(
+    ram: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """First the fault: the unit's totals since then are somebody else's 500 yen."""
+    if not guarded:
+        monkeypatch.setattr(Unfinished, "overtaken", property(lambda _: False, lambda _, __: None))
+    store = Store(ram, Script(coins=(50,), cancels=True), SHORT)
+    process = Process(store)
+    process.boot()
+    for _ in range(2):
+        store.coins.cues.fail("hold", DeviceGone("cue"))
+    process.serve()
+    assert store.told().owed_yen() == 50
+    # Staff empty the unit and open the terminal again; somebody else is served, and the process ends much later.
+    process.effects.book.close_cases("50 yen taken out")
+    store.coins.payment_id, store.coins.tray_yen = None, 0
+    store.script = Script(coins=(500,))
+    store.coins.inserted_yen = 0
+    process.serve()
+    process.journal.close()
+    assert store.coins.cashbox_yen == 500
+    store.lose_power()
+    found = restart(store)
+    assert (found.owed_yen, found.cases) == (50, () if guarded else ("MONEY_UNCERTAIN",))
 
 
 # The journal
