@@ -253,6 +253,19 @@ def test_a_device_that_falls_silent_over_an_order_is_asked_when_it_is_back(tray:
     assert tray.world.ask("asked", address=TRAY_ADDRESS, header=DROP) == 2, "held once, dropped once"
 
 
+def test_a_record_that_cannot_be_written_in_the_middle_says_that_nobody_knows(tray: Kiosk) -> None:
+    judge = Judge(tray)
+    filled(tray, 100, 100, 100)
+    tray.world.ask("cue", header=DROP, trouble=Trouble.LOSE_ANSWER)
+    blocked = tray.machine.record.with_name(tray.machine.record.name + ".new")
+    judge.before_the_movement()
+    unit = tray.driver_that_stops_writing(after=3, blocked=blocked)
+    with pytest.raises(MoneyOutcomeUnknown):
+        unit.capture(PAY, 300)
+    blocked.rmdir()
+    assert judge.holds(300, None) is PaymentState.CAPTURED
+
+
 # The driver's process dies: before or after each of its writes
 
 

@@ -63,6 +63,7 @@ class Mover:
             self._route_note()
             self._drop_tray()
             self._pay_rest()
+            return self._finish()
         except (NotMoved, DeviceGone) as error:
             if self._nothing_moved:
                 self._file.keep(payment=replace(self._payment, moving=None))
@@ -75,7 +76,6 @@ class Mover:
         except MoneyOutcomeUnknown:
             self._file.end(capture_yen, None)
             raise
-        return self._finish()
 
     def resolve(self) -> None:
         """Find out what became of a movement that was cut short; what was not paid out is owed from then on.
