@@ -36,7 +36,7 @@ def divided(
         ("架空県見本市東町字北12345号室南側の間", 12.0, "架空県見本市東町字北", "12345号室南側の間"),
         ("架空県見本市東町北14番地南側住宅", 10.0, "架空県見本市東町北", "14番地南側住宅"),
         ("架空県見本市東町北一丁目西側住宅", 10.0, "架空県見本市東町北", "一丁目西側住宅"),
-        ("届出が済んだのは令和8年11月22日のこと", 12.0, "届出が済んだのは令和8年", "11月22日のこと"),
+        ("届出が済んだのは令和8年11月22日のこと", 14.0, "届出が済んだのは", "令和8年11月22日のこと"),
         ("税として納付した額12,345,600円のうち", 12.0, "税として納付した額", "12,345,600円のうち"),
         ("電話をかけるときは0000-00-0000へどうぞ", 12.0, "電話をかけるときは", "0000-00-0000へどうぞ"),
         # Words of Latin letters stay whole, and lines end between them.
@@ -75,6 +75,13 @@ def test_a_number_is_never_cut(text: str) -> None:
     found = divided(text, em=7.0, least_pt=PT)
     assert found is None or found[0].rstrip("円") == text.rstrip("円")
     assert divided(text, em=4.0) is None
+
+
+@pytest.mark.parametrize("text", ["昭和56年11月17日", "平成元年12月31日", "1990年12月31日"])
+def test_a_date_is_divided_by_no_rule(text: str) -> None:
+    found = divided(text, em=6.0)
+    assert found is not None
+    assert found[2] is Break.RESORT
 
 
 @pytest.mark.parametrize("text", ["", "見", " ", "見 "])

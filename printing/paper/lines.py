@@ -24,7 +24,10 @@ _NUMBER: Final = r"\d+(?:[.,．，]\d+)*"
 _COUNTER: Final = "番地|番|号室|号棟|号|丁目|年度|年|月|日|円|人|歳|階|棟|通|枚|条|項"
 _NUMBERS: Final = re.compile(_NUMBER)
 #: A date, a house number and a telephone's parts are read in one piece; 一丁目 is a number and its counter, too.
-_COUNTED: Final = re.compile(rf"{_NUMBER}(?:[-/‐–]{_NUMBER})+|(?:{_NUMBER}|[一二三四五六七八九十])(?:{_COUNTER})")
+_DATE: Final = r"(?:明治|大正|昭和|平成|令和)?(?:元|\d+)年\d+月\d+日"
+_COUNTED: Final = re.compile(
+    rf"{_DATE}|{_NUMBER}(?:[-/‐–]{_NUMBER})+|(?:{_NUMBER}|[一二三四五六七八九十])(?:{_COUNTER})"
+)
 _WORD: Final = re.compile(r"[0-9A-Za-zÀ-ÖØ-öø-ɏＡ-Ｚａ-ｚ０-９'’]+")
 _ALONE: Final = 2  # so few letters do not stand alone on a line
 #: What a break is worth beside the size that it allows: after a comma, between words, after another mark, in a word.
