@@ -7,12 +7,16 @@ SEED ?= 1
 VISITS ?= 200
 VISIT ?=
 DATABASE ?= sqlite
+CASH ?= socket
 TOWN = --residents $(RESIDENTS) --seed $(SEED) --database $(DATABASE)
 # PostgreSQL itself is among what the tests need.
 SETUP_TOWN = $(if $(filter postgresql,$(DATABASE)),setup-test,setup)
 N ?= 100000
+SEEDS ?= 2000
+START ?= 1
+MUTATION ?=
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 judge-card judge-seal bench-render glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal printer-scenarios bench-render glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -27,13 +31,13 @@ setup-bench: ## install what the benches need: the other engines
 	@deploy/setup.sh bench
 
 demo: $(SETUP_TOWN) ## bring up a whole town; open the address it prints
-	@$(PY) madoguchi.py town demo $(TOWN)
+	@$(PY) madoguchi.py town demo $(TOWN) --cash $(CASH)
 
-demo-once: $(SETUP_TOWN) ## one visit from card to paper, then stop everything; VISIT=visit.json tells which
-	@$(PY) madoguchi.py town once $(TOWN) $(if $(VISIT),--visit $(VISIT))
+demo-once: $(SETUP_TOWN) ## one visit from card to paper, then stop everything; VISIT=visit.json tells which, CASH=cctalk: real bytes to the coins
+	@$(PY) madoguchi.py town once $(TOWN) --cash $(CASH) $(if $(VISIT),--visit $(VISIT))
 
 town: $(SETUP_TOWN) ## bring the town up, print where everything is, stay until interrupted; DATABASE=postgresql: two servers
-	@$(PY) madoguchi.py town up $(TOWN)
+	@$(PY) madoguchi.py town up $(TOWN) --cash $(CASH)
 
 s1: setup-test ## VISITS visits on four terminals at once: every paper is its own card's
 	@$(PY) madoguchi.py town s1 $(TOWN) --visits $(VISITS)
@@ -48,11 +52,20 @@ check: setup-test ## format, lint, types, import rules, fast tests: under a minu
 	@.venv/bin/lint-imports
 	@$(PY) -m pytest -m "not parts and not slow" -n 2
 
+sim: setup-test ## SEEDS seeds from START of visits and faults in virtual time; SEED=n replays one, MUTATION=name breaks the product
+	@$(PY) -m tests.simulation $(if $(MUTATION),--mutation $(MUTATION),$(if $(findstring command,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --start $(START)))
+
+sim-mutations: setup-test ## twelve known ways to break the product, each caught by the simulator
+	@$(PY) -m tests.simulation --mutations --start $(START)
+
 judge-card: setup-test ## OpenSC and openssl judge the virtual card
 	@$(PY) -m tests.judges.card
 
 judge-seal: setup-test ## two COSE libraries, zbar and zxing judge the printed seals, worn pages too
 	@$(PY) -m tests.judges.seal
+
+printer-scenarios: setup-test ## every fault of a printer on real parts, each with its one right verdict; ONLY=name plays one
+	@$(PY) -m tests.judges.printer $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 pictures: setup-test ## take the README's pictures again, from a real visit
 	@$(PY) -m deploy.demo.pictures

@@ -9,22 +9,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
 
 from deploy.demo import known_cards
-from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, bring_up
+from deploy.demo.bring_up import CHECK_ALARMS, CURRENT, PUBLISHED_KEYS, Cash, bring_up
 from deploy.demo.once import EXIT_CODES, print_facts, run_once
 from deploy.demo.processes import PartFailed
 from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.town_store import DatabaseKind
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
-from issuance_server import seal_keys
+from issuance_server import restore_command, seal_keys
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
+from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
+from issuance_server.findings import Decision, Finding, Side
 from issuance_server.key_files import KeysError
 from issuance_server.publishing import publish
+from issuance_server.restores import GAP
 from issuance_server.rules import JST, utc_now
 from issuance_server.tokens import TokenUnavailable
 from issuance_server.verify.alarms import AlarmBook
@@ -50,6 +54,13 @@ run_option = click.option(
     help="The town's run folder; the one that was brought up last if not named.",
 )
 seed_option = click.option("--seed", default=1, show_default=True, help="Another seed, another town.")
+cash_option = click.option(
+    "--cash",
+    default="socket",
+    show_default=True,
+    type=click.Choice(get_args(Cash)),
+    help="The money devices: one simulated unit, or simulated devices on a real ccTalk line.",
+)
 keys_option = click.option(
     "--keys", "keys_folder", required=True, type=click.Path(path_type=Path), help="The server's folder of keys."
 )
@@ -82,33 +93,36 @@ def town() -> None:
 @residents_option
 @seed_option
 @database_option
-def town_demo(residents: int, seed: int, database: DatabaseKind) -> None:
+@cash_option
+def town_demo(residents: int, seed: int, database: DatabaseKind, cash: Cash) -> None:
     """Bring the town up for a person with a browser, and stay. Example: madoguchi town demo"""
-    _stay(residents, seed, database, for_people=True)
+    _stay(residents, seed, database, cash, for_people=True)
 
 
 @town.command("up")
 @residents_option
 @seed_option
 @database_option
-def town_up(residents: int, seed: int, database: DatabaseKind) -> None:
+@cash_option
+def town_up(residents: int, seed: int, database: DatabaseKind, cash: Cash) -> None:
     """Bring the town up for programs: one JSON line of where everything is. Example: madoguchi town up"""
-    _stay(residents, seed, database, for_people=False)
+    _stay(residents, seed, database, cash, for_people=False)
 
 
 @town.command("once")
 @residents_option
 @seed_option
 @database_option
+@cash_option
 @click.option("--visit", "visit_path", type=click.Path(path_type=Path), help="A visit told in JSON.")
-def town_once(residents: int, seed: int, database: DatabaseKind, visit_path: Path | None) -> None:
+def town_once(residents: int, seed: int, database: DatabaseKind, cash: Cash, visit_path: Path | None) -> None:
     """One visit from card to paper, then stop everything. Example: madoguchi town once --visit visit.json"""
     try:
         asked = read_visit(visit_path) if visit_path else VisitFile()
     except VisitFileError as error:
         raise click.ClickException(str(error)) from error
     try:
-        end, line = run_once(asked, seed=seed, residents=residents, database=database)
+        end, line = run_once(asked, seed=seed, residents=residents, database=database, cash=cash)
     except KeyboardInterrupt:
         raise click.ClickException("interrupted; the town is down") from None
     click.echo(msgspec.json.encode(line).decode())
@@ -305,6 +319,52 @@ def audit_papers(
     sys.exit(auditing.exit_code)
 
 
+config_option = click.option(
+    "--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration."
+)
+
+
+@main.command("backup")
+@config_option
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The file to write; it must be new.")
+def backup(config: Path, to: Path) -> None:
+    """Copy the server's database while it is in use. Example: madoguchi backup --config server.toml --to monday.db"""
+    with _told(*restore_command.CANNOT):
+        restore_command.back_up(config, to)
+    click.echo(f"backed up: {to}")
+
+
+@main.command("restored")
+@config_option
+@click.option(
+    "--gap", default=GAP, show_default=True, type=click.IntRange(min=1), help="Issue numbers to leave out at the least."
+)
+def restored(config: Path, gap: int) -> None:
+    """Say that the server's database was restored from a backup, before the server is started.
+
+    Nothing is issued until every terminal has told again what the backup lacks. Example: madoguchi restored --config
+    server.toml
+    """
+    with _told(*restore_command.CANNOT):
+        missing = restore_command.declare(config, gap)
+    click.echo(f"issuing waits for {len(missing)} terminals: {' '.join(missing) or 'none'}")
+
+
+@main.command("waive-restore")
+@config_option
+@click.option("--officer", "officers", required=True, multiple=True, help="Who answers for it; two, each by name.")
+def waive_restore(config: Path, officers: tuple[str, ...]) -> None:
+    """Issue again without the terminals that have not told what they have; two officers answer for it.
+
+    Example: madoguchi waive-restore --config server.toml --officer "A" --officer "B"
+    """
+    if len(officers) != 2:
+        raise click.UsageError("--officer: two people, each by name")
+    with _told(*restore_command.CANNOT):
+        missing = restore_command.waive(config, (officers[0], officers[1]))
+    click.echo(f"issuing goes on without {len(missing)} terminals: {' '.join(missing) or 'none'}")
+
+
 @contextmanager
 def _told(*errors: type[Exception]) -> Iterator[None]:
     """Let what can be wrong with what was named be said in a line."""
@@ -316,6 +376,68 @@ def _told(*errors: type[Exception]) -> Iterator[None]:
 
 def _today_jst() -> date:
     return utc_now().astimezone(JST).date()
+
+
+@main.group()
+def cases() -> None:
+    """What is in doubt and waits for somebody to look: list, show, and say what was found."""
+
+
+config_option = click.option(
+    "--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration."
+)
+at_option = click.option("--municipality", required=True, help="Whose case it is, by its code of six digits.")
+
+
+@cases.command("list")
+@config_option
+@click.option("--municipality", help="Only this one, by its code of six digits.")
+@click.option("--ended", is_flag=True, help="Those that were closed, too.")
+def cases_list(config: Path, municipality: str | None, ended: bool) -> None:
+    """The open cases, a line each, the oldest first. Example: madoguchi cases list --config server.toml"""
+    with _case_desk(config) as desk:
+        for line in desk.listed(ended_too=ended, municipality_code=municipality):
+            click.echo(line)
+
+
+@cases.command("show")
+@config_option
+@at_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.argument("case_id")
+def cases_show(config: Path, municipality: str, as_json: bool, case_id: str) -> None:
+    """What the terminal told beside what the books say. Example: madoguchi cases show --config server.toml
+    --municipality 990001 UNKNOWN:0123456789abcdef0123456789abcdef
+    """
+    with _case_desk(config) as desk:
+        for line in desk.shown(municipality, case_id, as_json=as_json):
+            click.echo(line)
+
+
+@cases.command("found")
+@config_option
+@at_option
+@click.option("--side", required=True, type=click.Choice(SIDES), help="For whom you speak.")
+@click.option("--by", "person", required=True, help="Who found it: your staff id.")
+@click.option("--decision", type=click.Choice(DECISIONS), help="Of a refund that waits: pay it, or it was paid.")
+@click.option("--words", required=True, help="What was found. Sheets, money, numbers: nothing of a resident.")
+@click.argument("case_id")
+def cases_found(config: Path, municipality: str, case_id: str, decision: str | None, **told: str) -> None:
+    """Say what was found. One person of the operator and one of the municipality close a case together."""
+    with _case_desk(config) as desk:
+        decided = None if decision is None else Decision(decision)
+        finding = Finding(Side(told["side"]), told["person"], told["words"], decided)
+        click.echo(desk.found(municipality, case_id, finding))
+
+
+@contextmanager
+def _case_desk(config: Path) -> Iterator[CaseDesk]:
+    with _told(*CANNOT_TELL):
+        desk = CaseDesk(config)
+        try:
+            yield desk
+        finally:
+            desk.close()
 
 
 @main.group()
@@ -341,9 +463,9 @@ def _end_once(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _stay(residents: int, seed: int, database: DatabaseKind, *, for_people: bool) -> None:
+def _stay(residents: int, seed: int, database: DatabaseKind, cash: Cash, *, for_people: bool) -> None:
     try:
-        with bring_up(seed=seed, residents=residents, database=database) as running:
+        with bring_up(seed=seed, residents=residents, database=database, cash=cash) as running:
             if for_people:
                 facts = running.facts()
                 click.echo(

@@ -48,6 +48,7 @@ class PostingKind(StrEnum):
     VOID = "void"
     UNCOLLECTED = "uncollected"
     REFUND_DUE = "refund_due"
+    REFUND_PAID = "refund_paid"
     OVER_SHORT = "over_short"
     SUSPENSE = "suspense"
 
@@ -120,6 +121,11 @@ def uncollected(fee_yen: int, commission_yen: int) -> Posting:
 def refund_due(owed_yen: int, *, out_of: Account = Account.CUSTOMER_DEPOSIT) -> Posting:
     """Money could not be given back on the spot: it becomes a liability that can be claimed."""
     return _between(PostingKind.REFUND_DUE, out_of, Account.REFUND_LIABILITY, owed_yen)
+
+
+def refund_paid(paid_yen: int) -> Posting:
+    """What was owed came out of a terminal's hoppers, on another day perhaps, and perhaps of another terminal."""
+    return _between(PostingKind.REFUND_PAID, Account.REFUND_LIABILITY, Account.HOPPER_FLOAT, paid_yen)
 
 
 def over_short(account: Account, difference_yen: int) -> Posting:

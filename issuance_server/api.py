@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
-from issuance_server import card_auth, openapi, sessions
+from issuance_server import boots, card_auth, openapi, restores, sessions
 from issuance_server.card_auth import Anchors
 from issuance_server.database import read, write
 from issuance_server.keys import Keys
@@ -27,6 +27,7 @@ from protocol.errors import ErrorCode, IssueError
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
+    BootRequest,
     ChallengeAnswer,
     ChallengeRequest,
     Event,
@@ -38,6 +39,10 @@ from protocol.messages import (
     Offer,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
+    ReissueOffer,
 )
 from protocol.signing import CONTENT_TYPE, verify_event, verify_request
 
@@ -50,6 +55,18 @@ class Issuing(Protocol):
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         """Return the masked name and what can be had."""
+        ...
+
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
+        """Return the destroyed papers that may be had again."""
+        ...
+
+    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:
+        """Return what is owed to the card's holder."""
+        ...
+
+    def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
+        """Return the claim of a refund."""
         ...
 
     def prepare(self, caller: Caller, wanted: PrepareRequest) -> tuple[PreparedOrder, bytes]:
@@ -111,13 +128,16 @@ class Api:
         routes.add_url_rule(messages.PATH_ORDERS, view_func=self.prepare, methods=["POST"])
         routes.add_url_rule(order, view_func=self.repeat, methods=["GET"])
         routes.add_url_rule(f"{order}/grant", view_func=self.grant, methods=["POST"])
+        routes.add_url_rule(messages.PATH_REFUNDS, view_func=self.claim_refund, methods=["POST"])
         routes.add_url_rule(messages.PATH_EVENTS, view_func=self.events, methods=["POST"])
+        routes.add_url_rule(messages.PATH_BOOT, view_func=self.boot, methods=["POST"])
         routes.add_url_rule(messages.PATH_OPENAPI, view_func=self.description, methods=["GET"])
         return routes
 
     def challenge(self) -> Response:
-        """1. Hand out a challenge; no row is written."""
+        """1. Hand out a challenge; no row is written. Where nothing can be issued, nobody is asked for a card."""
         terminal, body = self._signed()
+        restores.require_none_for(self._services().engine, terminal.terminal_id)
         asked = codec.decode(ChallengeRequest, body)
         note(visit_id=asked.visit_id)
         challenge = card_auth.new_challenge(
@@ -132,9 +152,15 @@ class Api:
         note(visit_id=asked.visit_id)
         session_id, caller = self._authenticate(terminal, asked)
         _note_municipalities(caller)
-        masked_name, offers = self._services().issuer.offers(caller)
+        issuer = self._services().issuer
+        masked_name, offers = issuer.offers(caller)
         answer = AuthenticateAnswer(
-            session_id=session_id, expires_at_utc=caller.expires_at_utc, masked_name=masked_name, offers=offers
+            session_id=session_id,
+            expires_at_utc=caller.expires_at_utc,
+            masked_name=masked_name,
+            offers=offers,
+            reissues=issuer.replaceable(caller),
+            refunds=issuer.refunds_due(caller),
         )
         return _json(answer)
 
@@ -166,13 +192,31 @@ class Api:
         caller = self._caller(terminal, asked.session_id)
         return _json(self._services().issuer.grant(caller, order_id, asked))
 
+    def claim_refund(self) -> Response:
+        """Claim a refund that this terminal is about to pay out."""
+        terminal, body = self._signed()
+        asked = codec.decode(RefundClaim, body)
+        note(claim_id=asked.claim_id)
+        caller = None if asked.session_id is None else self._caller(terminal, asked.session_id)
+        return _json(self._services().issuer.claim_refund(terminal.terminal_id, caller, asked))
+
     def events(self) -> Response:
         """5. What happened: each event with the terminal's own signature, checked before any is applied."""
         terminal, body = self._signed()
         asked = codec.decode(EventsRequest, body)
         told = tuple(verify_event(signed, terminal.public_key) for signed in asked.events)
         note(events=len(told), first_sequence=told[0].sequence)
-        return _json(EventsAnswer(accepted_through=self._services().apply_events(terminal.terminal_id, told)))
+        services = self._services()
+        accepted = services.apply_events(terminal.terminal_id, told)
+        backed_up = boots.backed_up_through(services.engine, terminal.terminal_id)
+        return _json(EventsAnswer(accepted_through=accepted, backed_up_through=min(accepted, backed_up)))
+
+    def boot(self) -> Response:
+        """A terminal began: with which journal, and what the server has of it."""
+        terminal, body = self._signed()
+        asked = codec.decode(BootRequest, body)
+        note(boot=asked.boot_number, last_sequence=asked.last_sequence)
+        return _json(boots.handshake(self._services().engine, terminal.terminal_id, asked, self._clock()))
 
     def description(self) -> Response:
         """The OpenAPI description, for whoever writes a terminal; it is open to all."""

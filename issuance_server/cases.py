@@ -26,12 +26,22 @@ class CaseReason(StrEnum):
     NOT_ME = "NOT_ME"  # "this is not me": a link may be wrong
     LINKS_DISAGREE = "LINKS_DISAGREE"  # one card, and municipalities that know people of different birth dates by it
     COUNTS_DIFFER = "COUNTS_DIFFER"  # the device's money is not the books' money
+    REFUND_REVIEW = "REFUND_REVIEW"  # one more refund of a person or a terminal than is paid without a look
+    REFUND_UNKNOWN = "REFUND_UNKNOWN"  # a refund was being paid out, and nobody knows whether it came
+    RETRY_WORKED = "RETRY_WORKED"  # something failed, and the next try worked: why did the first not?
     RECHECK_FAILED = "RECHECK_FAILED"  # a finished paper was not what was ordered
+    TERMINAL_FORKED = "TERMINAL_FORKED"  # two went on from one journal, or one was set back
+    SERVER_BEHIND = "SERVER_BEHIND"  # a terminal was told more than the server has: it was restored
+    LOST_IN_RESTORE = "LOST_IN_RESTORE"  # a terminal printed for an order that the backup does not have
+
+
+#: About a terminal as such.
+_OF_TERMINAL = frozenset((CaseReason.TERMINAL_FORKED, CaseReason.SERVER_BEHIND))
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a case is about: at least one of order, payment and visit."""
+    """What a case is about: at least one of order, payment and visit, or the terminal as such."""
 
     municipality_code: str
     terminal_id: str
@@ -126,9 +136,13 @@ def close_case(connection: Connection, reason: CaseReason, subject: Subject, fin
 
     Errors: ValueError without a finding.
     """
-    keys = {"code": subject.municipality_code, "case": _case_id(reason, subject)}
-    closing = {"closed": at_utc, "found": _checked(finding)}
-    return connection.execute(_CLOSE, {**keys, **closing}).rowcount == 1
+    return close_by_id(connection, subject.municipality_code, _case_id(reason, subject), finding, at_utc)
+
+
+def close_by_id(connection: Connection, municipality_code: str, case_id: str, finding: str, at_utc: datetime) -> bool:
+    """The same, by the case's id."""
+    keys = {"code": municipality_code, "case": case_id, "closed": at_utc, "found": _checked(finding)}
+    return connection.execute(_CLOSE, keys).rowcount == 1
 
 
 def stop_municipality(connection: Connection, municipality_code: str, order_id: str, at_utc: datetime) -> None:
@@ -160,6 +174,8 @@ def close_stop(connection: Connection, municipality_code: str, stop_id: str, fin
 
 def _case_id(reason: CaseReason, subject: Subject) -> str:
     about = subject.order_id or subject.payment_id or subject.visit_id
+    if reason in _OF_TERMINAL:
+        about = subject.terminal_id
     assert about is not None, "a case is about something"
     return f"{reason.value}:{about}"
 

@@ -8,10 +8,8 @@ typed.
 
 from __future__ import annotations
 
-import base64
 import hmac
 import os
-import unicodedata
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -20,21 +18,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from protocol.codec import preimage
+from protocol.codes import plain, plain_code
 
 CODE_BYTES: Final = 10  # 80 bits: nobody guesses a printed code
-#: Base32 without letters that are read as digits.
-_READABLE: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
-_MISREAD: Final = str.maketrans("OIL", "011")
 _DOMAIN: Final = "madoguchi-check-code-v1"
 _SEAL_KEY_INFO: Final = "madoguchi-seal-under-code-v1"
 _NONCE_BYTES: Final = 12
-_GROUP: Final = 4
-
-
-def readable(random_bits: bytes) -> str:
-    """Return random bits as a code in groups of four, as one reads it out."""
-    code = base64.b32encode(random_bits).translate(_READABLE).decode("ascii")
-    return "-".join(code[start : start + _GROUP] for start in range(0, len(code), _GROUP))
 
 
 def digest(key: bytes, issue_number: str, code: str) -> bytes:
@@ -62,16 +51,10 @@ def open_under(issue_number: str, code: str, sealed: bytes) -> str | None:
 
 def _cipher(issue_number: str, code: str) -> AESGCM:
     """The code's bits are random and many: a key derivation that is slow on purpose would only slow the check."""
-    number, plain_code = _as_printed(issue_number, code)
+    number, code_bytes = _as_printed(issue_number, code)
     info = preimage(_SEAL_KEY_INFO, number)
-    return AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(plain_code))
+    return AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(code_bytes))
 
 
 def _as_printed(issue_number: str, code: str) -> tuple[bytes, bytes]:
-    return _plain(issue_number).encode(), _plain(code).translate(_MISREAD).encode()
-
-
-def _plain(typed: str) -> str:
-    """Return letters and digits alone, as they are printed."""
-    plain = unicodedata.normalize("NFKC", typed).upper()
-    return "".join(letter for letter in plain if letter.isascii() and letter.isalnum())
+    return plain(issue_number).encode(), plain_code(code).encode()

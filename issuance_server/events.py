@@ -14,16 +14,18 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from fees.postings import PostingKind
-from issuance_server import ledger, payments
+from issuance_server import boots, ledger, payments, refunds, reissues, restores, retries
 from issuance_server.cases import CaseReason, Subject, open_case
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
 from issuance_server.payments import Counted, Payment
+from issuance_server.refunds import RefundEvent
 from issuance_server.rules import Clock, utc_now
 from issuance_server.schema import NO_MUNICIPALITY, session_links, sessions, terminal_events, terminals
 from issuance_server.sessions import end_visit
 from issuance_server.turns import turn
+from protocol.chain import link
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import EVENT_FIELDS, Event, EventKind
+from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind
 
 _ACCEPTED = select(terminals.c.accepted_through).where(terminals.c.terminal_id == bindparam("terminal"))
 _ADVANCE = (
@@ -56,11 +58,16 @@ def apply(engine: Engine, terminal_id: str, events: tuple[Event, ...], clock: Cl
 
     What stands before the first refused event is stored all the same. An event that is known already changes nothing.
 
-    Errors: TERMINAL_UNKNOWN; BAD_REQUEST for missing or foreign fields; EVENT_OUT_OF_ORDER for a gap, or for another
-            event under a number that is known.
+    Errors: TERMINAL_UNKNOWN; BAD_REQUEST for missing or foreign fields; EVENT_OUT_OF_ORDER for a gap; IDENTITY_FORKED
+            for another event under a number that is known, or others than a boot said: the identity is then disabled;
+            BOOT_REQUIRED where the server was restored and has not heard yet what the terminal has.
     """
     with turn(engine, terminal_id) as connection:
+        restores.require_heard(connection, terminal_id)
         accepted, refusal = take_in(connection, terminal_id, events, clock)
+        if refusal is not None and refusal.code is ErrorCode.IDENTITY_FORKED:
+            boots.disable(connection, terminal_id, clock())
+        restores.caught_up(connection, terminal_id, accepted, clock())
     if refusal is not None:
         raise refusal
     return accepted
@@ -72,14 +79,17 @@ def take_in(
     """Apply events in a transaction that has the turn; return also what the first refused one is refused with."""
     refusal: IssueError | None = None
     accepted = known = int(connection.execute(_ACCEPTED, {"terminal": terminal_id}).scalar_one())
+    head, promised = boots.head_at(connection, terminal_id, known), boots.promised(connection, terminal_id, known)
     for event in events:
         try:
             is_new = _check(connection, terminal_id, event, accepted)
+            if is_new:
+                head = _linked(event, head, promised.get(event.sequence, set()))
         except IssueError as error:
             refusal = error
             break
         if is_new:
-            _store(connection, terminal_id, event, clock())
+            _store(connection, terminal_id, event, head, clock())
             accepted = event.sequence
     advance = {"terminal": terminal_id, "old": known, "new": accepted}
     if connection.execute(_ADVANCE, advance).rowcount != 1:
@@ -97,18 +107,27 @@ def _check(connection: Connection, terminal_id: str, event: Event, accepted: int
     if event.sequence <= accepted:
         keys = {"terminal": terminal_id, "number": event.sequence}
         if connection.execute(_STORED_BODY, keys).scalar() != msgspec.json.encode(event):
-            raise IssueError(ErrorCode.EVENT_OUT_OF_ORDER, f"sequence {event.sequence}: known with another body")
+            raise IssueError(ErrorCode.IDENTITY_FORKED, f"sequence {event.sequence}: known with another body")
         return False
     if event.sequence != accepted + 1:
         raise IssueError(ErrorCode.EVENT_OUT_OF_ORDER, f"sequence: {accepted + 1} must come next")
     given = {name for name in _OPTIONAL_FIELDS if getattr(event, name) is not None}
+    given -= EVENT_OPTIONS.get(event.kind, frozenset())
     for name in sorted(given ^ EVENT_FIELDS[event.kind]):
         rule = "does not belong to" if name in given else "is missing in"
         raise IssueError(ErrorCode.BAD_REQUEST, f"{name}: {rule} {event.kind.value}")
     return True
 
 
-def _store(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+def _linked(event: Event, head: bytes, promised: set[bytes]) -> bytes:
+    """Return the chain's head after one more event, unless a boot said that it is another."""
+    head = link(head, msgspec.json.encode(event))
+    if promised - {head}:
+        raise IssueError(ErrorCode.IDENTITY_FORKED, f"sequence {event.sequence}: not the events of that boot")
+    return head
+
+
+def _store(connection: Connection, terminal_id: str, event: Event, head: bytes, now_utc: datetime) -> None:
     connection.execute(
         _STORE,
         {
@@ -117,6 +136,7 @@ def _store(connection: Connection, terminal_id: str, event: Event, now_utc: date
             "kind": event.kind.value,
             "order_id": event.order_id,
             "body": msgspec.json.encode(event),
+            "chain_head": head,
             "received_at_utc": now_utc,
         },
     )
@@ -132,7 +152,8 @@ def _of_order(connection: Connection, terminal_id: str, event: Event, now_utc: d
         # Given up before the request for it arrived: there is nothing to void. Anything else cannot be.
         if fact not in AGREE_WITH_VOID:
             subject = Subject(NO_MUNICIPALITY, terminal_id, order_id=event.order_id)
-            open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+            lost = restores.is_under_way(connection)
+            open_case(connection, CaseReason.LOST_IN_RESTORE if lost else CaseReason.CONTRADICTION, subject, now_utc)
     elif order.terminal_id != terminal_id:
         subject = Subject(order.municipality_code, terminal_id, order_id=order.order_id)
         open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
@@ -154,6 +175,12 @@ def _move(connection: Connection, order: Order, fact: OrderEvent, event: Event, 
     ledger.move(connection, order, fact, guard=guard, at_utc=now_utc, values=values)
     if payment is not None and line.posting in {PostingKind.CAPTURE, PostingKind.UNCOLLECTED}:
         payments.earn(connection, payment, order, line.posting, now_utc)
+    if line.to_state is OrderState.PRINTED:
+        retries.note_printed(connection, order, now_utc)
+    if fact is OrderEvent.SHEETS_DESTROYED and order.state is OrderState.SETTLED:
+        right = reissues.open_right(connection, order, event.sheets_out or 0, now_utc)
+        if not right:  # paid for, void, and no replacement is due by itself: somebody has to look
+            open_case(connection, CaseReason.VOIDED_AFTER_PRINT, subject, now_utc)
     if line.case is not None:
         open_case(connection, line.case, subject, now_utc)
 
@@ -195,8 +222,30 @@ def _payment_closed(connection: Connection, terminal_id: str, event: Event, now_
 
 def _return_due(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
     payment = _own_payment(connection, terminal_id, event, now_utc)
-    if payment is not None:
-        payments.owe(connection, payment, event.amount_yen or 0, now_utc)
+    if payment is not None and payments.owe(connection, payment, event.amount_yen or 0, now_utc):
+        refunds.open_refund(connection, payment, event.amount_yen or 0, event.claim_digest, now_utc)
+
+
+def _of_claim(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    """What became of a refund that this terminal claimed."""
+    assert event.claim_id is not None
+    refund = refunds.claimed(connection, event.claim_id)
+    fact = RefundEvent(event.kind.value)
+    if refund is None or refund.claimed_by != terminal_id:
+        if fact is not RefundEvent.NOT_PAID:  # given up before the claim arrived, or told again: nothing was claimed
+            subject = Subject(NO_MUNICIPALITY, terminal_id, payment_id=event.claim_id)
+            open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+        return
+    subject = Subject(refund.municipality_code, terminal_id, payment_id=refund.payment_id)
+    wrong_sum = fact is RefundEvent.PAID and event.amount_yen != refund.amount_yen
+    if wrong_sum or not refunds.end_claim(connection, refund, fact):
+        open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+    elif fact is RefundEvent.PAID:
+        payment = payments.find(connection, refund.payment_id)
+        assert payment is not None
+        payments.pay_refund(connection, payment, refund.amount_yen, terminal_id, now_utc)
+    elif fact is RefundEvent.UNKNOWN:
+        open_case(connection, CaseReason.REFUND_UNKNOWN, subject, now_utc)
 
 
 def _own_payment(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> Payment | None:
@@ -216,4 +265,5 @@ _EFFECTS: Mapping[EventKind, Callable[[Connection, str, Event, datetime], None]]
     EventKind.NOT_ME: _not_me,
     EventKind.PAYMENT_CLOSED: _payment_closed,
     EventKind.RETURN_DUE: _return_due,
+    **dict.fromkeys((EventKind.REFUND_PAID, EventKind.REFUND_NOT_PAID, EventKind.REFUND_UNKNOWN), _of_claim),
 }

@@ -19,8 +19,20 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from issuance_server import cases, check_codes, documents, events, ledger, payments, rules, sealing, snapshots
-from issuance_server import offers as offering
+from issuance_server import (
+    cases,
+    check_codes,
+    documents,
+    events,
+    ledger,
+    payments,
+    reissues,
+    restores,
+    retries,
+    rules,
+    sealing,
+    snapshots,
+)
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read
 from issuance_server.holders import STOPPED, Holders
@@ -28,10 +40,11 @@ from issuance_server.keys import Keys
 from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
 from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
+from issuance_server.reception import Reception
 from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
-from issuance_server.sessions import Caller, count_preparation, end_visit
+from issuance_server.sessions import Caller, count_preparation
 from issuance_server.settings import MunicipalitySettings, certifier_on
 from issuance_server.settings_store import SettingsStore
 from issuance_server.snapshots import Snapshot
@@ -43,9 +56,21 @@ from printing.paper.errors import NoEra, PaperError, UndrawableText, UnknownFisc
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected
 from printing.paper.records import Back, Certificate, Certifier, Issuance
+from protocol import codes
 from protocol import grant as grants
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import GrantAnswer, GrantRequest, Message, Offer, PreparedOrder, PrepareRequest
+from protocol.messages import (
+    GrantAnswer,
+    GrantRequest,
+    Message,
+    Offer,
+    PreparedOrder,
+    PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
+    ReissueOffer,
+)
 
 Renderer = Callable[[Fonts, Certificate, Issuance, str], bytes]
 Reread = Callable[[bytes, Expected], None]
@@ -73,15 +98,6 @@ class _Draft:
     now_utc: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The card's holder as one municipality of the visit knows them."""
-
-    settings: MunicipalitySettings
-    person: Person
-    stopped: bool
-
-
 class Issuer:
     """Issues for all municipalities of this server; it holds no state of its own."""
 
@@ -106,6 +122,7 @@ class Issuer:
         self._vault = vault
         self._keys = keys
         self._holders = Holders(register=register, settings_store=settings_store, key=keys.challenge)
+        self._reception = Reception(engine=engine, holders=self._holders, vault=vault, key=keys.challenge)
         self._fonts = fonts
         self._check_address = check_address
         self._clock = clock
@@ -115,40 +132,21 @@ class Issuer:
         self._build = build_id(fonts) if build is None else build
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
-        """Return who is there, masked, and what can be had.
+        """Return who is there, masked, and what can be had. Errors: those of `Reception.offers`."""
+        _check_session(caller, self._clock())
+        return self._reception.offers(caller, self._clock())
 
-        Errors: IssueError SESSION_EXPIRED, INTEGRITY_STOP, NOT_OFFERED, NOT_ISSUABLE_HERE.
-        """
-        now_utc = self._clock()
-        _check_session(caller, now_utc)
-        known: list[_Known] = []
-        refusals: list[IssueError] = []
-        for code in (link.municipality_code for link in caller.known_as):
-            try:
-                with read(self._engine) as connection:
-                    stopped = cases.is_stopped(connection, code)
-                    known.append(_Known(*self._holders.who(connection, caller, code, now_utc), stopped))
-            except IssueError as refused:
-                refusals.append(refused)  # that municipality's documents alone
-        if known and all(one.stopped for one in known):
-            raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
-        if not known:
-            raise refusals[0]
-        self._check_same_person(caller, known, now_utc)
-        # Where the person lives comes first, and with it the name by which the visit begins.
-        known.sort(key=lambda one: one.person.residence is None)
-        made = [
-            offer
-            for one in known
-            for offer in offering.offers(
-                one.settings,
-                one.person,
-                self._refs(caller),
-                now_utc,
-                refusal=ErrorCode.INTEGRITY_STOP if one.stopped else None,
-            )
-        ]
-        return masked(known[0].person.name), tuple(made)
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
+        """Return the destroyed papers that may be had again for nothing."""
+        return self._reception.replaceable(caller, self._clock())
+
+    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:
+        """Return what is owed to the card's holder since an earlier visit."""
+        return self._reception.refunds_due(caller, self._clock())
+
+    def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
+        """Return the claim of a refund. Errors: those of `Reception.claim_refund`."""
+        return self._reception.claim_refund(terminal_id, caller, asked, self._clock())
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         """Return one prepared order and its PDF. The same request again gives the same answer and changes no row.
@@ -171,6 +169,12 @@ class Issuer:
         # 3. The rules.
         asked = self._refs(caller).asked(request, person)
         decision = rules.decide(settings, person, asked, now_utc)
+        if request.replaces is not None:
+            with read(self._engine) as connection:
+                reissues.check(
+                    connection, self._vault, reissues.claimant(self._vault, person, now_utc), request.replaces, asked
+                )
+            decision = reissues.free(decision)
         # 4. The document; what cannot be drawn or sealed is refused before a number is taken.
         certificate = documents.certificate(person, asked, decision)
         draft = _Draft(caller, request, settings, person, asked, decision, certificate, now_utc)
@@ -225,6 +229,7 @@ class Issuer:
         answer = self._sign_grant(order, now_utc)
         with turn(self._engine, order.terminal_id) as connection:
             # 4. Stops, hours, link, record and rules again.
+            restores.require_none(connection)
             order = _own(connection, caller, order_id)
             self._check_again(connection, caller, order, now_utc)
             # 5. The order as it is now: the same request may have come twice at once.
@@ -249,17 +254,6 @@ class Issuer:
         return answer
 
     # Looking up
-
-    def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:
-        """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""
-        if len({one.person.born_on for one in known}) == 1:
-            return
-        with turn(self._engine, caller.terminal_id) as connection:
-            for one in known:
-                subject = Subject(one.person.municipality_code, caller.terminal_id, visit_id=caller.visit_id)
-                cases.open_case(connection, CaseReason.LINKS_DISAGREE, subject, now_utc)
-            end_visit(connection, caller.terminal_id, caller.visit_id, now_utc)
-        raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
 
     def _check_allowed(
         self, connection: Connection, caller: Caller, order: Order, now_utc: datetime
@@ -288,9 +282,7 @@ class Issuer:
     def _check_drawable(self, draft: _Draft) -> None:
         """Refuse what the paper cannot say; the error names nothing of the person's."""
         year = draft.now_utc.astimezone(JST).year
-        issuance = self._issuance(
-            draft, ledger.issue_number(year, 0), check_codes.readable(bytes(check_codes.CODE_BYTES))
-        )
+        issuance = self._issuance(draft, ledger.issue_number(year, 0), codes.readable(bytes(check_codes.CODE_BYTES)))
         try:
             certificates.check(self._fonts, draft.certificate, issuance)
         except UndrawableText:
@@ -307,8 +299,10 @@ class Issuer:
 
     def _intend(self, draft: _Draft) -> tuple[Order, Snapshot]:
         caller, request, now_utc = draft.caller, draft.request, draft.now_utc
+        claimant = reissues.claimant(self._vault, draft.person, now_utc)
         code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
         with turn(self._engine, caller.terminal_id) as connection:
+            restores.require_none(connection)
             if cases.is_stopped(connection, code):
                 raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
             if events.are_about(connection, caller.terminal_id, request.order_id):
@@ -324,6 +318,7 @@ class Issuer:
                 "session_hash": caller.session_hash,
                 "visit_id": caller.visit_id,
                 "fingerprint": _fingerprint(request),
+                "requester_digest": claimant.requester_digest,
                 "kind": draft.decision.kind.value,
                 "number_year": year,
                 "number": number,
@@ -339,6 +334,10 @@ class Issuer:
                 ),
             }
             order = ledger.intend(connection, row, now_utc)
+            if request.replaces is not None:
+                reissues.use(
+                    connection, reissues.claimant(self._vault, draft.person, now_utc), request.replaces, order.order_id
+                )
         return order, snapshot
 
     def _snapshot(self, draft: _Draft, issue_number: str) -> Snapshot:
@@ -347,9 +346,7 @@ class Issuer:
             masked_requester=masked(draft.person.name),
             asked=draft.asked,
             certificate=draft.certificate,
-            issuance=self._issuance(
-                draft, issue_number, check_codes.readable(self._random_bytes(check_codes.CODE_BYTES))
-            ),
+            issuance=self._issuance(draft, issue_number, codes.readable(self._random_bytes(check_codes.CODE_BYTES))),
             municipality_name=draft.settings.municipality_name,
             expected=documents.expected(
                 draft.person,
@@ -379,6 +376,7 @@ class Issuer:
                 name=certifier.name,
                 seal_png=certifier.seal_png,
                 specimen=settings.specimen,
+                contact=settings.contact,
             ),
             check_code=check_code,
             check_address=self._check_address,
@@ -391,6 +389,7 @@ class Issuer:
             check_address=self._check_address,
             specimen=settings.specimen,
             latent_screen=settings.latent_screen,
+            contact=settings.contact,
         )
 
     def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:
@@ -480,7 +479,10 @@ class Issuer:
             with turn(self._engine, order.terminal_id) as connection:
                 held = ledger.take_lease(connection, order, now_utc)
             if held is not None:
-                return self._finish(held, snapshot)
+                finished = self._finish(held, snapshot)
+                with turn(self._engine, order.terminal_id) as connection:  # why did the first worker not come back?
+                    retries.note_worked(connection, order, now_utc)
+                return finished
         raise IssueError(ErrorCode.ORDER_IN_FLIGHT, "order_id: it is being prepared")
 
     def _render_again(self, order: Order, snapshot: Snapshot, now_utc: datetime) -> tuple[PreparedOrder, bytes]:

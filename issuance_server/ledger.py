@@ -54,6 +54,7 @@ class OrderEvent(StrEnum):
     NOT_ME = "NOT_ME"
     CAPTURED = "CAPTURED"
     CAPTURE_FAILED = "CAPTURE_FAILED"
+    SHEETS_DESTROYED = "SHEETS_DESTROYED"
 
 
 class Guard(StrEnum):
@@ -124,10 +125,12 @@ TRANSITIONS: Mapping[tuple[OrderState, OrderEvent], Transition] = {
     (_R, _E.CAPTURED): Transition(Guard.FEE_AGREES, _S, PostingKind.CAPTURE),
     (_R, _E.CAPTURE_FAILED): Transition(Guard.FEE_AGREES, _S, PostingKind.UNCOLLECTED, case=CaseReason.UNCOLLECTED),
     (_R, _E.ORDER_VOIDED): Transition(_W, _V, case=CaseReason.VOIDED_AFTER_PRINT),
+    (_R, _E.SHEETS_DESTROYED): Transition(_W, _V, case=CaseReason.VOIDED_AFTER_PRINT),
+    (_S, _E.SHEETS_DESTROYED): Transition(_W, _V),  # what was earned stays earned: it pays for a replacement
 }
 
 #: Said of an order that is void already, these agree with the books and change nothing.
-AGREE_WITH_VOID = frozenset((_E.FAILED, _E.GRANT_ABANDONED, _E.ORDER_VOIDED, _E.NOT_ME))
+AGREE_WITH_VOID = frozenset((_E.FAILED, _E.GRANT_ABANDONED, _E.ORDER_VOIDED, _E.NOT_ME, _E.SHEETS_DESTROYED))
 
 
 class NoTransition(Exception):

@@ -47,8 +47,12 @@ def describe() -> dict[str, Any]:
         messages.PreparedOrder,
         messages.GrantRequest,
         messages.GrantAnswer,
+        messages.RefundClaim,
+        messages.RefundAnswer,
         messages.EventsRequest,
         messages.EventsAnswer,
+        messages.BootRequest,
+        messages.BootAnswer,
         messages.Event,
         messages.ErrorAnswer,
     )
@@ -87,7 +91,11 @@ def _paths() -> dict[str, Any]:
             "parameters": [_ORDER_ID],
             "post": _operation("grant", messages.GrantRequest, _answer(messages.GrantAnswer)),
         },
+        messages.PATH_REFUNDS: {
+            "post": _operation("claim_refund", messages.RefundClaim, _answer(messages.RefundAnswer))
+        },
         messages.PATH_EVENTS: {"post": _operation("events", messages.EventsRequest, _answer(messages.EventsAnswer))},
+        messages.PATH_BOOT: {"post": _operation("boot", messages.BootRequest, _answer(messages.BootAnswer))},
         messages.PATH_OPENAPI: {
             "get": {
                 "operationId": "openapi",

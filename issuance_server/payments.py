@@ -7,7 +7,7 @@ already. A payment whose order was never granted belongs to no municipality: NO_
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -113,16 +113,26 @@ def earn(connection: Connection, payment: Payment, order: Order, kind: PostingKi
         _explain(connection, payment, order.order_id, at_utc)
 
 
-def owe(connection: Connection, payment: Payment, owed_yen: int, at_utc: datetime) -> None:
-    """Post what could not be given back on the spot as a refund that is due; a payment has at most one."""
+def owe(connection: Connection, payment: Payment, owed_yen: int, at_utc: datetime) -> bool:
+    """Post what could not be given back on the spot as a refund that is due; a payment has at most one.
+
+    Return whether this one was posted.
+    """
     if owed_yen == 0:
-        return
+        return False
     if balances_of(connection, payment)[Account.REFUND_LIABILITY]:
         open_case(connection, CaseReason.CONTRADICTION, _subject(payment), at_utc)
-        return
+        return False
     _post(connection, payment, postings.refund_due(owed_yen), f"refund_due:{payment.payment_id}", at_utc)
     if payment.closed_at_utc is not None:
         _explain(connection, payment, "refund_due", at_utc)
+    return True
+
+
+def pay_refund(connection: Connection, payment: Payment, paid_yen: int, terminal_id: str, at_utc: datetime) -> None:
+    """Post a refund that came out of a terminal's hoppers; once, whatever is told."""
+    posting_id = f"refund_paid:{payment.payment_id}"
+    _post(connection, replace(payment, terminal_id=terminal_id), postings.refund_paid(paid_yen), posting_id, at_utc)
 
 
 def close(connection: Connection, payment: Payment, counted: Counted, at_utc: datetime) -> None:

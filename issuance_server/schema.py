@@ -26,11 +26,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0010"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -148,6 +149,44 @@ terminals = Table(
     Column("stopped", Boolean, nullable=False),
     Column("enrolled_at_utc", UtcDateTime, nullable=False),
     Column("accepted_through", BigInteger, nullable=False, server_default="0"),  # last event's sequence number
+    Column("backed_up_through", BigInteger, nullable=False, server_default="0"),  # of these, what a backup has
+    Column("forked", Boolean, nullable=False, server_default=false()),  # two may use this identity: it is over
+)
+
+# Each start of a terminal, with the journal that it went on with.
+terminal_boots = Table(
+    "terminal_boots",
+    metadata,
+    Column("terminal_id", String(64), primary_key=True),
+    Column("boot_number", BigInteger, primary_key=True),
+    Column("journal_head", LargeBinary(32), nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("event_head", LargeBinary(32), nullable=False),
+    Column("received_at_utc", UtcDateTime, nullable=False),
+    Index(None, "terminal_id", "last_sequence"),
+)
+
+# Each time that the server was restored from a backup.
+restores = Table(
+    "restores",
+    metadata,
+    Column("restore_id", Integer, primary_key=True, autoincrement=False),
+    Column("how", String(16), nullable=False),
+    Column("jump", BigInteger, nullable=False),  # of every municipality's issue number
+    Column("begun_at_utc", UtcDateTime, nullable=False),
+    Column("ended_at_utc", UtcDateTime),
+    Column("waived_by", String(200)),  # the two officers who did not wait for all
+)
+
+# The terminals that are waited for: how far their events go, once they have said it.
+restore_terminals = Table(
+    "restore_terminals",
+    metadata,
+    Column("restore_id", Integer, primary_key=True),
+    Column("terminal_id", String(64), primary_key=True),
+    Column("must_reach", BigInteger),
+    Column("caught_up_at_utc", UtcDateTime),
+    ForeignKeyConstraint(["restore_id"], ["restores.restore_id"]),
 )
 
 challenges_used = Table(
@@ -221,6 +260,7 @@ orders = Table(
     Column("payment_id", _ID),
     Column("sheets_out", Integer),
     Column("check_digest", LargeBinary(32), unique=True, index=True),  # keyed, of the printed number and check code
+    Column("requester_digest", LargeBinary(32)),  # keyed, of whose order it is
     UniqueConstraint("order_id"),
     UniqueConstraint("municipality_code", "number_year", "number"),
 )
@@ -234,6 +274,8 @@ Index(
     sqlite_where=UNGRANTED,
     postgresql_where=UNGRANTED,
 )
+# Whether somebody's last try failed; orders of before the column name nobody.
+Index("ix_orders_requester", orders.c.municipality_code, orders.c.requester_digest, orders.c.intended_at_utc)
 
 order_events = Table(
     "order_events",
@@ -247,6 +289,19 @@ order_events = Table(
     ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
 )
 
+# A paper that was paid for and destroyed may be replaced once, free of charge.
+reissues = Table(
+    "reissues",
+    metadata,
+    _municipality(),
+    Column("order_id", _ID, primary_key=True),
+    Column("requester_digest", LargeBinary(32), nullable=False),
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("new_order_id", _ID, unique=True),  # which uses the right up, unless it is void itself
+    ForeignKeyConstraint(["municipality_code", "order_id"], ["orders.municipality_code", "orders.order_id"]),
+    Index(None, "municipality_code", "requester_digest"),
+)
+
 terminal_events = Table(
     "terminal_events",
     metadata,
@@ -255,6 +310,7 @@ terminal_events = Table(
     Column("kind", String(32), nullable=False),
     Column("order_id", _ID, index=True),
     Column("body", LargeBinary, nullable=False),
+    Column("chain_head", LargeBinary(32), nullable=False),  # over all events through this one (protocol/chain.py)
     Column("received_at_utc", UtcDateTime, nullable=False),
 )
 
@@ -301,6 +357,35 @@ postings = Table(
     Index(None, "municipality_code", "payment_id"),
 )
 
+# Money that could not be given back on the spot; whoever claims it gets it once.
+refunds = Table(
+    "refunds",
+    metadata,
+    _municipality(),
+    Column("payment_id", _ID, primary_key=True),
+    Column("amount_yen", Integer, nullable=False),
+    Column("terminal_id", String(64), nullable=False),  # that owes it
+    Column("state", String(16), nullable=False),
+    Column("claim_digest", LargeBinary(32), unique=True),  # of the code that the terminal showed
+    Column("requester_digest", LargeBinary(32)),  # whose card it was; unknown where no order was granted
+    Column("opened_at_utc", UtcDateTime, nullable=False),
+    Column("claim_id", _ID, unique=True),
+    Column("claimed_by", String(64)),  # the terminal that is paying it out, or has
+    UniqueConstraint("payment_id"),
+    Index(None, "municipality_code", "requester_digest"),
+    Index(None, "terminal_id", "opened_at_utc"),
+)
+
+# Wrong claim codes, so that nobody tries many.
+refund_misses = Table(
+    "refund_misses",
+    metadata,
+    Column("miss_id", Integer, primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("at_utc", UtcDateTime, nullable=False),
+    Index(None, "terminal_id", "at_utc"),
+)
+
 cases = Table(
     "cases",
     metadata,
@@ -317,7 +402,20 @@ cases = Table(
     Column("finding", Text),
 )
 
-APPEND_ONLY = (order_events, terminal_events, payment_lines, postings)
+case_findings = Table(
+    "case_findings",
+    metadata,
+    _municipality(),
+    Column("case_id", String(80), primary_key=True),
+    Column("side", String(16), primary_key=True),
+    Column("person", String(100), nullable=False),  # who found it, of the staff
+    Column("words", Text, nullable=False),
+    Column("decision", String(16)),  # where money waits for it
+    Column("found_at_utc", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["municipality_code", "case_id"], ["cases.municipality_code", "cases.case_id"]),
+)
+
+APPEND_ONLY = (order_events, terminal_events, payment_lines, postings, case_findings, terminal_boots)
 
 
 def append_only_triggers(dialect_name: str) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, or_, select, update
 
 from issuance_server.database import read
 from issuance_server.schema import terminals
@@ -21,13 +21,18 @@ CACHE_S: Final = 5.0  # a stop takes effect within this
 _TERMINAL_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 _ENROL: Final = insert(terminals)
-_STOP: Final = update(terminals).where(terminals.c.terminal_id == bindparam("id")).values(stopped=True)
+_STOP: Final = (
+    update(terminals)
+    .where(terminals.c.terminal_id == bindparam("id"))
+    .values(stopped=True, forked=or_(terminals.c.forked, bindparam("fork")))
+)
 _FIND: Final = select(
     terminals.c.terminal_id,
     terminals.c.operator,
     terminals.c.public_key,
     terminals.c.key_thumbprint,
     terminals.c.stopped,
+    terminals.c.forked,
 ).where(terminals.c.terminal_id == bindparam("id"))
 
 
@@ -40,6 +45,7 @@ class Terminal:
     public_key: Ed25519PublicKey
     key_thumbprint: bytes
     stopped: bool
+    forked: bool = False
 
 
 def enrol(
@@ -67,9 +73,9 @@ def enrol(
     return thumbprint
 
 
-def stop(connection: Connection, terminal_id: str) -> None:
+def stop(connection: Connection, terminal_id: str, *, forked: bool = False) -> None:
     """Stop a terminal; every server refuses it within CACHE_S. Errors: IssueError TERMINAL_UNKNOWN."""
-    if connection.execute(_STOP, {"id": terminal_id}).rowcount != 1:
+    if connection.execute(_STOP, {"id": terminal_id, "fork": forked}).rowcount != 1:
         raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "no such terminal")
 
 
@@ -82,12 +88,14 @@ class Terminals:
         self._cache: dict[str, tuple[float, Terminal]] = {}  # of enrolled ones alone: nobody else can make it grow
 
     def active(self, terminal_id: str) -> Terminal:
-        """Return the terminal. Errors: IssueError TERMINAL_UNKNOWN, TERMINAL_STOPPED."""
+        """Return the terminal. Errors: IssueError TERMINAL_UNKNOWN, TERMINAL_STOPPED, IDENTITY_FORKED."""
         now_s = self._monotonic_s()
         read_at_s, terminal = self._cache.get(terminal_id, (0.0, None))
         if terminal is None or now_s - read_at_s >= CACHE_S:
             terminal = self._read(terminal_id)
             self._cache[terminal_id] = (now_s, terminal)
+        if terminal.forked:
+            raise IssueError(ErrorCode.IDENTITY_FORKED, "this identity is disabled")
         if terminal.stopped:
             raise IssueError(ErrorCode.TERMINAL_STOPPED, "this terminal is stopped")
         return terminal
@@ -110,4 +118,5 @@ class Terminals:
             Ed25519PublicKey.from_public_bytes(row.public_key),
             row.key_thumbprint,
             row.stopped,
+            row.forked,
         )

@@ -27,6 +27,7 @@ _TAG_BYTES: Final = 16
 _MAX_SERIAL_BYTES: Final = 20  # RFC 5280, 4.1.2.2
 _LINK_KEY_INFO: Final = "madoguchi-link-key-v1"
 _LINK_DOMAIN: Final = "madoguchi-link-v1"
+_REQUESTER_DOMAIN: Final = "madoguchi-requester-v1"
 
 
 class VaultError(Exception):
@@ -92,6 +93,11 @@ class Vault:
         """
         serial_bytes = serial.to_bytes(_MAX_SERIAL_BYTES, "big")
         message = preimage(_LINK_DOMAIN, issuer_key_sha256, serial_bytes)
+        return hmac.digest(self._municipality_key(municipality_code), message, "sha256")
+
+    def requester_digest(self, municipality_code: str, person_id: str) -> bytes:
+        """Return the only form in which an order names whose it is: a hash keyed for one municipality."""
+        message = preimage(_REQUESTER_DOMAIN, person_id.encode())
         return hmac.digest(self._municipality_key(municipality_code), message, "sha256")
 
     def _derive_municipality_key(self, municipality_code: str) -> bytes:

@@ -22,6 +22,8 @@ class ErrorCode(StrEnum):
     TERMINAL_UNKNOWN = "TERMINAL_UNKNOWN"
     TERMINAL_STOPPED = "TERMINAL_STOPPED"
     EVENT_OUT_OF_ORDER = "EVENT_OUT_OF_ORDER"
+    IDENTITY_FORKED = "IDENTITY_FORKED"  # two went on from one journal, or one was set back: it is disabled for good
+    BOOT_REQUIRED = "BOOT_REQUIRED"  # the server was restored: say once more what you have
     # The card
     CHALLENGE_INVALID = "CHALLENGE_INVALID"
     CHALLENGE_EXPIRED = "CHALLENGE_EXPIRED"
@@ -47,8 +49,11 @@ class ErrorCode(StrEnum):
     RECORD_CHANGED = "RECORD_CHANGED"
     SERVICE_RENEWED = "SERVICE_RENEWED"  # a deployment came between: begin anew
     PAYMENT_INSUFFICIENT = "PAYMENT_INSUFFICIENT"
+    NO_REFUND = "NO_REFUND"  # none is due by this code or card: unknown, paid, or looked at first
+    TOO_MANY_CODES = "TOO_MANY_CODES"  # wrong refund codes at this terminal
     # The house
     INTEGRITY_STOP = "INTEGRITY_STOP"
+    RESTORING = "RESTORING"  # from a backup: until every terminal has told again what it lacks
     BUSY = "BUSY"
     INTERNAL = "INTERNAL"
 
@@ -63,6 +68,8 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.TERMINAL_UNKNOWN: (401, False),
     ErrorCode.TERMINAL_STOPPED: (403, False),
     ErrorCode.EVENT_OUT_OF_ORDER: (409, False),
+    ErrorCode.IDENTITY_FORKED: (403, False),
+    ErrorCode.BOOT_REQUIRED: (409, False),
     ErrorCode.CHALLENGE_INVALID: (403, False),
     ErrorCode.CHALLENGE_EXPIRED: (403, False),
     ErrorCode.CHALLENGE_USED: (403, False),
@@ -84,7 +91,10 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.RECORD_CHANGED: (409, False),
     ErrorCode.SERVICE_RENEWED: (409, False),
     ErrorCode.PAYMENT_INSUFFICIENT: (403, False),
+    ErrorCode.NO_REFUND: (404, False),
+    ErrorCode.TOO_MANY_CODES: (429, False),
     ErrorCode.INTEGRITY_STOP: (503, False),
+    ErrorCode.RESTORING: (503, False),
     ErrorCode.BUSY: (503, True),
     ErrorCode.INTERNAL: (500, False),
 }

@@ -20,6 +20,8 @@ PATH_CHALLENGE = "/v1/challenge"
 PATH_AUTHENTICATE = "/v1/authenticate"
 PATH_ORDERS = "/v1/orders"  # POST prepares; GET PATH_ORDERS/<order_id> repeats the prepared PDF
 PATH_EVENTS = "/v1/events"
+PATH_BOOT = "/v1/boot"
+PATH_REFUNDS = "/v1/refunds"  # POST claims one
 PATH_OPENAPI = "/v1/openapi.json"
 PREPARED_HEADER = "Madoguchi-Prepared"
 
@@ -116,6 +118,31 @@ class Offer(Message, frozen=True, kw_only=True):
     members: tuple[MemberOffer, ...]
 
 
+class ReissueOffer(Message, frozen=True, kw_only=True):
+    """A paper of this person that was paid for and destroyed: the very document may be had again for nothing.
+
+    replaces: the destroyed order; issue_number: what stood on it. What is asked for is exactly what stands here.
+    """
+
+    replaces: Id
+    municipality_code: str
+    municipality_name: str
+    kind: str
+    title: str
+    issue_number: str
+    scope: Scope
+    members: tuple[str, ...]
+    items: tuple[str, ...]
+    fiscal_year: int | None
+
+
+class RefundOffer(Message, frozen=True, kw_only=True):
+    """Money that is owed to the card's holder since an earlier visit."""
+
+    payment_id: Id
+    amount_yen: Yen
+
+
 class AuthenticateAnswer(Message, frozen=True, kw_only=True):
     """The session of this visit: who is there (masked) and what can be had."""
 
@@ -123,13 +150,15 @@ class AuthenticateAnswer(Message, frozen=True, kw_only=True):
     expires_at_utc: datetime
     masked_name: str
     offers: tuple[Offer, ...]
+    reissues: tuple[ReissueOffer, ...] = ()
+    refunds: tuple[RefundOffer, ...] = ()
 
 
 # 3. prepare
 
 
 class PrepareRequest(Message, frozen=True, kw_only=True):
-    """One order: one copy of one document. binding: see protocol/binding.py."""
+    """One order: one copy of one document. binding: see protocol/binding.py; replaces: a destroyed order."""
 
     session_id: Short
     order_id: Id
@@ -140,6 +169,7 @@ class PrepareRequest(Message, frozen=True, kw_only=True):
     items: Annotated[tuple[Short, ...], msgspec.Meta(max_length=30)]
     fiscal_year: Annotated[int, msgspec.Meta(ge=1990, le=2200)] | None
     binding: Sha256
+    replaces: Id | None = None
 
 
 class PreparedOrder(Message, frozen=True, kw_only=True):
@@ -191,6 +221,28 @@ class GrantAnswer(Message, frozen=True, kw_only=True):
     signature: bytes
 
 
+# Refunds
+
+
+class RefundClaim(Message, frozen=True, kw_only=True):
+    """Claim a refund that this terminal is about to pay out: by its code, or by the card of a session.
+
+    claim_id is the terminal's own, written down before it is first sent; the same claim again is the same answer.
+    """
+
+    claim_id: Id
+    code: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    session_id: Short | None = None
+    payment_id: Id | None = None  # with a session: which of those that were offered
+
+
+class RefundAnswer(Message, frozen=True, kw_only=True):
+    """The claim is this terminal's; its word alone ends it: REFUND_PAID, REFUND_NOT_PAID or REFUND_UNKNOWN."""
+
+    claim_id: Id
+    amount_yen: Yen
+
+
 # 5. events
 
 
@@ -205,9 +257,13 @@ class EventKind(StrEnum):
     ORDER_VOIDED = "ORDER_VOIDED"  # a prepared order that the visit gave up
     NOT_ME = "NOT_ME"  # "this is not me": nothing is issued, an alert is raised
     CAPTURED = "CAPTURED"  # this order's fee became the municipality's
+    SHEETS_DESTROYED = "SHEETS_DESTROYED"  # so many sheets of an order were found and destroyed by staff
     CAPTURE_FAILED = "CAPTURE_FAILED"  # printed, but the fee could not be taken: posted as uncollected
     PAYMENT_CLOSED = "PAYMENT_CLOSED"  # the device's own counts for one payment
     RETURN_DUE = "RETURN_DUE"  # money that could not be given back on the spot
+    REFUND_PAID = "REFUND_PAID"  # a claimed refund came out
+    REFUND_NOT_PAID = "REFUND_NOT_PAID"  # for certain nothing came out
+    REFUND_UNKNOWN = "REFUND_UNKNOWN"
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -219,6 +275,8 @@ class Event(Message, frozen=True, kw_only=True):
     order_id: Id | None = None
     payment_id: Id | None = None
     visit_id: Id | None = None
+    claim_id: Id | None = None
+    claim_digest: Sha256 | None = None
     sheets_out: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
     amount_yen: Yen | None = None
     inserted_yen: Yen | None = None
@@ -232,6 +290,7 @@ EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
     EventKind.PRINTED: _ORDER | {"sheets_out"},
     EventKind.PARTIAL: _ORDER | {"sheets_out"},
     EventKind.FAILED: _ORDER,
+    EventKind.SHEETS_DESTROYED: _ORDER | {"sheets_out"},
     EventKind.UNKNOWN: _ORDER,
     EventKind.GRANT_ABANDONED: _ORDER,
     EventKind.ORDER_VOIDED: _ORDER,
@@ -240,7 +299,12 @@ EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
     EventKind.CAPTURE_FAILED: _ORDER | {"payment_id", "amount_yen"},
     EventKind.PAYMENT_CLOSED: frozenset({"payment_id", "inserted_yen", "cashbox_yen", "change_yen", "returned_yen"}),
     EventKind.RETURN_DUE: frozenset({"payment_id", "amount_yen"}),
+    EventKind.REFUND_PAID: frozenset({"claim_id", "amount_yen"}),
+    EventKind.REFUND_NOT_PAID: frozenset({"claim_id"}),
+    EventKind.REFUND_UNKNOWN: frozenset({"claim_id"}),
 }
+#: What may stand with a kind, or not: the code of a refund is shown where somebody stands there to read it.
+EVENT_OPTIONS: dict[EventKind, frozenset[str]] = {EventKind.RETURN_DUE: frozenset({"claim_digest"})}
 
 
 class SignedEvent(Message, frozen=True, kw_only=True):
@@ -257,9 +321,35 @@ class EventsRequest(Message, frozen=True, kw_only=True):
 
 
 class EventsAnswer(Message, frozen=True, kw_only=True):
-    """Everything up to this sequence number is stored."""
+    """Everything up to accepted_through is stored, and up to backed_up_through it outlives this server."""
 
     accepted_through: int
+    backed_up_through: int = 0
+
+
+# At each start of a terminal
+
+
+class BootRequest(Message, frozen=True, kw_only=True):
+    """A terminal began, for the boot_number-th time, with this journal.
+
+    journal_head: hash of the journal's row that says so, and through it of all before. event_head, accepted_head: the
+    chain (protocol/chain.py) through its last event, and through the last that it was told is stored.
+    """
+
+    boot_number: Annotated[int, msgspec.Meta(ge=1)]
+    journal_head: Sha256
+    last_sequence: Annotated[int, msgspec.Meta(ge=0)]
+    event_head: Sha256
+    accepted_through: Annotated[int, msgspec.Meta(ge=0)]
+    accepted_head: Sha256
+
+
+class BootAnswer(Message, frozen=True, kw_only=True):
+    """What the server has of this terminal's events: what comes after is to be sent, if it was sent before or not."""
+
+    accepted_through: int
+    backed_up_through: int
 
 
 class ErrorAnswer(Message, frozen=True, kw_only=True):

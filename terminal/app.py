@@ -42,6 +42,8 @@ OPEN_ENDPOINTS = frozenset({"static", "htmx"})  # the same for everybody
 
 #: One template a state; states in which there is only to wait share one.
 TEMPLATES: dict[State, str] = {
+    State.RECOVERING: "out_of_service.html",
+    State.AFTER_CUT: "after_cut.html",
     State.OUT_OF_SERVICE: "out_of_service.html",
     State.IDLE: "idle.html",
     State.READING: "wait.html",
@@ -58,6 +60,7 @@ TEMPLATES: dict[State, str] = {
     State.ASK_SHEETS: "ask_sheets.html",
     State.CAPTURING: "wait.html",
     State.RETURNING: "wait.html",
+    State.KEEPING: "wait.html",
     State.TAKE_PAPER: "take_paper.html",
     State.REFUSED: "refused.html",
     State.CLOSED: "wait.html",
@@ -81,6 +84,8 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "sheets-yes": lambda: v.SheetsAnswered(all_there=True),
     "sheets-no": lambda: v.SheetsAnswered(all_there=False),
     "taken": v.PaperTaken,
+    "paper-bad": v.PaperBad,
+    "take-back": v.TakeBack,
     "cancel": v.Cancel,
 }
 TOUCHES = frozenset({*PLAIN_TOUCHES, "digit", "choose", MORE_TIME})
@@ -309,6 +314,9 @@ class Pages:
         return self._details(visit, choosing.read_draft(request.form, visit), complain=complain)
 
     def _choose(self, visit: Visit) -> Response:
+        if "reissue" in request.form:
+            self._runner.touch(v.Choose(choosing.read_reissue(request.form, visit)), visit.state)
+            return Response(status=204)
         chosen = choosing.read_draft(request.form, visit)
         if chosen.missing():
             answer = self._details(visit, chosen, complain=True)

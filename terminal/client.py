@@ -20,12 +20,15 @@ from protocol import codec
 from protocol.errors import IssueError
 from protocol.messages import (
     PATH_AUTHENTICATE,
+    PATH_BOOT,
     PATH_CHALLENGE,
     PATH_EVENTS,
     PATH_ORDERS,
     PREPARED_HEADER,
     AuthenticateAnswer,
     AuthenticateRequest,
+    BootAnswer,
+    BootRequest,
     ChallengeAnswer,
     ChallengeRequest,
     ErrorAnswer,
@@ -122,6 +125,10 @@ class ServerClient:
     def grant(self, order_id: str, request: GrantRequest) -> GrantAnswer:
         """Ask for the grant to print one order."""
         return self._ask(grant_path(order_id), request, GrantAnswer)
+
+    def boot(self, request: BootRequest) -> BootAnswer:
+        """Say that this terminal began, and with which journal; the same again is answered again."""
+        return self._ask(PATH_BOOT, request, BootAnswer)
 
     def send_events(self, events: tuple[SignedEvent, ...]) -> EventsAnswer:
         """Hand over numbered events, in order."""

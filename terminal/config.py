@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from protocol.trust_file import TrustFile, TrustUnreadable
+from terminal.payment.cash_devices import CashMachine
 
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -52,8 +53,8 @@ class KioskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One terminal.
 
-    Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; coin_unit is the serial
-            line, or in a demo the socket, of the coin and note unit.
+    Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; cash is "cctalk:" and a
+            serial line with the devices of cash_machine on it, or in a demo "socket:" and a simulated unit's.
     production: no dock, no virtual device, no test anchor.
     """
 
@@ -62,7 +63,8 @@ class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     server_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#]+$")]
     trust_file: Path
     journal: Path
-    coin_unit: Path
+    cash: Annotated[str, msgspec.Meta(pattern=r"^(cctalk|socket):.+$")]
+    cash_machine: CashMachine | None = None
     printer: PrinterConfig
     reader: ReaderConfig
     kiosk: KioskConfig
@@ -85,6 +87,10 @@ def read_config(path: Path) -> TerminalConfig:
         raise ConfigError(f"{path}: {error}") from error
     if config.production and not config.server_url.startswith("https://"):
         raise ConfigError(f"{path}: `server_url` must be https in production")
+    if config.production and not config.cash.startswith("cctalk:"):
+        raise ConfigError(f"{path}: `cash` must be a cctalk line in production")
+    if config.cash.startswith("cctalk:") and config.cash_machine is None:
+        raise ConfigError(f"{path}: `cash_machine` must say what stands on the cctalk line")
     return config
 
 

@@ -7,10 +7,12 @@ from typing import Final, Protocol, cast
 
 from printing.press.errors import PdfRefused, PressError
 from printing.press.service import BASE_TIMEOUT_S, SHEET_TIMEOUT_S, Counters, HeldJob, PrinterState
-from printing.press.verdict import Verdict
+from printing.press.verdict import PaperOutlet, Verdict
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
+    BootAnswer,
+    BootRequest,
     ChallengeAnswer,
     EventsAnswer,
     GrantAnswer,
@@ -30,7 +32,7 @@ CARD_TIMEOUT_S: Final = 15.0  # a hung card; READ of a certificate takes one sec
 PIN_KEY_TIMEOUT_S: Final = 3.0
 PRESS_TIMEOUT_S: Final = 20.0
 PURGE_TIMEOUT_S: Final = 60.0
-VERDICT_MARGIN_S: Final = 30.0
+VERDICT_MARGIN_S: Final = 60.0  # to stop a job that has reached its bound, and to ask what had come out
 
 
 class CardDevice(Protocol):
@@ -80,6 +82,14 @@ class PressDevice(Protocol):
         """Ask the printer until it has said what came out."""
         ...
 
+    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        """Stop a job of which nobody knows how far it came, and ask the printer what had come out."""
+        ...
+
+    def is_held(self, order_id: str) -> bool:
+        """Return whether CUPS still holds this order's job: then it was given to nobody."""
+        ...
+
     def cancel(self, job: HeldJob) -> None:
         """Stop a job in CUPS and at the printer."""
         ...
@@ -112,6 +122,10 @@ class ServerPort(Protocol):
         """Ask for the grant of one order."""
         ...
 
+    def boot(self, request: BootRequest) -> BootAnswer:
+        """Say that this terminal began, and with which journal."""
+        ...
+
     def send_events(self, events: tuple[SignedEvent, ...]) -> EventsAnswer:
         """Hand over numbered events."""
         ...
@@ -119,12 +133,13 @@ class ServerPort(Protocol):
 
 @dataclass(frozen=True)
 class Devices:
-    """Everything that the runner acts through."""
+    """Everything that the runner acts through, and where paper comes out of it."""
 
     card: CardDevice
     press: PressDevice
     payment: CoinUnit
     server: ServerPort
+    outlet: PaperOutlet = PaperOutlet.OPEN_TRAY
 
 
 class CallableWorker(Protocol):
@@ -190,6 +205,14 @@ class WorkerPress:
         """See the port."""
         bound_s = BASE_TIMEOUT_S + SHEET_TIMEOUT_S * job.sheets + VERDICT_MARGIN_S
         return cast(Verdict, self._worker.call("verdict", job, before, timeout_s=bound_s))
+
+    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        """See the port."""
+        return cast(Verdict, self._worker.call("last_verdict", job, before, timeout_s=PURGE_TIMEOUT_S))
+
+    def is_held(self, order_id: str) -> bool:
+        """See the port."""
+        return cast(bool, self._worker.call("is_held", order_id, timeout_s=PRESS_TIMEOUT_S))
 
     def cancel(self, job: HeldJob) -> None:
         """See the port."""

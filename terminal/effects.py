@@ -8,7 +8,8 @@ touched by one thread. What it returns is the event for the flow.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, Final, cast
+from itertools import takewhile
+from typing import Any, Final
 
 import structlog
 
@@ -18,29 +19,30 @@ from printing.press.verdict import Outcome, Verdict
 from protocol import messages
 from protocol.binding import VISIT_SECRET_BYTES, binding
 from protocol.challenge import PURPOSE_ISSUE, card_digest, to_be_signed
-from protocol.codec import encode
 from protocol.errors import ErrorCode
 from protocol.messages import EventKind
-from protocol.signing import key_thumbprint, sign_event
+from protocol.signing import key_thumbprint
 from terminal import visit as v
+from terminal.book import Book, Note, Telling, paper_told, result
 from terminal.card.results import CardRead
 from terminal.client import NetworkDown, Paper, ServerRefused
 from terminal.devices import Devices
-from terminal.health import look_at_payment, look_at_press, look_at_server
-from terminal.journal import Act, Case, Ids, Intent, Journal, JournalUnavailable, Result
-from terminal.paper_check import PaperGuard, PaperMismatch
-from terminal.payment.device import (
-    ChangeUnavailable,
-    Counted,
-    DeviceCounters,
-    DeviceGone,
-    PaymentDeviceError,
-    PaymentState,
-    PaymentStatus,
+from terminal.health import (
+    SERVER_REFUSES,
+    SERVER_UNREACHABLE,
+    boot_request,
+    look_at_payment,
+    look_at_press,
+    look_at_server,
 )
+from terminal.journal import Act, Case, Ids, Intent, Journal
+from terminal.money import MoneyPrograms, attempt
+from terminal.outlet import keeps_closed
+from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
+from terminal.recovery import Recovery
 from terminal.visit import CopyOutcome, TerminalCode, Visit
-from terminal.workers import WorkerDied, WorkerError
+from terminal.workers import WorkerDied
 
 MAX_COPIES: Final = 5
 
@@ -65,37 +67,48 @@ class Effects:
         self._guard = guard
         self._sources = sources
         self.memory = Memory()
+        self.book = Book(journal, identity, sources)
+        money = MoneyPrograms(self.book, devices.payment, lambda: self.memory)
+        self._money: dict[type, Callable[[Any, Visit], Program]] = {
+            v.CollectMoney: money.collect,
+            v.HoldMoney: money.hold,
+            v.CaptureMoney: money.capture,
+            v.ReturnMoney: money.give_back,
+            v.KeepMoney: money.keep,
+        }
+        self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None
-        self._journal_lost = False
+        self.booted = False  # this process was said to the server, and nothing speaks against it
 
     def boot(self) -> None:
-        """Write that the terminal began. An act that was begun and has no result is a case, never guessed at."""
-        for row in self._journal.boot():
-            intent = cast(Intent, row.body)
-            self._journal.case(
-                Case(
-                    code=TerminalCode.UNFINISHED_ACT,
-                    visit_id=intent.visit_id,
-                    order_id=intent.order_id,
-                    payment_id=intent.payment_id,
-                    detail=intent.act,
-                )
-            )
-            self._journal.result(row.row, Result(outcome="unfinished"))
+        """Write that the terminal began. What stands open in the journal is `Recover`'s to end."""
+        self._boot_number, self._boot_head = self._journal.boot().number, self._journal.head
+
+    def refuse_events(self, code: str) -> None:
+        """The server does not take the events: after a restore of the server it has to hear first what there is."""
+        self.events_refused = code
+        self.booted = self.booted and code not in _SAY_BOOT_AGAIN
 
     def forget(self) -> None:
         """Wipe what is held in memory, at once."""
         self.memory.wipe()
         self.memory = Memory()
 
+    def write_first(self, effects: tuple[v.Effect, ...], visit: Visit) -> tuple[v.Effect, ...]:
+        """Write down, in one append, what the effects at the head of a step only write; return the others."""
+        first = tuple(takewhile(lambda effect: type(effect) in _WRITTEN, effects))
+        notes = [note for effect in first for note in _WRITTEN[type(effect)](self, effect, visit)]
+        if notes:
+            self.book.write(*notes)
+        return effects[len(first) :]
+
     def carry_out(self, effect: v.Effect, visit: Visit) -> Program:
         """Carry one effect out and return the event for the flow, if there is one."""
-        at_once = _AT_ONCE.get(type(effect))
-        if at_once is not None:
-            at_once(self, effect, visit)
+        if not self.write_first((effect,), visit):
             return None
-        return (yield from _PROGRAMS[type(effect)](self, effect, visit))
+        money = self._money.get(type(effect))
+        return (yield from (money(effect, visit) if money else _PROGRAMS[type(effect)](self, effect, visit)))
 
     # Card
 
@@ -148,7 +161,7 @@ class Effects:
         answer: messages.AuthenticateAnswer
         answer = yield Call(Lane.SERVER, "server.authenticate", lambda: server.authenticate(request))
         memory.session_id = answer.session_id
-        return v.Authenticated(answer.masked_name, answer.offers)
+        return v.Authenticated(answer.masked_name, answer.offers, answer.reissues)
 
     # Orders
 
@@ -159,19 +172,17 @@ class Effects:
         # 1. All ids are journaled before the first is sent.
         payment_id, order_ids = self._new_id(), tuple(self._new_id() for _ in range(choice.copies))
         self._journal.ids(Ids(visit_id=memory.visit_id, payment_id=payment_id, order_ids=order_ids))
-        answered: list[str] = []
         try:
             for order_id in order_ids:
                 paper = yield self._prepare_call(order_id, choice, memory)
-                answered.append(order_id)
                 self._guard.check_chosen(paper.prepared, choice)
                 yield self._check_call(order_id, paper, memory)
                 memory.papers[order_id] = paper
             prepared = tuple(memory.papers[order_id].prepared for order_id in order_ids)
             self._guard.check_copies(prepared)
         except (NetworkDown, ServerRefused, PaperMismatch) as error:
-            # 2. Together or not at all. What was not answered the server voids by time.
-            self._void(answered)
+            # 2. Together or not at all, those too whose answer did not come or that were not asked for.
+            self.book.write(*_void(order_ids))
             log.warning("not prepared", error=type(error).__name__, rule=getattr(error, "rule", ""))
             raise
         return v.Prepared(payment_id, prepared)
@@ -187,6 +198,7 @@ class Effects:
             items=choice.items,
             fiscal_year=choice.fiscal_year,
             binding=binding(order_id, bytes(memory.visit_secret), memory.certificate_sha256),
+            replaces=choice.replaces,
         )
         return Call(Lane.SERVER, "server.prepare", lambda: self._devices.server.prepare(request))
 
@@ -194,15 +206,11 @@ class Effects:
         arguments = (paper, order_id, bytes(memory.visit_secret), memory.certificate_sha256)
         return Call(Lane.PAPER, "paper.check", lambda: self._guard.check_prepared(*arguments))
 
-    def _void_orders(self, effect: v.VoidOrders, _visit: Visit) -> None:
-        self._void(effect.order_ids)
+    def _void_orders(self, effect: v.VoidOrders, _visit: Visit) -> tuple[Note, ...]:
+        return _void(effect.order_ids)
 
-    def _void(self, order_ids: tuple[str, ...] | list[str]) -> None:
-        for order_id in order_ids:
-            self.tell_server(EventKind.ORDER_VOIDED, order_id=order_id)
-
-    def _report_not_me(self, _effect: v.ReportNotMe, visit: Visit) -> None:
-        self.tell_server(EventKind.NOT_ME, visit_id=visit.visit_id)
+    def _report_not_me(self, _effect: v.ReportNotMe, visit: Visit) -> tuple[Note, ...]:
+        return (Telling(EventKind.NOT_ME, {"visit_id": visit.visit_id}),)
 
     # Grant and print
 
@@ -224,9 +232,9 @@ class Effects:
         memory.grants[effect.order_id] = self._guard.check_grant(answer, paper, received_s)
         return v.Granted()
 
-    def _abandon_grant(self, effect: v.AbandonGrant, _visit: Visit) -> None:
+    def _abandon_grant(self, effect: v.AbandonGrant, _visit: Visit) -> tuple[Note, ...]:
         self.memory.grants.pop(effect.order_id, None)
-        self.tell_server(EventKind.GRANT_ABANDONED, order_id=effect.order_id)
+        return (Telling(EventKind.GRANT_ABANDONED, {"order_id": effect.order_id}),)
 
     def _print(self, effect: v.Print, visit: Visit) -> Program:
         press, order_id = self._devices.press, effect.order_id
@@ -237,15 +245,25 @@ class Effects:
         job, before = yield from self._submit_held(paper, held.grant.pdf_sha256)
         # 2. The intent, while the grant is fresh. From here on the outcome is the printer's word or unknown.
         self._guard.check_age(held, self._sources.monotonic())
-        counters = {"lifetime_impressions": before.lifetime_impressions}
-        row = self._journal.intent(Intent(act=Act.PRINT, visit_id=visit.visit_id, order_id=order_id, counters=counters))
+        row = self._journal.intent(
+            Intent(
+                act=Act.PRINT,
+                visit_id=visit.visit_id,
+                order_id=order_id,
+                amount_yen=paper.prepared.fee_yen,
+                sheets=paper.prepared.sheets,
+                counters={"lifetime_impressions": before.lifetime_impressions},
+            )
+        )
         # 3. Release, ask, and stop whatever is not printed for certain.
         verdict = yield from self._release_and_ask(job, before)
-        self._note(lambda: self._journal.result(row, Result(outcome=verdict.outcome)))
+        late = self.book.has_told_of(order_id)
+        told = () if late else paper_told(self.book, visit.visit_id, order_id, verdict)
+        self.book.write(result(row, verdict.outcome), *told)
         log.info("print decided", order=order_id, outcome=verdict.outcome, why=verdict.why)
         if verdict.outcome is not Outcome.PRINTED:
-            yield from self._try(Call(Lane.PRESS, "press.cancel", lambda: press.cancel(job)))
-        yield from self._try(Call(Lane.PRESS, "press.purge", press.purge_all))
+            yield from attempt(Call(Lane.PRESS, "press.cancel", lambda: press.cancel(job)))
+        yield from attempt(Call(Lane.PRESS, "press.purge", press.purge_all))
         return v.PrintDecided(CopyOutcome(verdict.outcome.value), verdict.sheets_out)
 
     def _submit_held(self, paper: Paper, sha256: bytes) -> Generator[Call, Any, tuple[HeldJob, Counters]]:
@@ -279,180 +297,18 @@ class Effects:
             return Verdict(Outcome.UNKNOWN, None, f"no verdict: {type(error).__name__}")
         return verdict
 
-    def _report_paper(self, effect: v.ReportPaper, _visit: Visit) -> None:
-        kind, counts_sheets = _PAPER_EVENTS[effect.outcome]
-        sheets_out = (effect.sheets_out or 0) if counts_sheets else None
-        self.tell_server(kind, order_id=effect.order_id, sheets_out=sheets_out)
-
-    # Money
-
-    def _collect(self, effect: v.CollectMoney, visit: Visit) -> Program:
-        payment, (payment_id, due_yen) = self._devices.payment, (effect.payment_id, effect.due_yen)
-        before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
-        row = self._intent(Act.COLLECT, visit, payment_id, due_yen, before)
-        self.memory.collect_row = row
-        try:
-            exact_only = yield from self._open_unit(payment_id, due_yen)
-        except (PaymentDeviceError, WorkerError):
-            yield from self._shut(row, visit, payment_id)
-            raise
-        return v.CollectionOpened(exact_only)
-
-    def _open_unit(self, payment_id: str, due_yen: int) -> Generator[Call, Any, bool]:
-        """Open the unit; return whether it takes the exact sum alone, because it could not give change."""
-        payment = self._devices.payment
-        try:
-            yield from self._start(lambda: payment.start(payment_id, due_yen))
-        except ChangeUnavailable:
-            log.info("no change", payment=payment_id)
-        else:
-            return False
-        yield from self._start(lambda: payment.start(payment_id, due_yen, exact_only=True))
-        return True
-
-    def _start(self, start: Callable[[], None]) -> Generator[Call, Any, None]:
-        """An answer that was lost may have left the unit open; the same start again moves nothing, and tells."""
-        call = Call(Lane.PAYMENT, "payment.start", start)
-        try:
-            yield call
-        except (DeviceGone, WorkerError):
-            yield call
-
-    def _shut(self, row: int, visit: Visit, payment_id: str) -> Generator[Call, Any, None]:
-        """Write that the unit did not open, if it says so itself; else it may stand open, and staff have to look."""
-        payment = self._devices.payment
-        status = yield from self._try(Call(Lane.PAYMENT, "payment.status", lambda: payment.status(payment_id)))
-        if isinstance(status, PaymentStatus) and status.state is PaymentState.UNKNOWN:
-            self._note(lambda: self._journal.result(row, Result(outcome="not opened")))
-        else:
-            case = Case(code=TerminalCode.MONEY_UNCERTAIN, visit_id=visit.visit_id, payment_id=payment_id)
-            self.open_case(case)
-
-    def _hold(self, _effect: v.HoldMoney, _visit: Visit) -> Program:
-        memory = self.memory
-        memory.held_yen = yield Call(Lane.PAYMENT, "payment.hold", self._devices.payment.hold)
-        return v.MoneyHeld(memory.held_yen)
-
-    def _capture(self, effect: v.CaptureMoney, visit: Visit) -> Program:
-        payment, payment_id, capture_yen = self._devices.payment, effect.payment_id, effect.capture_yen
-        if capture_yen == 0:  # free of charge: the unit was never opened
-            self._report_capture(effect, Counted(0, 0, 0, 0))
-            return v.MoneyCaptured(0, 0, 0, 0)
-        held_yen, collect_row = self.memory.held_yen, self.memory.collect_row
-        try:
-            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
-        except (PaymentDeviceError, WorkerError):
-            self._report_uncollected(effect, held_yen)
-            raise
-        row = self._intent(Act.CAPTURE, visit, payment_id, capture_yen, before)
-        call = Call(Lane.PAYMENT, "payment.capture", lambda: payment.capture(payment_id, capture_yen))
-        counted = yield from self._move(call, payment_id, PaymentState.CAPTURED)
-        if counted is None:
-            self._note(lambda: self._journal.result(row, Result(outcome="uncertain")))
-            self._report_uncollected(effect, held_yen)
-            return v.Failed(TerminalCode.MONEY_UNCERTAIN)
-        yield from self._moved(row, collect_row, "captured")
-        self._report_capture(effect, counted)
-        return v.MoneyCaptured(counted.captured_yen, counted.change_yen, counted.returned_yen, counted.owed_yen)
-
-    def _return(self, effect: v.ReturnMoney, visit: Visit) -> Program:
-        payment, payment_id, collect_row = self._devices.payment, effect.payment_id, self.memory.collect_row
-        # 1. Closed and drained, so that no coin falls in behind the count.
-        try:
-            held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", payment.hold)
-            before: DeviceCounters = yield Call(Lane.PAYMENT, "payment.counters", payment.counters)
-        except (PaymentDeviceError, WorkerError):
-            self._report_owed(payment_id, visit.money.inserted_yen if visit.money else 0)
-            raise
-        row = self._intent(Act.RETURN, visit, payment_id, held_yen, before)
-        # 2. Moved once.
-        call = Call(Lane.PAYMENT, "payment.return", lambda: payment.give_back(payment_id))
-        counted = yield from self._move(call, payment_id, PaymentState.ROLLED_BACK)
-        if counted is None:
-            self._note(lambda: self._journal.result(row, Result(outcome="uncertain")))
-            self._report_owed(payment_id, held_yen)
-            return v.Failed(TerminalCode.MONEY_UNCERTAIN)
-        yield from self._moved(row, collect_row, "returned")
-        self._report_closed(payment_id, counted)
-        return v.MoneyReturned(counted.returned_yen, counted.owed_yen, held_yen)
-
-    def _move(self, call: Call, payment_id: str, moved: PaymentState) -> Generator[Call, Any, Counted | None]:
-        """Move money once. On doubt ask what was done, and never move again: None = nobody knows."""
-        try:
-            counted: Counted = yield call
-        except (PaymentDeviceError, WorkerError) as error:
-            log.warning("money moved without an answer", payment=payment_id, error=type(error).__name__)
-        else:
-            return counted
-        payment = self._devices.payment
-        try:
-            status = yield Call(Lane.PAYMENT, "payment.status", lambda: payment.status(payment_id))
-        except (PaymentDeviceError, WorkerError):
-            return None
-        return cast(Counted | None, status.counted) if status.state is moved else None
-
-    def _moved(self, row: int, collect_row: int | None, outcome: str) -> Generator[Call, Any, None]:
-        """Write both results with the unit's counters: of this movement, and of the collection that it ends."""
-        after = yield from self._try(Call(Lane.PAYMENT, "payment.counters", self._devices.payment.counters))
-        counters = _counters(after) if isinstance(after, DeviceCounters) else {}
-        self._note(lambda: self._journal.result(row, Result(outcome=outcome, counters=counters)))
-        if collect_row is not None:
-            self._note(lambda: self._journal.result(collect_row, Result(outcome=outcome)))
-
-    def _intent(self, act: Act, visit: Visit, payment_id: str, amount_yen: int, counters: DeviceCounters) -> int:
-        return self._journal.intent(
-            Intent(
-                act=act,
-                visit_id=visit.visit_id,
-                payment_id=payment_id,
-                amount_yen=amount_yen,
-                counters=_counters(counters),
-            )
-        )
-
-    def _report_uncollected(self, effect: v.CaptureMoney, held_yen: int) -> None:
-        for order_id, fee_yen in effect.lines:
-            self.tell_server(
-                EventKind.CAPTURE_FAILED, order_id=order_id, payment_id=effect.payment_id, amount_yen=fee_yen
-            )
-        self._report_owed(effect.payment_id, held_yen - effect.capture_yen)
-
-    def _report_capture(self, effect: v.CaptureMoney, counted: Counted) -> None:
-        for order_id, fee_yen in effect.lines:
-            self.tell_server(EventKind.CAPTURED, order_id=order_id, payment_id=effect.payment_id, amount_yen=fee_yen)
-        self._report_closed(effect.payment_id, counted)
-
-    def _report_closed(self, payment_id: str, counted: Counted) -> None:
-        cashbox_yen = counted.captured_yen + counted.change_yen + counted.owed_yen  # what dropped from the tray
-        self.tell_server(
-            EventKind.PAYMENT_CLOSED,
-            payment_id=payment_id,
-            inserted_yen=cashbox_yen + counted.returned_yen,
-            cashbox_yen=cashbox_yen,
-            change_yen=counted.change_yen,
-            returned_yen=counted.returned_yen,
-        )
-        self._report_owed(payment_id, counted.owed_yen)
-
-    def _report_owed(self, payment_id: str, owed_yen: int) -> None:
-        if owed_yen > 0:
-            self.tell_server(EventKind.RETURN_DUE, payment_id=payment_id, amount_yen=owed_yen)
+    def _report_paper(self, effect: v.ReportPaper, _visit: Visit) -> tuple[Note, ...]:
+        return self.book.paper(effect.order_id, effect.outcome, effect.sheets_out)
 
     # Between visits
 
-    def _open_case(self, effect: v.OpenCase, visit: Visit) -> None:
-        case = Case(code=effect.code, visit_id=visit.visit_id, order_id=effect.order_id, payment_id=effect.payment_id)
-        self.open_case(case)
+    def _recover(self, _effect: v.Recover, _visit: Visit) -> Program:
+        return (yield from self._recovery.run(self.memory))
 
-    def open_case(self, case: Case) -> None:
-        """Write a case down; from now on the terminal is out of service once the visit is over."""
-        log.error("case", code=case.code, order=case.order_id, payment=case.payment_id, detail=case.detail)
-        self._note(lambda: self._journal.case(case))
-
-    def close_cases(self, note: str) -> None:
-        """Close the open cases with what staff found."""
-        for row in self._journal.open_cases():
-            self._journal.close_case(row.row, note)
+    def _open_case(self, effect: v.OpenCase, visit: Visit) -> tuple[Note, ...]:
+        return (
+            Case(code=effect.code, visit_id=visit.visit_id, order_id=effect.order_id, payment_id=effect.payment_id),
+        )
 
     def _forget_visit(self, _effect: v.ForgetVisit, _visit: Visit) -> Program:
         """The memory was wiped when the step was taken; here the spool."""
@@ -462,75 +318,49 @@ class Effects:
         return v.Failed(TerminalCode.RESIDUE) if residue else None
 
     def _check_devices(self, _effect: v.CheckDevices, _visit: Visit) -> Program:
-        reasons = self._open_cases()
+        outlet = self._devices.outlet
+        reasons = [f"case {case.code}" for case in self.book.open_cases() if keeps_closed(case.code, outlet)]
         reasons += ["reader-gone"] * self.reader_gone
-        reasons += ["journal-unavailable"] * self._journal_lost
+        reasons += ["journal-unavailable"] * self.book.lost
         reasons += [f"events-refused {self.events_refused}"] * (self.events_refused is not None)
         reasons += yield from look_at_press(self._devices.press)
         reasons += yield from look_at_payment(self._devices.payment)
-        reasons += yield from look_at_server(self._devices.server, self._sources)
+        reasons += (yield from self._say_boot()) or (yield from self._look_at_server())
         return v.DevicesLost(tuple(reasons)) if reasons else v.DevicesReady()
 
-    def _open_cases(self) -> list[str]:
-        try:
-            return [f"case {cast(Case, row.body).code}" for row in self._journal.open_cases()]
-        except JournalUnavailable as error:
-            self.lose_journal(error)
+    def _say_boot(self) -> Generator[Call, Any, list[str]]:
+        """Say once with which journal this process began; events are sent from where the server says."""
+        if self.booted or self.book.lost:
             return []
-
-    # Common
-
-    def tell_server(self, kind: EventKind, **fields: Any) -> None:
-        """Queue a signed event for the server; it stands in the journal until it is accepted."""
-
-        def write() -> None:
-            sequence = self._journal.next_sequence()
-            event = messages.Event(sequence=sequence, at_utc=self._sources.now_utc(), kind=kind, **fields)
-            self._journal.event(sequence, encode(sign_event(event, self._identity.key)))
-
-        self._note(write)
-
-    def _note(self, write: Callable[[], Any]) -> None:
-        """Write what has happened already: without the row the visit still ends well, and then nothing more begins."""
+        request = boot_request(self._journal, self._boot_number, self._boot_head)
         try:
-            write()
-        except JournalUnavailable as error:
-            self.lose_journal(error)
+            answer = yield Call(Lane.SERVER, "server.boot", lambda: self._devices.server.boot(request))
+        except NetworkDown:
+            return [SERVER_UNREACHABLE]
+        except ServerRefused as error:
+            return [f"{SERVER_REFUSES} {error.code}"]
+        self._journal.resume_from(answer.accepted_through, answer.backed_up_through)
+        self.booted, self.events_refused = True, None
+        return []
 
-    def lose_journal(self, error: JournalUnavailable) -> None:
-        """Nothing begins any more until the terminal is started anew, and its journal has been read from the start."""
-        if not self._journal_lost:
-            log.critical("journal unavailable", error=str(error))
-        self._journal_lost = True
-
-    def _try(self, call: Call) -> Generator[Call, Any, object]:
-        """Make a call whose failure changes nothing for this visit: the look at the devices afterwards sees it."""
-        try:
-            answer: object = yield call
-        except (PressError, PaymentDeviceError, WorkerError) as error:
-            log.warning("call failed", call=call.name, error=type(error).__name__)
-            return None
-        return answer
+    def _look_at_server(self) -> Generator[Call, Any, list[str]]:
+        reasons = yield from look_at_server(self._devices.server, self._sources)
+        self.booted = self.booted and not any(f"{SERVER_REFUSES} {code}" in reasons for code in _SAY_BOOT_AGAIN)
+        return reasons
 
     def _new_id(self) -> str:
         return self._sources.random_bytes(ID_BYTES).hex()
 
 
-def _counters(counters: DeviceCounters) -> dict[str, int | None]:
-    return {name: getattr(counters, name) for name in DeviceCounters.__slots__}
+def _void(order_ids: tuple[str, ...]) -> tuple[Note, ...]:
+    return tuple(Telling(EventKind.ORDER_VOIDED, {"order_id": order_id}) for order_id in order_ids)
 
 
-#: What the server is told of a paper, and whether the sheets are counted in it.
-_PAPER_EVENTS: Final[dict[CopyOutcome, tuple[EventKind, bool]]] = {
-    CopyOutcome.PRINTED: (EventKind.PRINTED, True),
-    CopyOutcome.DECLARED: (EventKind.PRINTED, True),  # after UNKNOWN: the doubt stands in the row before
-    CopyOutcome.PARTIAL: (EventKind.PARTIAL, True),
-    CopyOutcome.FAILED: (EventKind.FAILED, False),
-    CopyOutcome.UNKNOWN: (EventKind.UNKNOWN, False),
-}
+#: The server does not know, or not any more, what this terminal has.
+_SAY_BOOT_AGAIN: Final = (ErrorCode.BOOT_REQUIRED, ErrorCode.RESTORING, ErrorCode.EVENT_OUT_OF_ORDER)
 
 #: What only writes to the journal.
-_AT_ONCE: Final[dict[type, Callable[[Effects, Any, Visit], None]]] = {
+_WRITTEN: Final[dict[type, Callable[[Effects, Any, Visit], tuple[Note, ...]]]] = {
     v.VoidOrders: Effects._void_orders,
     v.ReportNotMe: Effects._report_not_me,
     v.AbandonGrant: Effects._abandon_grant,
@@ -545,12 +375,9 @@ _PROGRAMS: Final[dict[type, Callable[[Effects, Any, Visit], Program]]] = {
     v.PinWipe: Effects._pin_wipe,
     v.Authenticate: Effects._authenticate,
     v.PrepareOrders: Effects._prepare,
-    v.CollectMoney: Effects._collect,
-    v.HoldMoney: Effects._hold,
     v.RequestGrant: Effects._grant,
     v.Print: Effects._print,
-    v.CaptureMoney: Effects._capture,
-    v.ReturnMoney: Effects._return,
+    v.Recover: Effects._recover,
     v.ForgetVisit: Effects._forget_visit,
     v.CheckDevices: Effects._check_devices,
 }

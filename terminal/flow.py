@@ -21,6 +21,8 @@ TOUCHES: tuple[type, ...] = tuple(event for event in get_args(Event) if issubcla
 
 #: How long a state may last, in seconds, until `TimedOut`. Source: UX.md of the design; 60 s + 45 s of warning.
 TIMEOUT_S: dict[State, float] = {
+    State.RECOVERING: 5,  # asks the devices again
+    State.AFTER_CUT: 60,
     State.OUT_OF_SERVICE: 5,  # looks at the devices again
     State.IDLE: 30,  # likewise: paper path, unfinished jobs, money held, clock
     State.READING: 8,
@@ -37,6 +39,7 @@ TIMEOUT_S: dict[State, float] = {
     State.ASK_SHEETS: 90,
     State.CAPTURING: 60,
     State.RETURNING: 60,
+    State.KEEPING: 60,
     State.TAKE_PAPER: 90,
     State.REFUSED: 30,
     State.CLOSED: 60,
@@ -58,6 +61,16 @@ def step(visit: Visit, event: Event) -> Step:
 
 
 HANDLERS: dict[tuple[State, type], Handler] = {
+    (State.RECOVERING, v.Recovered): steps.recovered,
+    (State.RECOVERING, v.Interrupted): steps.interrupted,
+    (State.RECOVERING, v.DevicesLost): steps.not_recovered,
+    (State.RECOVERING, v.TimedOut): steps.recover_again,
+    (State.RECOVERING, v.Failed): steps.not_recovered,
+    (State.AFTER_CUT, v.TakeBack): steps.take_back,
+    (State.AFTER_CUT, v.TimedOut): steps.nobody_there,
+    (State.KEEPING, v.MoneyCaptured): steps.kept,
+    (State.KEEPING, v.TimedOut): steps.keep_in_doubt,
+    (State.KEEPING, v.Failed): steps.keep_in_doubt,
     (State.OUT_OF_SERVICE, v.DevicesReady): steps.ready,
     (State.OUT_OF_SERVICE, v.DevicesLost): steps.out_of_service,
     (State.OUT_OF_SERVICE, v.TimedOut): steps.check,
@@ -135,6 +148,7 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.RETURNING, v.TimedOut): steps.return_in_doubt,
     (State.RETURNING, v.Failed): steps.return_in_doubt,
     (State.TAKE_PAPER, v.PaperTaken): steps.end,
+    (State.TAKE_PAPER, v.PaperBad): steps.paper_bad,
     (State.TAKE_PAPER, v.TimedOut): steps.paper_left,
     (State.REFUSED, v.Prepared): steps.prepared_too_late,
     (State.REFUSED, v.PaperTaken): steps.end,
@@ -147,6 +161,9 @@ HANDLERS: dict[tuple[State, type], Handler] = {
 }
 
 _NEEDS_NO_CARD = (
+    State.RECOVERING,
+    State.AFTER_CUT,
+    State.KEEPING,
     State.OUT_OF_SERVICE,
     State.CHOOSING,
     State.PREPARING,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from terminal import visit as v
-from terminal.visit import CopyOutcome, Effect, Money, Order, Refusal, State, TerminalCode, Visit
+from terminal.visit import CopyOutcome, Cut, Effect, Money, Order, Refusal, State, TerminalCode, Visit
 
 Step = tuple[Visit, tuple[Effect, ...]]
 
@@ -33,6 +33,8 @@ class UnexpectedEvent(Exception):
 
 def _closed(visit: Visit) -> Step:
     """Forget everything but where the cards lie, then look at the devices before the next visit."""
+    if visit.recovered:  # there may be another that was interrupted before it
+        return recover(visit, None)
     forgotten = Visit(State.CLOSED, card_on_reader=visit.card_on_reader, next_card=visit.next_card)
     return forgotten, (v.PinWipe(), v.ForgetVisit(), v.CheckDevices())
 
@@ -40,6 +42,7 @@ def _closed(visit: Visit) -> Step:
 def _refused(visit: Visit, refusal: Refusal, effects: tuple[Effect, ...]) -> Step:
     """Say what happened; what is known of the person leaves the screen at once."""
     said = replace(visit, state=State.REFUSED, refusal=refusal, sheets_done=0)
+    said = replace(said, reissues=())
     return replace(said, masked_name="", offers=(), choice=None, pin_length=0, pin_wrong=False), effects
 
 
@@ -64,6 +67,8 @@ def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> 
     assert money is not None
     visit = replace(visit, orders=orders, refusal=Refusal(code) if code else None, sheets_done=0)
     lines = _paid_lines(visit)
+    if visit.cut is not None and money.inserted_yen > sum(fee for _, fee in lines):
+        return _after_cut(visit, lines, (*effects, *voids))
     if lines:
         capture = v.CaptureMoney(money.payment_id, sum(fee for _, fee in lines), lines)
         return replace(visit, state=State.CAPTURING), (*effects, *voids, capture)
@@ -74,7 +79,83 @@ def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> 
 
 
 def _paid_lines(visit: Visit) -> tuple[tuple[str, int], ...]:
-    return tuple((o.order_id, o.prepared.fee_yen) for o in visit.orders if o.outcome in PAID and o.prepared)
+    return tuple((o.order_id, o.fee_yen) for o in visit.orders if o.outcome in PAID)
+
+
+# After a cut
+
+
+def recover(visit: Visit, _: object) -> Step:
+    """Look for what was interrupted, before anything else."""
+    looking = Visit(State.RECOVERING, card_on_reader=visit.card_on_reader, next_card=visit.next_card)
+    return looking, (v.PinWipe(), v.ForgetVisit(), v.Recover())
+
+
+def recovered(visit: Visit, _: object) -> Step:
+    return _closed(replace(visit, recovered=False))
+
+
+def not_recovered(visit: Visit, event: v.DevicesLost | v.Failed) -> Step:
+    """Without that device nobody knows what became of the paper or the money: it is asked again, and nothing begins."""
+    reasons = event.reasons if isinstance(event, v.DevicesLost) else (event.code,)
+    return replace(visit, reasons=reasons), ()
+
+
+def recover_again(visit: Visit, _: object) -> Step:
+    """Not while one look is still under way: that has no reasons yet."""
+    return (replace(visit, reasons=()), (v.Recover(),)) if visit.reasons else (visit, ())
+
+
+def interrupted(visit: Visit, event: v.Interrupted) -> Step:
+    """Go on where the visit stood. Who stood there is asked; after a long cut nobody is, and no money comes out."""
+    visit = Visit(
+        State.RECOVERING,
+        visit_id=event.visit_id,
+        payment_id=event.payment_id,
+        card_on_reader=visit.card_on_reader,
+        next_card=visit.next_card,
+        orders=event.orders,
+        money=event.money,
+        case=any(o.outcome is CopyOutcome.PARTIAL for o in event.orders),
+        cut=Cut.SHORT if event.short else Cut.LONG,
+        recovered=True,
+    )
+    unknown = next((n for n, o in enumerate(visit.orders) if o.outcome is CopyOutcome.UNKNOWN), None)
+    if unknown is None:
+        return settle(visit, None if all(o.outcome in PAID for o in visit.orders) else TerminalCode.POWER_CUT)
+    visit = replace(visit, current=unknown)
+    return (replace(visit, state=State.ASK_SHEETS), ()) if event.short else no_answer(visit, event)
+
+
+def _after_cut(visit: Visit, lines: tuple[tuple[str, int], ...], effects: tuple[Effect, ...]) -> Step:
+    """Money would come out: only if somebody says so; else it is kept, and owed."""
+    if visit.cut is Cut.SHORT:
+        return replace(visit, state=State.AFTER_CUT), effects
+    return replace(visit, state=State.KEEPING), (*effects, v.KeepMoney(_money(visit).payment_id, lines))
+
+
+def take_back(visit: Visit, _: object) -> Step:
+    return settle(replace(visit, cut=None), _code(visit))
+
+
+def nobody_there(visit: Visit, _: object) -> Step:
+    return settle(replace(visit, cut=Cut.LONG), _code(visit))
+
+
+def _code(visit: Visit) -> str | None:
+    return visit.refusal.code if visit.refusal else None
+
+
+def kept(visit: Visit, event: v.MoneyCaptured) -> Step:
+    """Whoever comes back finds on the screen that the money is safe."""
+    counted = replace(_money(visit), captured_yen=event.captured_yen, owed_yen=event.owed_yen)
+    visit, effects = _closed_account(visit, counted)
+    return _refused(visit, visit.refusal or Refusal(TerminalCode.POWER_CUT), effects)
+
+
+def keep_in_doubt(visit: Visit, event: object) -> Step:
+    visit, effects = capture_in_doubt(visit, event)
+    return _refused(visit, visit.refusal or Refusal(TerminalCode.POWER_CUT), effects)
 
 
 # Before and between visits
@@ -175,6 +256,7 @@ def pin_refused(visit: Visit, event: v.PinRefused) -> Step:
 
 def authenticated(visit: Visit, event: v.Authenticated) -> Step:
     known = replace(visit, masked_name=event.masked_name, offers=event.offers, pin_length=0, last_try_confirmed=False)
+    known = replace(known, reissues=event.reissues)
     return replace(known, state=State.TAKE_CARD), (v.PinWipe(),)
 
 
@@ -344,15 +426,20 @@ def not_printed(visit: Visit, event: v.Failed) -> Step:
 def sheets_answered(visit: Visit, event: v.SheetsAnswered) -> Step:
     """A printer in doubt prints no further copy, whatever the answer."""
     order = _current(visit)
+    visit = replace(visit, cut=None)  # somebody is there
     if not event.all_there:
-        return no_answer(visit, event)
+        return void_unknown(visit, event)
     visit = _outcome(visit, CopyOutcome.DECLARED, order.sheets)
     more = visit.current + 1 < len(visit.orders)
     report = v.ReportPaper(order.order_id, CopyOutcome.DECLARED, order.sheets)
     return settle(visit, TerminalCode.PRINT_UNKNOWN if more else None, (report,))
 
 
-def no_answer(visit: Visit, _: object) -> Step:
+def no_answer(visit: Visit, event: object) -> Step:
+    return void_unknown(replace(visit, cut=visit.cut and Cut.LONG), event)
+
+
+def void_unknown(visit: Visit, _: object) -> Step:
     order_id = _current(visit).order_id
     code = TerminalCode.PRINT_UNKNOWN
     return settle(replace(visit, case=True), code, (v.VoidOrders((order_id,)), v.OpenCase(code, order_id)))
@@ -379,7 +466,11 @@ def captured(visit: Visit, event: v.MoneyCaptured) -> Step:
         returned_yen=event.returned_yen,
         owed_yen=event.owed_yen,
     )
-    return _closed_account(replace(visit, state=State.TAKE_PAPER), counted)
+    visit, effects = _closed_account(replace(visit, state=State.TAKE_PAPER), counted)
+    if visit.cut is not Cut.LONG:
+        return visit, effects
+    closed, closing = _closed(visit)  # nobody is there who could take the paper
+    return closed, (*effects, *closing)
 
 
 def capture_in_doubt(visit: Visit, _: object) -> Step:
@@ -396,6 +487,9 @@ def returned(visit: Visit, event: v.MoneyReturned) -> Step:
     inserted_yen = max(money.inserted_yen, event.held_yen)  # a coin may fall in together with the word to stop
     money = replace(money, inserted_yen=inserted_yen, returned_yen=event.returned_yen, owed_yen=event.owed_yen)
     visit, effects = _closed_account(visit, money)
+    if visit.cut is not None and money.inserted_yen == 0:  # nothing to say, and nobody asked
+        closed, closing = _closed(visit)
+        return closed, (*effects, *closing)
     return _refused(visit, _reason(visit), effects)
 
 
@@ -454,6 +548,21 @@ def _stop_collecting(visit: Visit, code: str) -> Step:
 
 def end(visit: Visit, _: object) -> Step:
     return _closed(visit)
+
+
+def the_one_paid(visit: Visit) -> Order | None:
+    """Return the one paper that came out; None where there are several, since nobody could say which is meant."""
+    paid = [order for order in visit.orders if order.outcome in PAID]
+    return paid[0] if len(paid) == 1 else None
+
+
+def paper_bad(visit: Visit, _: object) -> Step:
+    """Blank, smeared or torn: staff destroy it and count its sheets, and what was paid pays for another."""
+    order = the_one_paid(visit)
+    if order is None:
+        return visit, ()
+    code = TerminalCode.PAPER_BAD
+    return _refused(replace(visit, case=True), Refusal(code), (v.OpenCase(code, order.order_id),))
 
 
 def paper_left(visit: Visit, _: object) -> Step:

@@ -11,6 +11,7 @@ without plugins, writes go through one method that looks at `in_transaction` aft
 from __future__ import annotations
 
 import hashlib
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,9 @@ from typing import Any, Final
 
 import msgspec
 from sqlite_utils import Database
+
+from protocol.chain import GENESIS, link
+from protocol.messages import SignedEvent
 
 # An unknown table would be created silently on the first insert: each name stands here, once, and nowhere else.
 _JOURNAL: Final = "journal"
@@ -37,8 +41,10 @@ _COLUMNS: Final = {
     "previous_hash": bytes,
     "hash": bytes,
 }
+_MARKS: Final = {"id": int, "accepted_through": int, "backed_up_through": int, "alive_utc": str}
 _GENESIS: Final = hashlib.sha256(b"madoguchi-journal-v1").digest()
 _BUSY_TIMEOUT_S: Final = 5.0
+_NONCE_BYTES: Final = 16
 
 
 class RowKind(StrEnum):
@@ -60,6 +66,7 @@ class Act(StrEnum):
     PRINT = "print"
     CAPTURE = "capture"
     RETURN = "return"
+    KEEP = "keep"  # tray to cashbox, and nothing given back: what is no fee is owed
 
 
 class JournalUnavailable(Exception):
@@ -83,13 +90,21 @@ class Ids(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """About to be done; counters are the device's own, so that recovery can ask what happened in between."""
+    """About to be done, with all that recovery needs: the process that knew it may be gone.
+
+    Shape:  counters are the device's own, before the act. print: order_id, amount_yen (its fee), sheets. collect:
+            payment_id, amount_yen (what is due). The other three: payment_id, held_yen, and as lines the printed
+            orders with their fees; amount_yen is what stays in the cashbox, or for return what is to come back.
+    """
 
     act: Act
     visit_id: str
     order_id: str | None = None
     payment_id: str | None = None
     amount_yen: int | None = None
+    held_yen: int = 0
+    sheets: int = 0
+    lines: tuple[tuple[str, int], ...] = ()
     counters: dict[str, int | None] = msgspec.field(default_factory=dict)
 
 
@@ -111,15 +126,24 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Boot(msgspec.Struct, frozen=True, kw_only=True):
-    """The terminal's process began."""
+    """The terminal's process began, for the number-th time. The nonce tells apart two who went on from one disk.
 
-    unfinished: int
+    alive_utc: when the process before was last known to live while it held somebody's money; "" = never.
+    """
+
+    number: int
+    nonce: bytes
+    alive_utc: str
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True):
-    """Staff found out what a case was; note is a word of theirs about sheets and money, never a person's data."""
+    """Staff found out what a case was; note is a word of theirs about sheets and money, never a person's data.
+
+    Units: sheets_destroyed counts those that were found at the outlet and destroyed; None = none were looked for.
+    """
 
     note: str
+    sheets_destroyed: int | None = None
 
 
 Body = Ids | Intent | Result | Case | Boot | Close
@@ -145,6 +169,16 @@ class Row:
     body: Body | bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row to be written. of_row: result: its intent; close: its case. sequence: event: its number."""
+
+    kind: RowKind
+    body: Body | bytes
+    of_row: int | None = None
+    sequence: int | None = None
+
+
 @dataclass(frozen=True)
 class Outgoing:
     """One event that the server has not accepted yet: the encoded SignedEvent."""
@@ -159,7 +193,8 @@ class Journal:
     Errors of all methods: JournalUnavailable. Of the constructor also: JournalBroken.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now_utc: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now_utc = now_utc
         self._owner = threading.get_ident()
         try:
             self._db = open_database(path)
@@ -174,23 +209,49 @@ class Journal:
         """Close the file."""
         self._db.close()
 
-    def boot(self) -> tuple[Row, ...]:
-        """Write that the terminal began, and return the intents without a result: what they mean is not known."""
-        unfinished = tuple(self.unfinished())
-        self._append(RowKind.BOOT, Boot(unfinished=len(unfinished)))
-        return unfinished
+    def boot(self) -> Boot:
+        """Write that the terminal began, one higher than the last time."""
+        with _reading():
+            before = list(self._rows.rows_where("kind = 'boot'", order_by="row desc", limit=1))
+        number = msgspec.json.decode(before[0]["body"], type=Boot).number if before else 0
+        alive_utc = str(self._scalar(f"select alive_utc from {_POSITION}"))  # noqa: S608 - our constant
+        boot = Boot(number=number + 1, nonce=secrets.token_bytes(_NONCE_BYTES), alive_utc=alive_utc)
+        self.append(Entry(RowKind.BOOT, boot))
+        return boot
+
+    def append(self, *entries: Entry) -> tuple[int, ...]:
+        """Write these rows, all or none of them, and return their numbers."""
+        last, numbers = self._hash, []
+
+        def write() -> None:
+            nonlocal last
+            with self._db.atomic():
+                for entry in entries:
+                    values = _values(entry, self._now(), last)
+                    number = self._rows.insert(values).last_pk
+                    assert isinstance(number, int)
+                    numbers.append(number)
+                    last = values["hash"]
+
+        self._write(write)
+        self._hash = last
+        return tuple(numbers)
+
+    def alive(self) -> None:
+        """Remember that this process lives, so that the next one knows how long the cut was."""
+        self._write(lambda: self._mark.update(1, {"alive_utc": self._now()}))
 
     def ids(self, ids: Ids) -> None:
         """Write ids before they are first sent."""
-        self._append(RowKind.IDS, ids)
+        self.append(Entry(RowKind.IDS, ids))
 
     def intent(self, intent: Intent) -> int:
         """Write what is about to be done; return the row for its result."""
-        return self._append(RowKind.INTENT, intent)
+        return self.append(Entry(RowKind.INTENT, intent))[0]
 
     def result(self, intent_row: int, result: Result) -> None:
         """Write what came of it."""
-        self._append(RowKind.RESULT, result, of_row=intent_row)
+        self.append(Entry(RowKind.RESULT, result, of_row=intent_row))
 
     def next_sequence(self) -> int:
         """Return the number of the next event for the server."""
@@ -198,7 +259,7 @@ class Journal:
 
     def event(self, sequence: int, signed: bytes) -> None:
         """Queue one signed event for the server. sequence is `next_sequence()`."""
-        self._append(RowKind.EVENT, signed, sequence=sequence)
+        self.append(Entry(RowKind.EVENT, signed, sequence=sequence))
 
     def outgoing(self, limit: int) -> tuple[Outgoing, ...]:
         """Return the oldest events that the server has not accepted, in order."""
@@ -216,59 +277,57 @@ class Journal:
         """Return the last event number that the server has accepted."""
         return int(self._scalar(f"select accepted_through from {_POSITION}"))  # noqa: S608 - our constant
 
-    def accept_through(self, sequence: int) -> None:
-        """Remember that the server has everything up to this number; it never falls."""
+    def backed_up_through(self) -> int:
+        """Return the last event number that outlives the server; older rows need not be kept for it."""
+        return int(self._scalar(f"select backed_up_through from {_POSITION}"))  # noqa: S608 - our constant
+
+    def resume_from(self, accepted_through: int, backed_up_through: int) -> None:
+        """Go on with what the server says it has, even where that is less than it had: its backup lacks the rest."""
+        marks = {"accepted_through": accepted_through, "backed_up_through": backed_up_through}
+        self._write(lambda: self._mark.update(1, marks))
+
+    def event_heads(self) -> tuple[bytes, bytes]:
+        """Return the chain over the events: through the last, and through the last that the server has accepted."""
+        accepted, accepted_head, head = self.accepted_through(), GENESIS, GENESIS
+        with _reading():
+            for row in self._rows.rows_where("kind = 'event'", select="sequence, body", order_by="sequence"):
+                head = link(head, msgspec.json.decode(row["body"], type=SignedEvent).body)
+                accepted_head = head if row["sequence"] <= accepted else accepted_head
+        return head, accepted_head
+
+    @property
+    def head(self) -> bytes:
+        """Hash of the last row, and through it of every row."""
+        return self._hash
+
+    def accept_through(self, sequence: int, backed_up_through: int = 0) -> None:
+        """Remember that the server has everything up to this number; neither falls."""
         if sequence >= self.next_sequence():
             raise ValueError(f"the server accepts event {sequence}, which was never written")
-        if sequence > self.accepted_through():
-            self._write(lambda: self._mark.update(1, {"accepted_through": sequence}))
+        known, kept = self.accepted_through(), self.backed_up_through()
+        if sequence > known or backed_up_through > kept:
+            self.resume_from(max(sequence, known), max(backed_up_through, kept))
 
     def case(self, case: Case) -> int:
         """Open a case; return its row."""
-        return self._append(RowKind.CASE, case)
+        return self.append(Entry(RowKind.CASE, case))[0]
 
-    def close_case(self, case_row: int, note: str) -> None:
+    def close_case(self, case_row: int, note: str, sheets_destroyed: int | None = None) -> None:
         """Close a case with what was found. Errors: ValueError if no such case is open."""
         if case_row not in {row.row for row in self.open_cases()}:
             raise ValueError(f"no case is open under {case_row}")
-        self._append(RowKind.CLOSE, Close(note=note), of_row=case_row)
+        self.append(Entry(RowKind.CLOSE, Close(note=note, sheets_destroyed=sheets_destroyed), of_row=case_row))
 
     def open_cases(self) -> tuple[Row, ...]:
         """Return the cases that staff have not closed."""
-        return self._without(RowKind.CASE, RowKind.CLOSE)
-
-    def unfinished(self) -> tuple[Row, ...]:
-        """Return the intents that have no result."""
-        return self._without(RowKind.INTENT, RowKind.RESULT)
+        where = f"kind = 'case' and row not in (select of_row from {_JOURNAL} where kind = 'close')"  # noqa: S608 - ours
+        with _reading():
+            return tuple(_row(row) for row in self._rows.rows_where(where, order_by="row"))
 
     def rows(self) -> Iterator[Row]:
         """Return every row in order."""
-        return (_row(row) for row in self._rows.rows_where(order_by="row"))
-
-    def _without(self, kind: RowKind, answer: RowKind) -> tuple[Row, ...]:
-        where = f"kind = :kind and row not in (select of_row from {_JOURNAL} where kind = :answer)"  # noqa: S608 - ours
         with _reading():
-            rows = list(self._rows.rows_where(where, {"kind": kind, "answer": answer}, order_by="row"))
-        return tuple(_row(row) for row in rows)
-
-    def _append(
-        self, kind: RowKind, body: Body | bytes, *, of_row: int | None = None, sequence: int | None = None
-    ) -> int:
-        encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        at_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
-        values: dict[str, Any] = {
-            "at_utc": at_utc,
-            "kind": kind.value,
-            "of_row": of_row,
-            "sequence": sequence,
-            "body": encoded,
-            "previous_hash": self._hash,
-        }
-        values["hash"] = _chained(values)
-        number = self._write(lambda: self._rows.insert(values).last_pk)
-        self._hash = values["hash"]
-        assert isinstance(number, int)
-        return number
+            yield from (_row(row) for row in self._rows.rows_where(order_by="row"))
 
     def _write(self, write: Callable[[], Any]) -> Any:
         """Carry out one write and see that it is committed: an open transaction would be lost with the process."""
@@ -281,6 +340,9 @@ class Journal:
             raise JournalUnavailable("a transaction stayed open: the row is not safe")
         return written
 
+    def _now(self) -> str:
+        return self._now_utc().isoformat(timespec="milliseconds")
+
     def _create(self) -> None:
         if not self._rows.exists():
             self._rows.create(
@@ -289,9 +351,9 @@ class Journal:
             self._rows.create_index(["sequence"], unique=True)
             self._rows.create_index(["kind", "of_row"])
         if not self._mark.exists():
-            self._mark.create({"id": int, "accepted_through": int}, pk="id", not_null={"accepted_through"}, strict=True)
+            self._mark.create(_MARKS, pk="id", not_null=set(_MARKS), strict=True)
         if self._mark.count == 0:
-            self._mark.insert({"id": 1, "accepted_through": 0})
+            self._mark.insert({"id": 1, "accepted_through": 0, "backed_up_through": 0, "alive_utc": ""})
 
     def _verify(self) -> bytes:
         """Return the last hash. Errors: JournalBroken."""
@@ -322,6 +384,19 @@ def open_database(path: Path) -> Database:
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     return Database(connection, execute_plugins=False, strict=True)
+
+
+def _values(entry: Entry, at_utc: str, previous_hash: bytes) -> dict[str, Any]:
+    body = entry.body if isinstance(entry.body, bytes) else msgspec.json.encode(entry.body)
+    values: dict[str, Any] = {
+        "at_utc": at_utc,
+        "kind": entry.kind.value,
+        "of_row": entry.of_row,
+        "sequence": entry.sequence,
+        "body": body,
+        "previous_hash": previous_hash,
+    }
+    return {**values, "hash": _chained(values)}
 
 
 def _chained(row: Mapping[str, Any]) -> bytes:

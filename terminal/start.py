@@ -21,6 +21,7 @@ from terminal.config import TerminalConfig, follow_trust, load_private_key
 from terminal.devices import Devices, WorkerCard, WorkerPress
 from terminal.journal import Journal
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
+from terminal.payment.cash import CcTalkCash
 from terminal.payment.worker import CoinUnitFactory, WorkerCoinUnit
 from terminal.programs import Identity
 from terminal.runner import Runner
@@ -51,10 +52,11 @@ class Terminal:
         self.client.close()
 
 
-def build(config: TerminalConfig, coin_unit: CoinUnitFactory, checks: frozenset[PaperCheck] = ALL_CHECKS) -> Terminal:
+def build(config: TerminalConfig, socket_unit: CoinUnitFactory, checks: frozenset[PaperCheck] = ALL_CHECKS) -> Terminal:
     """Return the terminal of a configuration, not started yet.
 
-    Shape:  coin_unit(address, emit) is built inside the payment worker; checks are all on but in tests.
+    Shape:  socket_unit(address, emit) is a demo's unit, built inside the payment worker where the configuration names
+            a socket; checks are all on but in tests.
     Errors: terminal.config.ConfigError.
     """
     key = load_private_key(config.key_file)
@@ -66,10 +68,16 @@ def build(config: TerminalConfig, coin_unit: CoinUnitFactory, checks: frozenset[
 
     card = _card_worker(config, tell)
     press = _press_worker(config, tell)
-    payment = Worker("payment", coin_unit, (str(config.coin_unit),), tell)
+    payment = _payment_worker(config, socket_unit, tell)
     runner = Runner(
         lambda: Journal(config.journal),
-        Devices(WorkerCard(card), WorkerPress(press), WorkerCoinUnit(payment), client),
+        Devices(
+            WorkerCard(card),
+            WorkerPress(press),
+            WorkerCoinUnit(payment),
+            client,
+            PaperOutlet(config.printer.outlet),
+        ),
         Identity(config.terminal_id, key),
         PaperGuard(config.terminal_id, follow_trust(config.trust_file), checks),
     )
@@ -113,6 +121,13 @@ def _card_worker(config: TerminalConfig, tell: Tell) -> Worker:
         tell,
         env={"PCSCLITE_CSOCK_NAME": str(socket)} if socket else {},
     )
+
+
+def _payment_worker(config: TerminalConfig, socket_unit: CoinUnitFactory, tell: Tell) -> Worker:
+    kind, _, address = config.cash.partition(":")
+    if kind == "cctalk":
+        return Worker("payment", CcTalkCash, (address, config.cash_machine), tell)
+    return Worker("payment", socket_unit, (address,), tell)
 
 
 def _press_worker(config: TerminalConfig, tell: Tell) -> Worker:

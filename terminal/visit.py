@@ -7,78 +7,11 @@ the pages draw a `Visit` and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from protocol.messages import Offer, PreparedOrder, Scope
+from protocol.messages import Offer, PreparedOrder, ReissueOffer, Scope
+from terminal.states import CopyOutcome, Cut, State, TerminalCode
 
-
-class State(StrEnum):
-    """Where a visit stands; one screen a state."""
-
-    OUT_OF_SERVICE = "OUT_OF_SERVICE"
-    IDLE = "IDLE"
-    READING = "READING"
-    PIN = "PIN"
-    AUTHENTICATING = "AUTHENTICATING"  # challenge, signature and session; the card stays on the reader
-    TAKE_CARD = "TAKE_CARD"
-    CHOOSING = "CHOOSING"
-    PREPARING = "PREPARING"
-    CONFIRMING = "CONFIRMING"
-    COLLECTING = "COLLECTING"
-    RESERVED = "RESERVED"
-    GRANTING = "GRANTING"
-    PRINTING = "PRINTING"
-    ASK_SHEETS = "ASK_SHEETS"  # UNKNOWN with someone present: 「n枚そろっていますか」
-    CAPTURING = "CAPTURING"
-    RETURNING = "RETURNING"
-    TAKE_PAPER = "TAKE_PAPER"
-    REFUSED = "REFUSED"  # a screen that says what happened, whether money was taken and what to do next
-    CLOSED = "CLOSED"
-
-
-class TerminalCode(StrEnum):
-    """The terminal's own reasons to end a visit, beside the server's ErrorCode; words.py has words for each."""
-
-    CARD_UNREADABLE = "CARD_UNREADABLE"
-    NOT_MY_NUMBER_CARD = "NOT_MY_NUMBER_CARD"
-    JUKI_CARD = "JUKI_CARD"
-    PHONE_NOT_SUPPORTED = "PHONE_NOT_SUPPORTED"
-    CARD_REMOVED = "CARD_REMOVED"  # too early; back to the start without a word of blame
-    CARD_LEFT = "CARD_LEFT"
-    PIN_LOCKED = "PIN_LOCKED"
-    PIN_UNCERTAIN = "PIN_UNCERTAIN"  # a try may have been used
-    READER_GONE = "READER_GONE"
-    NETWORK_DOWN = "NETWORK_DOWN"
-    CANCELLED = "CANCELLED"
-    TIMED_OUT = "TIMED_OUT"
-    NOT_ME = "NOT_ME"
-    PAPER_MISMATCH = "PAPER_MISMATCH"  # what was prepared is not this person's paper: nothing is printed
-    GRANT_INVALID = "GRANT_INVALID"
-    GRANT_EXPIRED = "GRANT_EXPIRED"  # received, and not used in time
-    PAYMENT_FAILED = "PAYMENT_FAILED"
-    PRINTER_NOT_READY = "PRINTER_NOT_READY"
-    PRINT_FAILED = "PRINT_FAILED"
-    PRINT_PARTIAL = "PRINT_PARTIAL"  # 「出てきた紙は使えません」
-    PRINT_UNKNOWN = "PRINT_UNKNOWN"
-    PAPER_LEFT = "PAPER_LEFT"
-    UNFINISHED_ACT = "UNFINISHED_ACT"  # an intent without a result at start
-    MONEY_UNCERTAIN = "MONEY_UNCERTAIN"
-    RESIDUE = "RESIDUE"  # something of a visit is left on the disk
-    OUT_OF_SERVICE = "OUT_OF_SERVICE"  # a device was lost before any money was taken
-    JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
-    INTERNAL = "INTERNAL"
-
-
-class CopyOutcome(StrEnum):
-    """What became of one order's paper."""
-
-    WAITING = "waiting"
-    PRINTED = "printed"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    DECLARED = "declared"  # UNKNOWN, and the person present said that all sheets are there
-    VOID = "void"
+__all__ = ["CopyOutcome", "Cut", "State", "TerminalCode"]  # given on: whoever speaks of a visit speaks of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +25,7 @@ class Choice:
     items: tuple[str, ...]
     fiscal_year: int | None
     copies: int
+    replaces: str | None = None  # a destroyed order that was paid for
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +37,12 @@ class Order:
     sheets: int = 0  # how many should come out
     outcome: CopyOutcome = CopyOutcome.WAITING
     sheets_out: int | None = None
+    journaled_fee_yen: int = 0  # of an order that is known from the journal alone
+
+    @property
+    def fee_yen(self) -> int:
+        """The fee for this copy."""
+        return self.prepared.fee_yen if self.prepared else self.journaled_fee_yen
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +88,7 @@ class Visit:
     last_try_confirmed: bool = False
     masked_name: str = ""
     offers: tuple[Offer, ...] = ()
+    reissues: tuple[ReissueOffer, ...] = ()
     choice: Choice | None = None
     orders: tuple[Order, ...] = ()
     current: int = 0  # index into orders of the one that is being printed
@@ -155,6 +96,8 @@ class Visit:
     money: Money | None = None
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
+    cut: Cut | None = None
+    recovered: bool = False  # it was begun by the process before this one
     reasons: tuple[str, ...] = field(default=())  # why out of service
 
 
@@ -223,6 +166,16 @@ class PaperTaken(Touch):
 
 
 @dataclass(frozen=True, slots=True)
+class TakeBack(Touch):
+    """After a cut: somebody is there and takes what is to be given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperBad(Touch):
+    """Something is wrong with the paper: blank, smeared, torn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel(Touch):
     """Stop; money goes back where it can."""
 
@@ -264,6 +217,7 @@ class Authenticated:
 
     masked_name: str
     offers: tuple[Offer, ...]
+    reissues: tuple[ReissueOffer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +305,22 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovered:
+    """Nothing of the process before is open any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A visit of the process before, as journal and devices tell it; its money lies in the tray, or it has none."""
+
+    visit_id: str
+    payment_id: str
+    orders: tuple[Order, ...]
+    money: Money
+    short: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesReady:
     """Reader, printer, coin unit and server are all there."""
 
@@ -373,6 +343,8 @@ Event = (
     | Pay
     | SheetsAnswered
     | PaperTaken
+    | PaperBad
+    | TakeBack
     | Cancel
     | TimedOut
     | CardInserted
@@ -391,6 +363,8 @@ Event = (
     | MoneyCaptured
     | MoneyReturned
     | Failed
+    | Recovered
+    | Interrupted
     | DevicesReady
     | DevicesLost
 )
@@ -507,6 +481,19 @@ class ReturnMoney:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepMoney:
+    """Take everything into the cashbox: the printed orders' fees, and the rest as a refund due. Irreversible."""
+
+    payment_id: str
+    lines: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """End what the process before left open, as far as journal and devices tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCase:
     """Something is in doubt: write it down for staff, with ids and a code, nothing personal."""
 
@@ -542,6 +529,8 @@ Effect = (
     | ReportPaper
     | CaptureMoney
     | ReturnMoney
+    | KeepMoney
+    | Recover
     | OpenCase
     | ForgetVisit
     | CheckDevices

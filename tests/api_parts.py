@@ -42,6 +42,10 @@ from protocol.messages import (
     PaymentMethod,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
+    ReissueOffer,
     Scope,
 )
 from protocol.signing import CONTENT_TYPE, RequestSigner, key_thumbprint
@@ -69,6 +73,15 @@ class FakeIssuer:
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
         self._asked_by(caller)
         return "窓○ ○子", ()
+
+    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:  # noqa: ARG002 (the protocol's signature)
+        return ()
+
+    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:  # noqa: ARG002 (the protocol's signature)
+        return ()
+
+    def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
+        raise NotImplementedError
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         self._asked_by(caller)

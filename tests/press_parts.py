@@ -22,7 +22,7 @@ from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
 from printing.press.cups import Cups
 from printing.press.printer import Printer
-from printing.press.service import HeldJob, PressService, SheetProgress
+from printing.press.service import Bounds, HeldJob, PressService, SheetProgress
 from printing.press.verdict import Capabilities, PaperOutlet
 
 QUEUE = "sheets"
@@ -73,13 +73,19 @@ class Parts:
     printer: IppEvePrinter
     capabilities: Capabilities = IPPEVEPRINTER
     emitted: list[SheetProgress] = field(default_factory=list)
+    opened: list[PressService] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.service = PressService(
-            self.cupsd.socket, QUEUE, self.printer.uri, self.capabilities, (self.cupsd.spool,), self.emitted.append
-        )
+        self.service = self.press(Bounds())
         self.cups = Cups(self.cupsd.socket, QUEUE)
         self.at_printer = Printer(self.printer.uri, "madoguchi")
+
+    def press(self, bounds: Bounds) -> PressService:
+        """Return a press on these parts."""
+        arguments = (self.cupsd.socket, QUEUE, self.printer.uri, self.capabilities, (self.cupsd.spool,))
+        press = PressService(*arguments, self.emitted.append, bounds=bounds)
+        self.opened.append(press)
+        return press
 
     def submit(self, order_id: str, document: bytes, sheets: int = 1) -> HeldJob:
         """Submit with the right digest."""
@@ -87,7 +93,8 @@ class Parts:
 
     def close(self) -> None:
         """Close what holds sockets."""
-        self.service.close()
+        for press in self.opened:
+            press.close()
         self.at_printer.close()
 
 

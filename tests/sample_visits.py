@@ -15,6 +15,7 @@ from protocol.messages import ItemOffer, MemberOffer, Offer, PreparedOrder, Scop
 from terminal.visit import (
     Choice,
     CopyOutcome,
+    Cut,
     Event,
     Money,
     Order,
@@ -223,6 +224,17 @@ CONFIRMING: dict[str, Visit] = {
 }
 
 VISITS: dict[str, Visit] = {
+    "recovering": Visit(State.RECOVERING, reasons=("recovering DeviceGone",)),
+    "after_cut": Visit(
+        State.AFTER_CUT,
+        visit_id=VISIT_ID,
+        payment_id=PAYMENT_ID,
+        orders=(Order("0" * 32, sheets=2, outcome=CopyOutcome.PRINTED, journaled_fee_yen=300),),
+        money=Money(PAYMENT_ID, 300, inserted_yen=500),
+        cut=Cut.SHORT,
+        recovered=True,
+    ),
+    "keeping": Visit(State.KEEPING, payment_id=PAYMENT_ID, money=Money(PAYMENT_ID, 300, inserted_yen=500)),
     "out_of_service": Visit(State.OUT_OF_SERVICE, reasons=(TerminalCode.PRINTER_NOT_READY,)),
     "idle": Visit(State.IDLE),
     "reading": Visit(State.READING, card_on_reader=True),

@@ -17,18 +17,21 @@ from tests.verify_parts import CheckedOffice, content_of, new_key, resealed, wit
 
 @dataclass
 class Papers:
-    """Printed, void and unprinted papers of one office."""
+    """Printed, void, unprinted and replaced papers of one office."""
 
     office: CheckedOffice
     paper: bytes
     void: bytes
     unprinted: bytes
+    replaced: bytes
 
     @classmethod
     def of(cls, office: CheckedOffice) -> Papers:
         void = office.issue()
         office.void()
-        return cls(office, office.issue(), void, office.prepare(scope=Scope.HOUSEHOLD))
+        replaced = office.issue()
+        office.reissue()
+        return cls(office, office.issue(), void, office.prepare(scope=Scope.HOUSEHOLD), replaced)
 
     @property
     def seal_text(self) -> str:
@@ -79,6 +82,7 @@ TAMPERED: dict[str, tuple[Callable[[Papers], bytes], Outcome, int]] = {
     "the seal of another household": (lambda papers: papers.with_seal_of(papers.unprinted), Outcome.TEXT_DIFFERS, 1),
     "a digit of the issue number": (own_digit, Outcome.NOT_ISSUED, 1),
     "an old void number": (lambda papers: papers.void, Outcome.VOID, 4),
+    "destroyed, and replaced by another": (lambda papers: papers.replaced, Outcome.REISSUED, 4),
     "not printed yet": (lambda papers: papers.unprinted, Outcome.PROVISIONAL, 3),
     "another municipality's key": (lambda papers: papers.signed(papers.office.other_signer), Outcome.OTHER_KEY, 1),
     "a stolen key": (lambda papers: papers.signed(papers.office.signer, status_id=bytes(16)), Outcome.NOT_ISSUED, 1),

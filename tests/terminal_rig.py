@@ -10,14 +10,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from printing.press.verdict import PaperOutlet
 from protocol.messages import EventKind, Scope
 from terminal import visit as v
 from terminal.card import results as card
 from terminal.devices import Devices
 from terminal.journal import Journal, RowKind
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
-from terminal.programs import Identity, Sources
+from terminal.programs import Identity, Memory, Sources
 from terminal.runner import Runner
+from terminal.stepping import Stepper
 from terminal.visit import State, Visit
 from tests.fakes import MUNICIPALITY, TERMINAL_ID, FakeCard, FakeCoins, FakePress, FakeServer
 
@@ -41,10 +43,11 @@ class Rig:
         checks: frozenset[PaperCheck] = ALL_CHECKS,
         timeout_s: dict[State, float] | None = None,
         journal: type[Journal] = Journal,
+        outlet: PaperOutlet = PaperOutlet.OPEN_TRAY,
     ) -> Runner:
         runner = Runner(
             lambda: journal(self.journal_path),
-            Devices(self.card, self.press, self.coins, self.server),
+            Devices(self.card, self.press, self.coins, self.server, outlet),
             Identity(TERMINAL_ID, self.key),
             PaperGuard(TERMINAL_ID, self.server.trust, checks),
             sources=Sources(lambda: time.monotonic() + self.skip_s),
@@ -53,6 +56,14 @@ class Rig:
         self.press.tell = runner.tell
         self.coins.tell = runner.tell
         return runner
+
+    def stepper(self) -> Stepper:
+        """Return what the runner's thread steps: for faults of our own, and to look into its memory."""
+        assert self.runner._stepper is not None
+        return self.runner._stepper
+
+    def memory(self) -> Memory:
+        return self.stepper()._effects.memory
 
     def until(self, *states: State) -> Visit:
         """Wait for one of these states."""

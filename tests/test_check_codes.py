@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from issuance_server import check_codes
+from protocol import codes
 
 KEY = bytes(range(32))
-CODE = check_codes.readable(bytes(range(1, 11)))
+CODE = codes.readable(bytes(range(1, 11)))
 
 
 def test_a_code_is_eighty_bits_in_groups_of_four() -> None:
     assert check_codes.CODE_BYTES * 8 == 80
     assert CODE == "0410-6105-0R3G-G28A"
-    assert len({check_codes.readable(bytes([number]) * 10) for number in range(256)}) == 256
+    assert len({codes.readable(bytes([number]) * 10) for number in range(256)}) == 256
 
 
 @pytest.mark.parametrize(

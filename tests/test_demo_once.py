@@ -27,11 +27,11 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, str(REPOSITORY / "madoguchi.py"), *arguments]
 
 
-def run_once(tmp_path: Path, **visit: Any) -> tuple[int, dict[str, Any]]:
+def run_once(tmp_path: Path, *options: str, **visit: Any) -> tuple[int, dict[str, Any]]:
     told = tmp_path / "visit.json"
     told.write_text(json.dumps(visit))
     done = subprocess.run(
-        command("town", "once", "--residents", "200", "--visit", str(told)),
+        command("town", "once", "--residents", "200", "--visit", str(told), *options),
         capture_output=True,
         check=False,
         timeout=TIMEOUT_S,
@@ -66,6 +66,17 @@ def test_settled_and_nothing_stays(tmp_path: Path) -> None:
     run = paper.split("/")[2]
     assert children_of(run) == []
     assert not list(Path("/dev/shm").glob(f"mdg-{run.split('-')[1]}-*"))
+
+
+def test_settled_with_coins_counted_on_a_real_line(tmp_path: Path) -> None:
+    code, line = run_once(tmp_path, "--cash", "cctalk", resident="u-000001", copies=2, coins=[100, 1000])
+    assert (code, line["outcome"]) == (0, "settled")
+    assert (line["paid_yen"], line["change_yen"], line["money_returned_yen"]) == (400, 600, 100)
+    run = REPOSITORY / Path(line["papers"][0]).parents[1]
+    world = json.loads((run / "world.json").read_bytes())["places"]
+    assert world["cashbox"]["1000"] == 1
+    assert world["tray"]["100"] == 0
+    assert children_of(str(run)) == []
 
 
 def test_refused_says_why_and_what_to_do(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from flask import Flask
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
-from deploy.demo.coin_box import Coins, Totals, yen
+from deploy.demo.coin_box import Totals
 from deploy.demo.dock import create_dock
 from deploy.demo.tray import NoSuchPaper, Side, Tray, draw
 from deploy.demo.virtual_card import CardKind
 from deploy.demo.world import CardHolder, NoSuchResident
 from terminal.app import TOKEN_HEADER, create_app
+from terminal.payment.change import Coins, yen
 from tests.sample_visits import FakeRunner
 
 ORIGIN = "http://127.0.0.1:8300"
@@ -125,12 +126,14 @@ class FakeStaff:
 
     def __init__(self) -> None:
         self.open: list[str] = []
+        self.sheets_destroyed: int | None = None
 
     def cases(self) -> list[str]:
         return self.open
 
-    def looked_into(self) -> None:
+    def looked_into(self, sheets_destroyed: int) -> None:
         self.open = []
+        self.sheets_destroyed = sheets_destroyed
 
 
 @pytest.fixture
@@ -149,8 +152,11 @@ def test_staff_open_a_terminal_that_a_case_has_closed(dock: Dock, staff: FakeSta
     assert "Looked into" not in dock.get("/dock/tray")
     staff.open = ["case PAPER_LEFT"]
     assert "case PAPER_LEFT" in dock.get("/dock/tray")
-    assert "Looked into" not in dock.post("/dock/staff")[1]
-    assert staff.open == []
+    for wrong in ({}, {"sheets": "-1"}, {"sheets": "many"}, {"sheets": "100"}):
+        assert dock.post("/dock/staff", **wrong)[0] == 400
+    assert staff.open == ["case PAPER_LEFT"]
+    assert "Looked into" not in dock.post("/dock/staff", sheets="2")[1]
+    assert (staff.open, staff.sheets_destroyed) == ([], 2)
 
 
 def paper(path: Path, sheets: int = 1) -> None:

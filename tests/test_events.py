@@ -16,6 +16,7 @@ from issuance_server import events, ledger
 from issuance_server.database import read
 from issuance_server.ledger import OrderState
 from issuance_server.schema import cases, terminal_events
+from issuance_server.terminals import Terminals
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EVENT_FIELDS, Event, EventKind
 from tests.databases import Databases
@@ -170,13 +171,17 @@ def test_an_event_told_twice_changes_nothing(granted: Office) -> None:
     assert granted.open_cases() == ["CONTRADICTION"]
 
 
-def test_another_event_under_a_known_number_is_refused(granted: Office) -> None:
+def test_another_event_under_a_known_number_is_refused_and_the_identity_is_over(granted: Office) -> None:
     granted.tell(EventKind.FAILED, order_id=order_id(1))
     other = Event(sequence=1, at_utc=NOW, kind=EventKind.PRINTED, order_id=order_id(1), sheets_out=1)
     with pytest.raises(IssueError, match="another body") as refused:
         events.apply(granted.engine, "t-1", (other,), granted.clock)
-    assert refused.value.code is ErrorCode.EVENT_OUT_OF_ORDER
+    assert refused.value.code is ErrorCode.IDENTITY_FORKED
     assert granted.order().state is OrderState.VOIDED
+    assert granted.open_cases() == ["TERMINAL_FORKED"]
+    with pytest.raises(IssueError) as disabled:
+        Terminals(granted.engine).active("t-1")
+    assert disabled.value.code is ErrorCode.IDENTITY_FORKED
 
 
 def test_a_gap_is_refused_and_what_stood_before_it_is_kept(granted: Office) -> None:
@@ -206,6 +211,7 @@ FIELDS: dict[str, Any] = {
     "order_id": order_id(1),
     "payment_id": payment_id(1),
     "visit_id": VISIT,
+    "claim_id": VISIT,
     "sheets_out": 1,
     "amount_yen": 100,
     **counted(100, 0, 0, 100),

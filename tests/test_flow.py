@@ -52,6 +52,12 @@ def printing(copies: int = 1, inserted_yen: int | None = None) -> Visit:
     )
 
 
+def interrupted(*outcomes: CopyOutcome, inserted_yen: int = 200, short: bool = True) -> v.Interrupted:
+    """A visit of the process before, each copy for 200 yen."""
+    orders = tuple(Order(f"o{n}", sheets=1, outcome=o, journaled_fee_yen=200) for n, o in enumerate(outcomes))
+    return v.Interrupted("v", "p", orders, Money("p", 200 * len(outcomes), inserted_yen=inserted_yen), short)
+
+
 def kinds(effects: tuple[v.Effect, ...]) -> list[str]:
     return [type(effect).__name__ for effect in effects]
 
@@ -115,6 +121,7 @@ def _samples() -> dict[type, v.Event]:
         v.MoneyCaptured: v.MoneyCaptured(0, 0, 0, 0),
         v.MoneyReturned: v.MoneyReturned(0, 0, 0),
         v.Failed: v.Failed("X"),
+        v.Interrupted: interrupted(CopyOutcome.PRINTED),
         v.DevicesLost: v.DevicesLost(("x",)),
     }
     return {event: given_values[event] if event in given_values else event() for event in EVENTS}
@@ -339,6 +346,79 @@ def test_paper_that_nobody_takes_is_a_case() -> None:
     assert after == Visit(State.CLOSED)
 
 
+# After a cut
+
+RECOVERING = Visit(State.RECOVERING)
+FEES = (("o0", 200),)
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "last"),
+    [
+        (interrupted(CopyOutcome.PRINTED), State.CAPTURING, v.CaptureMoney("p", 200, FEES)),
+        (interrupted(CopyOutcome.PRINTED, short=False), State.CAPTURING, v.CaptureMoney("p", 200, FEES)),
+        (interrupted(CopyOutcome.PRINTED, inserted_yen=500), State.AFTER_CUT, None),
+        (interrupted(CopyOutcome.PRINTED, inserted_yen=500, short=False), State.KEEPING, v.KeepMoney("p", FEES)),
+        (interrupted(CopyOutcome.FAILED), State.AFTER_CUT, None),
+        (interrupted(CopyOutcome.FAILED, short=False), State.KEEPING, v.KeepMoney("p", ())),
+        (interrupted(CopyOutcome.VOID, inserted_yen=0), State.RETURNING, v.ReturnMoney("p")),
+        (interrupted(CopyOutcome.VOID, inserted_yen=0, short=False), State.RETURNING, v.ReturnMoney("p")),
+        (interrupted(CopyOutcome.UNKNOWN), State.ASK_SHEETS, None),
+        (interrupted(CopyOutcome.UNKNOWN, short=False), State.KEEPING, v.KeepMoney("p", ())),
+    ],
+)
+def test_where_an_interrupted_visit_goes_on(event: v.Interrupted, state: State, last: v.Effect | None) -> None:
+    after, effects = step(RECOVERING, event)
+    assert (after.state, effects[-1] if effects else None) == (state, last)
+    assert ("OpenCase" in kinds(effects)) == (event.orders[0].outcome is CopyOutcome.UNKNOWN and not event.short)
+
+
+def test_money_comes_out_after_a_cut_only_if_somebody_says_so() -> None:
+    asked, _ = step(RECOVERING, interrupted(CopyOutcome.FAILED))
+    back, effects = step(asked, v.TakeBack())
+    assert (back.state, effects) == (State.RETURNING, (v.ReturnMoney("p"),))
+    kept, effects = step(asked, v.TimedOut())
+    assert (kept.state, effects) == (State.KEEPING, (v.KeepMoney("p", ()),))
+    said, _ = step(kept, v.MoneyCaptured(0, 0, 0, 200))
+    assert (said.state, said.refusal) == (State.REFUSED, v.Refusal(TerminalCode.POWER_CUT))
+    assert said.money == Money("p", 200, inserted_yen=200, owed_yen=200)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (v.SheetsAnswered(all_there=True), State.CAPTURING),
+        (v.SheetsAnswered(all_there=False), State.RETURNING),
+        (v.TimedOut(), State.KEEPING),
+    ],
+)
+def test_a_paper_that_the_cut_left_unknown_is_asked_for(answer: v.Event, state: State) -> None:
+    asked, _ = step(RECOVERING, interrupted(CopyOutcome.UNKNOWN))
+    after, effects = step(asked, answer)
+    assert after.state is state
+    assert after.case == (state is not State.CAPTURING)
+    assert ("OpenCase" in kinds(effects)) == after.case
+
+
+def test_whoever_cannot_be_there_is_not_waited_for() -> None:
+    capturing, _ = step(RECOVERING, interrupted(CopyOutcome.PRINTED, short=False))
+    after, effects = step(capturing, v.MoneyCaptured(200, 0, 0, 0))
+    assert (after, kinds(effects)) == (RECOVERING, ["PinWipe", "ForgetVisit", "Recover"])
+    returning, _ = step(RECOVERING, interrupted(CopyOutcome.VOID, inserted_yen=0))
+    after, effects = step(returning, v.MoneyReturned(0, 0, 0))
+    assert (after, kinds(effects)) == (RECOVERING, ["PinWipe", "ForgetVisit", "Recover"])
+
+
+def test_nothing_begins_before_what_was_interrupted_is_ended() -> None:
+    waiting, effects = step(RECOVERING, v.DevicesLost(("recovering DeviceGone",)))
+    assert (waiting.state, waiting.reasons, effects) == (State.RECOVERING, ("recovering DeviceGone",), ())
+    again, effects = step(waiting, v.TimedOut())
+    assert (again, effects) == (RECOVERING, (v.Recover(),))
+    assert step(again, v.TimedOut()) == (again, ()), "one look at a time"
+    closed, effects = step(again, v.Recovered())
+    assert (closed, kinds(effects)) == (Visit(State.CLOSED), ["PinWipe", "ForgetVisit", "CheckDevices"])
+
+
 # Whatever happens
 
 YEN = st.integers(0, 30).map(lambda n: n * 50)
@@ -363,6 +443,17 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.MoneyReturned: st.builds(v.MoneyReturned, YEN, YEN, YEN),
     v.Failed: st.builds(v.Failed, st.sampled_from(list(TerminalCode))),
     v.DevicesLost: st.just(v.DevicesLost(("x",))),
+    v.Interrupted: st.lists(OUTCOMES, min_size=1, max_size=3).flatmap(
+        lambda outcomes: st.builds(
+            lambda rest_yen, short: interrupted(
+                *outcomes,
+                inserted_yen=rest_yen + 200 * sum(o is CopyOutcome.PRINTED for o in outcomes),
+                short=short,
+            ),
+            YEN,
+            st.booleans(),
+        )
+    ),
 }
 
 
@@ -372,6 +463,9 @@ def _events(event: type) -> st.SearchStrategy[v.Event]:
 
 ANY_EVENT = st.one_of([_events(event) for event in EVENTS])
 ONWARD = {
+    State.RECOVERING: [v.Interrupted, v.Recovered],
+    State.AFTER_CUT: [v.TakeBack, v.TimedOut],
+    State.KEEPING: [v.MoneyCaptured],
     State.OUT_OF_SERVICE: [v.DevicesReady],
     State.IDLE: [v.CardInserted],
     State.READING: [v.CardReadDone],
@@ -407,7 +501,7 @@ class Account:
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_happens_papers_and_money_agree(data: st.DataObject) -> None:
-    visit, account = Visit(State.OUT_OF_SERVICE), Account([])
+    visit, account = Visit(State.RECOVERING), Account([])
     for _ in range(data.draw(st.integers(5, 60))):
         onward = st.one_of([_events(event) for event in ONWARD[visit.state]])
         event = data.draw(st.one_of(onward, onward, onward, ANY_EVENT))
@@ -415,8 +509,10 @@ def test_whatever_happens_papers_and_money_agree(data: st.DataObject) -> None:
             after, effects = step(visit, event)
         except UnexpectedEvent:
             continue
+        if isinstance(event, v.Interrupted):
+            account = Account([order.order_id for order in event.orders])
         _check_step(visit, after, effects, account)
-        if after.state in {State.IDLE, State.READING, State.CLOSED}:
+        if after.state in {State.IDLE, State.READING, State.CLOSED, State.RECOVERING}:
             account = Account([])
         visit = after
 
@@ -429,20 +525,25 @@ def _check_step(before: Visit, after: Visit, effects: tuple[v.Effect, ...], acco
             account.printed.append(effect.order_id)
         if isinstance(effect, v.CaptureMoney):
             account.captures += 1
-            paid = {o.order_id: o.prepared.fee_yen for o in after.orders if o.outcome in CHARGED and o.prepared}
+            paid = {o.order_id: o.fee_yen for o in after.orders if o.outcome in CHARGED}
             assert dict(effect.lines) == paid
             assert effect.capture_yen == sum(paid.values())
             assert set(paid) <= set(account.printed)
+            assert after.cut is None or effect.capture_yen == after.money.inserted_yen, "no change for nobody"
+        if isinstance(effect, v.KeepMoney):
+            account.captures += 1
+            assert dict(effect.lines) == {o.order_id: o.fee_yen for o in after.orders if o.outcome in CHARGED}
         if isinstance(effect, v.ReturnMoney):
             account.returns += 1
             assert not any(order.outcome in CHARGED for order in after.orders)
+            assert after.cut is None or after.money.inserted_yen == 0, "no money for nobody"
     assert account.captures + account.returns <= 1, "money is moved once"
     money = after.money
     if money is not None and after.state in {State.TAKE_PAPER, State.REFUSED}:
         out_yen = money.captured_yen + money.change_yen + money.returned_yen + money.owed_yen + money.uncertain_yen
         assert out_yen == money.inserted_yen
         assert not any(order.outcome is CopyOutcome.WAITING for order in after.orders)
-    if after.state in {State.IDLE, State.CLOSED, State.OUT_OF_SERVICE}:
+    if after.state in {State.IDLE, State.CLOSED, State.OUT_OF_SERVICE, State.RECOVERING}:
         assert (after.masked_name, after.offers, after.orders, after.money, after.visit_id) == ("", (), (), None, "")
     if before.state is not after.state and after.state is State.CLOSED:
         assert any(isinstance(effect, v.ForgetVisit) for effect in effects)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from sqlite_utils import Database
 from terminal.journal import (
     Act,
     Case,
+    Close,
+    Entry,
     Ids,
     Intent,
     Journal,
@@ -53,7 +56,7 @@ def _write_intents(journal: Journal, count: int) -> None:
 
 def test_what_was_written_is_read_again(path: Path) -> None:
     journal = Journal(path)
-    assert journal.boot() == ()
+    assert journal.boot().number == 1
     journal.ids(Ids(visit_id="a" * 32, order_ids=("b" * 32,)))
     row = journal.intent(_intent())
     journal.result(row, Result(outcome="printed"))
@@ -65,11 +68,44 @@ def test_what_was_written_is_read_again(path: Path) -> None:
     again.close()
 
 
-def test_an_intent_without_a_result_is_found_at_the_next_start(journal: Journal) -> None:
-    done = journal.intent(_intent(Act.COLLECT))
-    open_ = journal.intent(_intent())
-    journal.result(done, Result(outcome="captured"))
-    assert [row.row for row in journal.boot()] == [open_]
+def test_each_start_is_one_higher_than_the_last_and_like_no_other(path: Path) -> None:
+    boots = []
+    for _ in range(3):
+        journal = Journal(path)
+        boots.append(journal.boot())
+        journal.close()
+    assert [boot.number for boot in boots] == [1, 2, 3]
+    assert len({boot.nonce for boot in boots}) == 3
+
+
+def test_a_start_knows_when_the_process_before_was_last_alive(path: Path) -> None:
+    moments = iter([datetime(2026, 11, 29, 3, minute, tzinfo=UTC) for minute in range(9)])
+    journal = Journal(path, now_utc=lambda: next(moments))
+    assert journal.boot().alive_utc == ""
+    journal.alive()
+    assert journal.boot().alive_utc == "2026-11-29T03:01:00.000+00:00"
+    journal.close()
+
+
+def test_rows_that_belong_together_are_written_together_or_not_at_all(journal: Journal) -> None:
+    journal.event(1, b"one")
+    result, event = Entry(RowKind.RESULT, Result(outcome="printed"), of_row=9), Entry(RowKind.EVENT, b"x", sequence=1)
+    with pytest.raises(JournalUnavailable, match="UNIQUE"):
+        journal.append(result, event)  # the number is taken
+    assert [row.kind for row in journal.rows()] == [RowKind.EVENT]
+    assert journal.append(result, Entry(RowKind.EVENT, b"two", sequence=2)) == (2, 3)
+    assert [row.kind for row in journal.rows()] == [RowKind.EVENT, RowKind.RESULT, RowKind.EVENT]
+
+
+def test_the_chain_holds_over_rows_that_were_written_together(path: Path) -> None:
+    journal = Journal(path)
+    with pytest.raises(JournalUnavailable):
+        journal.append(Entry(RowKind.EVENT, b"x", sequence=1), Entry(RowKind.EVENT, b"y", sequence=1))
+    journal.append(Entry(RowKind.EVENT, b"x", sequence=1), Entry(RowKind.EVENT, b"y", sequence=2))
+    journal.close()
+    again = Journal(path)  # raises JournalBroken where a hash does not follow
+    assert [row.body for row in again.rows()] == [b"x", b"y"]
+    again.close()
 
 
 def test_events_wait_in_order_until_they_are_accepted(journal: Journal) -> None:
@@ -93,8 +129,9 @@ def test_an_event_number_is_used_once(journal: Journal) -> None:
 def test_a_case_is_open_until_it_is_closed_once(journal: Journal) -> None:
     row = journal.case(Case(code="PRINT_UNKNOWN", order_id="b" * 32))
     assert [case.row for case in journal.open_cases()] == [row]
-    journal.close_case(row, "two sheets destroyed")
+    journal.close_case(row, "found in the tray", 2)
     assert journal.open_cases() == ()
+    assert [r.body for r in journal.rows() if r.of_row == row] == [Close(note="found in the tray", sheets_destroyed=2)]
     with pytest.raises(ValueError, match="no case is open"):
         journal.close_case(row, "again")
 
@@ -136,7 +173,14 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "read", [Journal.unsent, Journal.open_cases, Journal.unfinished, Journal.next_sequence, lambda j: j.outgoing(1)]
+    "read",
+    [
+        Journal.unsent,
+        Journal.open_cases,
+        Journal.boot,
+        Journal.next_sequence,
+        lambda j: j.outgoing(1),
+    ],
 )
 def test_a_file_that_breaks_while_it_is_open_is_said_by_every_read(
     path: Path, journal: Journal, read: Callable[[Journal], object]

@@ -132,7 +132,9 @@ def test_time_alone_voids_nothing_that_was_granted() -> None:
 
 
 def test_nothing_leads_out_of_the_last_states() -> None:
-    assert not {state for state, _event in TRANSITIONS} & {OrderState.SETTLED, OrderState.VOIDED}
+    """But a paper that was paid for and is destroyed: it must not be valid any longer."""
+    left = {(state, event) for state, event in TRANSITIONS if state in {OrderState.SETTLED, OrderState.VOIDED}}
+    assert left == {(OrderState.SETTLED, OrderEvent.SHEETS_DESTROYED)}
 
 
 def test_a_number_is_active_from_the_print_on() -> None:

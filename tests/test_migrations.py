@@ -37,7 +37,7 @@ def test_migrations_equal_the_declared_tables(databases: Databases) -> None:
     with read(migrated) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     assert triggers(migrated) == triggers(declared)
-    assert len(triggers(migrated)) == {"sqlite": 8, "postgresql": 4}[databases.name]
+    assert len(triggers(migrated)) == {"sqlite": 12, "postgresql": 6}[databases.name]
     migrated.dispose()
     declared.dispose()
 

@@ -93,6 +93,7 @@ def test_every_code_stands_with_its_status_in_every_signed_operation() -> None:
         messages.GrantRequest,
         messages.EventsRequest,
         messages.Event,
+        messages.BootRequest,
     ],
 )
 def test_requests_are_described_as_strictly_as_they_are_read(struct_type: type[Message]) -> None:

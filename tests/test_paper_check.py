@@ -118,7 +118,7 @@ def _changed_in_memory(rig: Rig) -> None:
     """The bytes that wait in the terminal are others once the grant is asked for, as with a shared buffer."""
 
     def change() -> None:
-        papers = rig.runner._effects.memory.papers
+        papers = rig.memory().papers
         for order_id, paper in list(papers.items()):
             papers[order_id] = Paper(paper.prepared, paper.pdf + b"%\n")
 

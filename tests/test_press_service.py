@@ -16,7 +16,7 @@ from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
 from deploy.demo.processes import Process
 from printing.press.errors import CupsUnavailable, DigestMismatch, NoSuchJob, PageCountDiffers, PurgeTimeout
-from printing.press.service import Counters, HeldJob, PressService, PrinterState, SheetProgress
+from printing.press.service import Bounds, Counters, HeldJob, PressService, PrinterState, SheetProgress
 from printing.press.verdict import Capabilities, JobState, Outcome, Verdict
 from tests.press_parts import (
     IPPEVEPRINTER,
@@ -30,6 +30,7 @@ from tests.press_parts import (
     told_printer,
     wait_for,
 )
+from tests.printer_world import ORDER, Scenario, played_world
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,10 @@ def printed(parts: Parts, job: HeldJob) -> Verdict:
     before = parts.service.counters()
     parts.service.release(job)
     return parts.service.verdict(job, before)
+
+
+def impatient(parts: Parts, **bounds: float) -> PressService:
+    return parts.press(Bounds(**bounds))
 
 
 @pytest.mark.parts
@@ -174,7 +179,7 @@ def test_a_printer_that_cannot_turn_a_sheet_is_seen_before_any_money(folder: Pat
         # With the guard off: this printer refuses the job, and nothing that comes out says so.
         job = parts.submit("order-1", pdf())
         parts.service.release(job)
-        verdict = parts.service.verdict(job, Counters(None), stall_timeout_s=2)
+        verdict = impatient(parts, stall_timeout_s=2).verdict(job, Counters(None))
         assert (verdict.outcome, parts.printer.papers()) == (Outcome.UNKNOWN, ()), verdict.why
 
 
@@ -213,7 +218,7 @@ def test_a_job_is_cancelled_at_the_printer(folder: Path) -> None:
         parts.service.release(job)
         wait_for(lambda: bool(parts.at_printer.find("order-1")), "the job at the printer")
         with pytest.raises(PurgeTimeout, match="the printer goes on"):
-            parts.service.cancel(job, timeout_s=0.5)
+            impatient(parts, cancel_timeout_s=0.5).cancel(job)
         assert parts.cups.jobs("not-completed") == (), "CUPS calls it over while the printer works on"
         assert "printer-has-unfinished-jobs" in parts.service.check().reasons
         (folder / "go").touch()
@@ -234,7 +239,7 @@ def test_a_job_is_cancelled_at_the_printer_without_cups_too(folder: Path) -> Non
         wait_for(lambda: bool(parts.at_printer.find("order-1")), "the job at the printer")
         parts.cupsd.kill()
         with pytest.raises(PurgeTimeout, match="the printer goes on"):
-            parts.service.cancel(job, timeout_s=0.5)
+            impatient(parts, cancel_timeout_s=0.5).cancel(job)
         (folder / "go").touch()
         with pytest.raises(CupsUnavailable):
             parts.service.cancel(job)
@@ -247,10 +252,12 @@ def test_without_progress_it_is_unknown_within_the_bound(folder: Path) -> None:
         job = parts.submit("order-1", pdf())
         before = parts.service.counters()
         parts.service.release(job)
-        stalled = parts.service.verdict(job, before, stall_timeout_s=0.6)
+        stalled = impatient(parts, stall_timeout_s=0.6, cancel_timeout_s=0.5).verdict(job, before)
         assert stalled.outcome == Outcome.UNKNOWN
         assert "no progress for 0.6 s" in stalled.why
-        late = parts.service.verdict(job, before, timeout_s=0.3)
+        assert "not withdrawn" in stalled.why
+        bounds = {"base_timeout_s": 0.2, "sheet_timeout_s": 0.1, "cancel_timeout_s": 0.5}
+        late = impatient(parts, **bounds).verdict(job, before)
         assert late.outcome == Outcome.UNKNOWN
         assert "not decided in 0.3 s" in late.why
         (folder / "go").touch()
@@ -263,11 +270,11 @@ def test_a_printer_that_forgets_is_unknown(parts: Parts) -> None:
     parts.service.release(job)
     assert parts.service.verdict(job, before).outcome == Outcome.PRINTED
     parts.printer.stop()
-    silent = parts.service.verdict(job, before, stall_timeout_s=0.5)
+    silent = impatient(parts, stall_timeout_s=0.5, cancel_timeout_s=0.5).verdict(job, before)
     assert silent.outcome == Outcome.UNKNOWN
     assert "does not answer" in silent.why
     parts.printer.start()
-    forgotten = parts.service.verdict(job, before, stall_timeout_s=0.5)
+    forgotten = impatient(parts, stall_timeout_s=0.5).verdict(job, before)
     assert (forgotten.outcome, forgotten.sheets_out) == (Outcome.UNKNOWN, None)
 
 
@@ -323,7 +330,7 @@ def test_cupsd_killed_while_it_prints(folder: Path, cleaned: bool) -> None:
         try:
             (folder / "go").touch()
             wait_for(lambda: len(parts.printer.papers()) == 2, "the second paper")
-            verdict = parts.service.verdict(job, before, stall_timeout_s=2)
+            verdict = impatient(parts, stall_timeout_s=2).verdict(job, before)
         finally:
             process.stop()
         assert verdict.outcome == Outcome.UNKNOWN
@@ -373,17 +380,15 @@ def told(*states: tuple[int, int | None, int]) -> Callable[[bytes], tuple[int, b
     def answer(request: bytes) -> tuple[int, bytes]:
         state, meter, up_time = looks[0]
         if b"which-jobs" not in request:
+            if b"printer-state" in request and len(looks) > 1:  # the last question of a look
+                looks.pop(0)
             counted = [] if meter is None else [(0x21, "printer-impressions-completed", struct.pack(">i", meter))]
             found = [
                 (0x23, "printer-state", struct.pack(">i", 3)),
                 (0x21, "printer-up-time", struct.pack(">i", up_time)),
             ]
             return 200, ipp_message(0, (4, [*found, *counted]))
-        if b"not-completed" in request:
-            return 200, ipp_message(0)
-        if len(looks) > 1:
-            looks.pop(0)
-        if not state:
+        if b"not-completed" in request or not state:
             return 200, ipp_message(0)
         named = [(0x21, "job-id", struct.pack(">i", 5)), (0x42, "job-name", b"3 - order-1")]
         return 200, ipp_message(0, (2, [*named, (0x23, "job-state", struct.pack(">i", state))]))
@@ -391,6 +396,7 @@ def told(*states: tuple[int, int | None, int]) -> Callable[[bytes], tuple[int, b
     return answer
 
 
+@pytest.mark.parts
 @pytest.mark.parametrize(
     ("looks", "expected"),
     [
@@ -403,16 +409,60 @@ def told(*states: tuple[int, int | None, int]) -> Callable[[bytes], tuple[int, b
         ([(8, 100, 50)], Outcome.FAILED),
         ([(8, 100, 50), (8, 102, 50)], Outcome.UNKNOWN),  # a sheet that was on its way when the job was aborted
         ([(5, 100, 50), (9, 102, 2)], Outcome.UNKNOWN),  # the power was cut in between
-        ([(5, 100, 50), (0, 100, 51)], Outcome.UNKNOWN),  # the job was there and is forgotten
+        ([(5, 100, 50), (0, 102, 2)], Outcome.UNKNOWN),  # forgotten, and as much as all of it came out
+        ([(5, 100, 50), (0, 101, 51)], Outcome.PARTIAL),  # forgotten, and half of it came out
+        ([(5, 100, 50), (0, 100, 51)], Outcome.FAILED),  # forgotten, and nothing came out
         ([(0, 100, 50), (0, 100, 50), (9, 102, 51)], Outcome.PRINTED),  # not there yet, then there
     ],
 )
 def test_the_meter_is_a_witness(folder: Path, looks: list[tuple[int, int | None, int]], expected: Outcome) -> None:
-    with told_printer(told(*looks)) as uri:
-        service = PressService(folder / "cups.sock", QUEUE, uri, METER_ONLY, (), lambda _progress: None)
-        verdict = service.verdict(HeldJob(1, "order-1", 1), Counters(100), timeout_s=10, stall_timeout_s=2)
+    with PrivateCupsd(folder / "cups") as cupsd, told_printer(told(*looks)) as uri:
+        cupsd.add_raw_queue(QUEUE, uri)
+        bounds = Bounds(base_timeout_s=10, stall_timeout_s=2)
+        service = PressService(cupsd.socket, QUEUE, uri, METER_ONLY, (), lambda _progress: None, bounds=bounds)
+        verdict = service.verdict(HeldJob(1, "order-1", 1), Counters(100))
         service.close()
     assert verdict.outcome == expected, verdict.why
+
+
+def twice_created(documents: int) -> Callable[[bytes], tuple[int, bytes]]:
+    """Answer as a printer that lists an aborted job with so many documents beside the one that it printed."""
+
+    def answer(request: bytes) -> tuple[int, bytes]:
+        if b"which-jobs" not in request:
+            told = ((0x23, "printer-state", 3), (0x21, "printer-impressions-completed", 102))
+            return 200, ipp_message(0, (4, [(tag, name, struct.pack(">i", value)) for tag, name, value in told]))
+        jobs = []
+        for job_id, state, number in ((5, 8, documents), (6, 9, 1)):
+            told = ((0x21, "job-id", job_id), (0x23, "job-state", state), (0x21, "number-of-documents", number))
+            named = [(tag, name, struct.pack(">i", value)) for tag, name, value in told]
+            jobs.append((2, [*named, (0x42, "job-name", b"order-1")]))
+        return 200, ipp_message(0) if b"not-completed" in request else ipp_message(0, *jobs)
+
+    return answer
+
+
+@pytest.mark.parametrize(("documents", "expected"), [(0, Outcome.PRINTED), (1, Outcome.UNKNOWN)])
+def test_a_job_that_never_had_its_document_does_not_count_beside_the_one_that_had(
+    folder: Path, documents: int, expected: Outcome
+) -> None:
+    with told_printer(twice_created(documents)) as uri:
+        bounds = Bounds(settle_s=0.1)
+        service = PressService(folder / "none", QUEUE, uri, METER_ONLY, (), lambda _progress: None, bounds=bounds)
+        verdict = service.verdict(HeldJob(1, "order-1", 1), Counters(100))
+        service.close()
+    assert verdict.outcome == expected, verdict.why
+
+
+def test_what_cups_may_still_send_is_not_decided_but_for_printed(folder: Path) -> None:
+    """CUPS does not answer: the sheet that is out is out, and what is not out may still come."""
+    for looks, expected in (((9, 102, 50), Outcome.PRINTED), ((8, 100, 50), Outcome.UNKNOWN)):
+        with told_printer(told(looks)) as uri:
+            bounds = Bounds(settle_s=0.1)
+            service = PressService(folder / "none", QUEUE, uri, METER_ONLY, (), lambda _progress: None, bounds=bounds)
+            verdict = service.verdict(HeldJob(1, "order-1", 1), Counters(100))
+            service.close()
+        assert verdict.outcome == expected, verdict.why
 
 
 def test_values_travel_between_processes() -> None:
@@ -437,3 +487,34 @@ def test_the_service_takes_plain_arguments_with_emit_last(folder: Path) -> None:
     (folder / "left").touch()
     assert service.residue() == ("left",)
     service.close()
+
+
+@pytest.mark.parts
+@pytest.mark.parametrize(
+    ("sheet", "expected"),
+    [
+        (1, Verdict(Outcome.FAILED, 0, "")),
+        (2, Verdict(Outcome.PARTIAL, 1, "")),
+        (None, Verdict(Outcome.PRINTED, 2, "")),
+    ],
+)
+def test_after_a_power_cut_of_the_terminal_the_job_is_stopped_and_the_printer_asked(
+    sheet: int | None, expected: Verdict
+) -> None:
+    """The press that released the job is gone, and with it what it had seen."""
+    scenario = Scenario(name="", story="", expected=expected.outcome, sheets=2)
+    with memory_folder() as folder, played_world(scenario, folder) as world:
+        if sheet:
+            world.tell("fault", sheet=sheet, stage="feed", mishap="stop")
+        job = world.press.submit(ORDER, world.document, 2, digest(world.document))
+        before = world.press.counters()
+        world.press.release(job)
+        if sheet:
+            world.until_stopped()
+        else:
+            world.until_job("COMPLETED")
+        verdict = world.press.last_verdict(job, before)
+        assert replace(verdict, why="") == expected
+        world.tell("resume")
+        world.press.purge_all()
+        assert len(world.out()) == expected.sheets_out

@@ -94,6 +94,33 @@ def test_two_jobs_of_one_name_are_two() -> None:
         assert [found.job_id for found in printer.find("order-1")] == [9, 10]
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "at_rest"),
+    [
+        (JobState.PROCESSING, b"job-printing", False),
+        (JobState.PROCESSING_STOPPED, b"printer-stopped", False),
+        (JobState.PENDING_HELD, b"none", False),
+        (JobState.CANCELED, b"processing-to-stop-point", False),  # its last sheet is on its way
+        (JobState.CANCELED, b"job-canceled-by-user", True),
+        (JobState.COMPLETED, b"none", True),
+    ],
+)
+def test_a_job_is_at_rest_once_it_moves_no_more_paper(state: JobState, reason: bytes, at_rest: bool) -> None:
+    listed = (JOB, [*job(9, "order-1", state)[1][:3], (KEYWORD, "job-state-reasons", reason)])
+    with printer_that_says(lists(ipp_message(0), ipp_message(0, listed))) as printer:
+        assert [found.at_rest for found in printer.find("order-1")] == [at_rest]
+
+
+@pytest.mark.parametrize(("documents", "can_print"), [(None, True), (0, False), (1, True)])
+def test_a_job_without_a_document_cannot_print(documents: int | None, can_print: bool) -> None:
+    told = [] if documents is None else [(INTEGER, "number-of-documents", number(documents))]
+    user = (NAME, "job-originating-user-name", b"madoguchi")
+    listed = job(9, "order-1", JobState.PENDING, user, *told)
+    with printer_that_says(lists(ipp_message(0, listed), ipp_message(0))) as printer:
+        (found,) = printer.find("order-1")
+    assert (found.can_print, found.documents, found.user) == (can_print, documents, "madoguchi")
+
+
 def status_answer(*attributes: Attribute) -> Callable[[bytes], tuple[int, bytes]]:
     return lambda _request: (200, ipp_message(0, (PRINTER, list(attributes))))
 

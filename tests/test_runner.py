@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,17 @@ import pytest
 
 from printing.press.service import PrinterState
 from printing.press.verdict import Outcome, Verdict
+from protocol.chain import GENESIS
 from protocol.errors import ErrorCode
 from protocol.messages import EventKind
 from terminal import visit as v
 from terminal.card import results as card
 from terminal.client import NetworkDown, Paper, ServerRefused
 from terminal.flow import TIMEOUT_S
-from terminal.journal import Act, Case, Intent, Journal, JournalUnavailable, Result, RowKind
+from terminal.journal import Act, Case, Ids, Intent, Journal, JournalUnavailable, Result, RowKind
+from terminal.screens.refusals import REFUSALS
+from terminal.screens.view import view
+from terminal.screens.words import Lang
 from terminal.visit import CopyOutcome, State, TerminalCode, Visit
 from terminal.workers import WorkerDied, WorkerHung
 from tests.fakes import PRINTER_LOST
@@ -159,9 +164,8 @@ def test_copies_are_prepared_together_or_not_at_all(rig: Rig) -> None:
     rig.server.prepare = second_refused  # type: ignore[method-assign]  # a fake's own cue
     rig.runner.post(v.Choose(replace(CHOICE, copies=3)))
     assert rig.until(State.REFUSED).refusal == v.Refusal(ErrorCode.NOT_ISSUABLE_HERE)
-    assert rig.sent() == [EventKind.ORDER_VOIDED]
-    assert rig.server.events[0].order_id == calls[0]
-    assert len(calls) == 2
+    assert rig.sent() == [EventKind.ORDER_VOIDED] * 3, "the refused one and the one never asked for, too"
+    assert [event.order_id for event in rig.server.events[:2]] == calls
 
 
 def test_not_me_is_told_and_nothing_is_issued(rig: Rig) -> None:
@@ -222,7 +226,7 @@ def test_acts_are_journaled_before_and_after_and_nothing_personal_stays(rig: Rig
     rig.to_collecting()
     rig.pay(500)
     rig.until(State.TAKE_PAPER)
-    memory = rig.runner._effects.memory
+    memory = rig.memory()
     secret = bytes(memory.visit_secret)
     assert len(secret) == 16
     rig.end()
@@ -284,14 +288,15 @@ def test_a_journal_that_cannot_be_read_any_more_leaves_no_money_in_the_tray_and_
 
 def test_a_fault_that_comes_again_while_it_is_handled_does_not_end_the_runner(rig: Rig) -> None:
     rig.until(State.IDLE)
-    publish, faults = rig.runner._publish, [RuntimeError("one"), RuntimeError("another")]
+    stepper = rig.stepper()
+    publish, faults = stepper._publish, [RuntimeError("one"), RuntimeError("another")]
 
     def fail_twice() -> None:
         if faults:
             raise faults.pop()
         publish()
 
-    rig.runner._publish = fail_twice  # type: ignore[method-assign]  # a fault of our own, on cue
+    stepper._publish = fail_twice  # type: ignore[method-assign]  # a fault of our own, on cue
     rig.put_card()
     rig.wait(lambda _: not faults)
     rig.take_card()
@@ -402,8 +407,111 @@ def test_a_fault_of_our_own_while_a_paper_prints_does_not_say_that_none_came_out
     rig.to_collecting()
     rig.pay(100, 100)
     rig.until(State.PRINTING)
-    rig.wait(lambda _: bool(rig.press.held))
+    rig.wait(lambda _: bool(rig.press.said))  # released: the printer works on it
     rig.runner.post(v.Failed(TerminalCode.INTERNAL))  # what the loop makes of an exception
     visit = rig.until(State.ASK_SHEETS, State.RETURNING, State.REFUSED)
     rig.press.may_decide.set()
     assert (visit.state, visit.orders[0].outcome) == (State.ASK_SHEETS, CopyOutcome.UNKNOWN)
+
+
+# The boot handshake
+
+
+def test_the_server_hears_of_each_start_before_anybody_is_served(rig: Rig) -> None:
+    rig.until(State.IDLE)
+    (said,) = rig.server.boots
+    assert (said.boot_number, said.last_sequence, said.event_head) == (1, 0, GENESIS)
+
+
+def test_a_disabled_identity_serves_nobody_and_says_so(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.server.cues.fail("boot", ServerRefused(ErrorCode.IDENTITY_FORKED, "", retryable=False))
+    rig.runner.start()
+    try:
+        visit = rig.wait(lambda visit: bool(visit.reasons))
+        assert visit.reasons == (f"server-refuses {ErrorCode.IDENTITY_FORKED}",)
+        assert view(visit, Lang.JA)["closed"] == REFUSALS[ErrorCode.IDENTITY_FORKED].what[0]
+        assert "challenge" not in rig.server.attempts
+    finally:
+        rig.runner.stop()
+
+
+def test_events_wait_until_the_server_has_heard_of_the_start(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.ids(Ids(visit_id="a" * 32, payment_id="b" * 32, order_ids=("c" * 32,)))
+    journal.close()
+    rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.OUT_OF_SERVICE: 0.2})
+    for _ in range(2):
+        rig.server.cues.fail("boot", NetworkDown("cue"))
+    rig.runner.start()
+    try:
+        rig.until(State.IDLE)
+        assert rig.sent() == [EventKind.ORDER_VOIDED]
+    finally:
+        rig.runner.stop()
+    attempts = rig.server.attempts
+    assert attempts.index("send_events") > max(n for n, attempt in enumerate(attempts) if attempt == "boot")
+
+
+def test_a_server_that_was_restored_is_told_again_what_it_lacks(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.IDLE: 0.2, State.OUT_OF_SERVICE: 0.2})
+    rig.runner.start()
+    try:
+        rig.to_collecting()
+        rig.pay(100, 100)
+        rig.until(State.TAKE_PAPER)
+        assert rig.end().state is State.IDLE
+        told = rig.sent()
+        rig.server.events.clear()  # the backup has none of them
+        rig.server.cues.fail("challenge", ServerRefused(ErrorCode.BOOT_REQUIRED, "", retryable=False))
+        deadline_s = time.monotonic() + BOUND_S
+        while rig.server.told() != told:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+        assert len(rig.server.boots) == 2
+        assert rig.server.boots[0].journal_head == rig.server.boots[1].journal_head, "it is the same start"
+    finally:
+        rig.runner.stop()
+
+
+# After a cut
+
+
+@pytest.mark.parametrize("takes_it", [True, False])
+def test_money_of_a_visit_that_the_power_ended_comes_out_for_who_is_there(tmp_path: Path, takes_it: bool) -> None:
+    """S16 on threads: the process ends with 500 yen in the tray and the paper out, and another one begins."""
+    rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.AFTER_CUT: 60.0 if takes_it else 0.2})
+    rig.press.may_decide.clear()
+    rig.runner.start()
+    rig.to_collecting()
+    rig.pay(500)
+    rig.until(State.PRINTING)
+    rig.wait(lambda _: bool(rig.press.said))
+    rig.runner.stop()  # whatever was asked of the devices is asked by nobody any more
+    rig.press.may_decide.set()
+    rig.runner = rig.build(timeout_s={**TIMEOUT_S, State.AFTER_CUT: 60.0 if takes_it else 0.2})
+    rig.runner.start()
+    try:
+        if takes_it:
+            visit = rig.until(State.AFTER_CUT)
+            assert rig.coins.change_yen == 0
+            rig.runner.touch(v.TakeBack(), visit.state)
+        ended = rig.until(State.TAKE_PAPER, State.REFUSED)
+        assert (rig.coins.cashbox_yen, rig.coins.change_yen) == (500, 300 if takes_it else 0)
+        assert ended.money is not None
+        assert (ended.money.captured_yen, ended.money.owed_yen) == (200, 0 if takes_it else 300)
+        assert rig.end().state is State.IDLE
+        told = [EventKind.PRINTED, EventKind.CAPTURED, EventKind.PAYMENT_CLOSED]
+        assert rig.sent() == told + [EventKind.RETURN_DUE] * (not takes_it)
+    finally:
+        rig.runner.stop()
+
+
+def test_while_money_lies_in_the_tray_the_journal_knows_that_the_terminal_lives(rig: Rig) -> None:
+    rig.to_collecting()
+    rig.pay(100)
+    rig.wait(lambda visit: visit.money is not None and visit.money.inserted_yen == 100)
+    rig.runner.stop()
+    journal = Journal(rig.journal_path)
+    assert journal.boot().alive_utc != ""
+    journal.close()

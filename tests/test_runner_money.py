@@ -119,7 +119,8 @@ def test_money_that_cannot_even_be_counted_for_the_return_is_owed_and_told(rig: 
     rig.to_collecting()
     rig.pay(50)
     rig.wait(lambda visit: visit.money is not None and visit.money.inserted_yen == 50)
-    rig.coins.cues.fail("hold", DeviceGone("cue"))
+    for _ in range(2):
+        rig.coins.cues.fail("hold", DeviceGone("cue"))
     rig.runner.post(v.Cancel())
     visit = rig.until(State.REFUSED)
     assert visit.money is not None
@@ -133,11 +134,23 @@ def test_a_fee_that_cannot_be_taken_because_the_unit_is_gone_is_told(rig: Rig) -
     rig.to_collecting()
     rig.pay(500)
     rig.until(State.PRINTING)
-    rig.coins.cues.fail("counters", DeviceGone("cue"))
+    for _ in range(2):
+        rig.coins.cues.fail("counters", DeviceGone("cue"))
     rig.press.may_decide.set()
     visit = rig.until(State.TAKE_PAPER)
     assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=500, uncertain_yen=200, owed_yen=300)
     assert rig.sent() == [EventKind.PRINTED, EventKind.CAPTURE_FAILED, EventKind.RETURN_DUE]
+
+
+@pytest.mark.parametrize("method", ["counters", "hold"])
+def test_one_lost_answer_of_what_moves_nothing_gives_nothing_up(rig: Rig, method: str) -> None:
+    rig.to_collecting()
+    rig.wait(lambda _: rig.coins.open)
+    rig.coins.cues.fail(method, DeviceGone("cue"))
+    rig.pay(500)
+    visit = rig.until(State.TAKE_PAPER)
+    assert (visit.case, rig.coins.cues.left()) == (False, [])
+    assert (rig.coins.cashbox_yen, rig.coins.change_yen) == (500, 300)
 
 
 def test_a_capture_whose_answer_is_lost_is_asked_for_and_not_repeated(rig: Rig) -> None:
@@ -227,7 +240,7 @@ def test_a_worker_that_dies_over_the_verdict_is_replaced_and_the_printer_asked_a
 
 
 def test_a_release_without_an_answer_is_the_printers_to_tell(rig: Rig) -> None:
-    rig.press.cues.fail("release", WorkerHung("press", "release"))
+    rig.press.cues.fail("release answer", WorkerHung("press", "release"))
     rig.to_collecting()
     rig.pay(100, 100)
     assert rig.until(State.TAKE_PAPER).orders[0].outcome is CopyOutcome.PRINTED

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from protocol.trust import Trust
 from terminal.config import ConfigError, follow_trust, load_private_key, read_config
+from terminal.payment.cash_devices import CashMachine
 
 VALID: dict[str, Any] = {
     "terminal_id": "terminal-1",
@@ -20,7 +21,7 @@ VALID: dict[str, Any] = {
     "server_url": "http://127.0.0.1:8000",
     "trust_file": "trust.json",
     "journal": "journal.sqlite",
-    "coin_unit": "coins.sock",
+    "cash": "socket:coins.sock",
     "printer": {
         "cups_socket": "cups.sock",
         "queue": "paper",
@@ -68,12 +69,23 @@ def test_both_kinds_of_file_say_the_same(tmp_path: Path) -> None:
         ({"kiosk": {"host": "0.0.0.0", "port": 1}}, "host"),  # noqa: S104 - refused: the page is for loopback
         ({"checks": []}, "checks"),
         ({"production": True}, "server_url"),
+        ({"production": True, "server_url": "https://issuing.example"}, "cash"),
+        ({"cash": "coins.sock"}, "cash"),
+        ({"cash": "cctalk:/dev/ttyUSB0"}, "cash_machine"),
+        ({"cash_machine": {"record": "cash.json", "hoppers": {"300": 1}}}, "cash_machine"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     path = write(tmp_path / "terminal.json", {**VALID, **change})
     with pytest.raises(ConfigError, match=named):
         read_config(path)
+
+
+def test_a_cctalk_line_and_what_stands_on_it(tmp_path: Path) -> None:
+    machine = {"record": "cash.json", "hoppers": {"3": 50, "5": 40}, "tray": None}
+    told = {**VALID, "cash": "cctalk:/dev/ttyUSB0", "cash_machine": machine}
+    config = read_config(write(tmp_path / "terminal.json", told))
+    assert config.cash_machine == CashMachine(record=Path("cash.json"), hoppers={3: 50, 5: 40}, tray=None)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def test_nothing_counted_is_no_evidence_that_nothing_came_out() -> None:
 def test_failed_needs_a_clear_path() -> None:
     blocked = replace(seen(JobState.ABORTED), path_clear=False)
     assert outcome(blocked, COUNTS) == FAILED
-    assert outcome(blocked, ALL) == UNKNOWN
+    assert outcome(blocked, ALL) == partial(0), "not one sheet is out, and one has to be taken out of the printer"
+    assert outcome(replace(blocked, job_state=JobState.COMPLETED), ALL) == UNKNOWN
 
 
 @pytest.mark.parametrize("doubt", [{"history_lost": True}, {"jobs_found": 2}, {"jobs_found": 0}])
@@ -160,6 +161,37 @@ def test_a_doubt_about_the_job_itself_decides(doubt: dict[str, Any], state: JobS
     certain = seen(state, 2 * sheets, sheets)
     assert outcome(certain, ALL)[0] != Outcome.UNKNOWN
     assert outcome(replace(certain, **doubt), ALL) == UNKNOWN
+
+
+DOUBTS: list[dict[str, Any]] = [
+    {"job_state": None, "jobs_found": 0},
+    {"history_lost": True},
+    {"jobs_found": 2},
+    {"job_state": JobState.COMPLETED, "job_state_reasons": ("job-canceled-at-device",)},
+]
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+@pytest.mark.parametrize(
+    ("lifetime", "expected"),
+    [(0, FAILED), (1, partial(1)), (2, partial(1)), (5, partial(3)), (6, UNKNOWN), (8, UNKNOWN)],
+)
+def test_of_a_withdrawn_job_the_meter_alone_tells_what_did_not_come_out(
+    doubt: dict[str, Any], lifetime: int, expected: tuple[Outcome, int | None]
+) -> None:
+    """Whatever the job's own counts say; and "printed" takes the printer's own word."""
+    in_doubt = replace(seen(JobState.ABORTED, 6, 3, lifetime), **doubt)
+    assert outcome(in_doubt, ALL) == UNKNOWN, "it may still print"
+    withdrawn = replace(in_doubt, withdrawn=True)
+    assert outcome(withdrawn, ALL) == expected
+    assert outcome(withdrawn, COUNTS) == UNKNOWN, "no meter is declared"
+    assert outcome(replace(withdrawn, lifetime_after=None), ALL) == UNKNOWN
+    assert outcome(replace(withdrawn, path_clear=None), ALL) == UNKNOWN
+
+
+def test_of_a_withdrawn_job_nothing_came_out_and_the_path_is_not_clear() -> None:
+    stuck = replace(seen(None, lifetime=0), jobs_found=0, withdrawn=True, path_clear=False)
+    assert outcome(stuck, ALL) == partial(0)
 
 
 @pytest.mark.parametrize("reason", sorted(CONTRADICTING_REASONS))

@@ -16,7 +16,6 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from issuance_server import check_codes
 from issuance_server.config import ConfigError
 from issuance_server.database import read, write
 from issuance_server.schema import orders
@@ -24,6 +23,7 @@ from issuance_server.verify import words
 from issuance_server.verify.check import Finding, Outcome, PublishedKeys, Status, judge, missing_on_page
 from issuance_server.verify.config import load, load_from_environment, read_trust
 from printing.paper import seal
+from protocol import codes
 from protocol.messages import EventKind, Scope
 from tests.databases import Databases, Plans, everything_in, reads_whole, stored_in
 from tests.issuing_parts import CODE, abandon, order_id
@@ -233,7 +233,7 @@ def test_number_and_code_find_the_paper(desk: Desk) -> None:
 
 def test_unknown_wrong_and_nonsense_are_one_answer(desk: Desk) -> None:
     number, code = desk.office.printed_numbers()
-    other_number, other_code = "2026-0000002", check_codes.readable(bytes(10))
+    other_number, other_code = "2026-0000002", codes.readable(bytes(10))
     asked = [(number, other_code), (other_number, code), (other_number, other_code), ("", ""), ("'--", "💣" * 60)]
     told = {
         desk.client.post("/api/code", json={"issue_number": typed, "check_code": guess}).data for typed, guess in asked

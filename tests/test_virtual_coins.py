@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.demo.coin_box import FLOAT, CoinBox, Coins, Contents, pick, yen
+from deploy.demo.coin_box import FLOAT, CoinBox, Contents
 from deploy.demo.virtual_coins import CoinServer, CoinWorld, VirtualCoinUnit
+from terminal.payment.change import Coins, pick, yen
 from terminal.payment.device import (
     DENOMINATIONS_YEN,
     BadAmount,

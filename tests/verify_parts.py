@@ -30,7 +30,7 @@ from printing.paper import seal
 from printing.paper.certificates import render
 from protocol.messages import EventKind
 from protocol.trust import SealKeyTrust, Trust
-from tests.issuing_parts import CODE, MEMBERS, Office, fonts, order_id
+from tests.issuing_parts import CODE, MEMBERS, Office, fonts, order_id, payment_id
 
 OTHER_CODE = "999985"
 #: Names that a comparison of texts easily gets wrong: compatibility characters, variation sequences, wrapped hyphens.
@@ -104,6 +104,20 @@ class CheckedOffice:
     def grant(self) -> None:
         """The last paper may be printed."""
         self.office.grant(self.caller, self._issued, payment=self._issued)
+
+    def reissue(self) -> bytes:
+        """The last paper is paid for, smeared and destroyed; return the one that was printed in its place."""
+        spoiled, office = order_id(self._issued), self.office
+        fee_yen, sheets = office.order(self._issued).fee_yen, office.order(self._issued).sheets or 0
+        paid = {"order_id": spoiled, "payment_id": payment_id(self._issued), "amount_yen": fee_yen}
+        office.tell(EventKind.CAPTURED, **paid)
+        office.tell(EventKind.SHEETS_DESTROYED, order_id=spoiled, sheets_out=sheets)
+        (offer,) = office.issuer.replaceable(office.caller(visit=f"{self._issued + 1:032d}"))
+        wish = {name: getattr(offer, name) for name in ("scope", "items", "fiscal_year", "kind", "replaces")}
+        pdf = self.prepare(**wish)
+        office.grant(self.caller, self._issued, payment=self._issued, reserved_yen=0, allocated_yen=0)
+        office.tell(EventKind.PRINTED, order_id=order_id(self._issued), sheets_out=sheets)
+        return pdf
 
     def void(self) -> None:
         """The last paper is void, by the terminal's word."""

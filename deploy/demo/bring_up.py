@@ -18,11 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from deploy.demo import base
+from deploy.demo.cctalk_unit import HOPPERS
+from deploy.demo.coin_box import FLOAT
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
 from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
@@ -35,6 +37,7 @@ from issuance_server.verify.config import ENVIRONMENT_VARIABLE as VERIFY_ENVIRON
 from issuance_server.verify.status_key import STATUS_KEY_FILE
 from protocol.messages import PATH_OPENAPI
 from terminal.config import KioskConfig, PrinterConfig, ReaderConfig, TerminalConfig
+from terminal.payment.cash_devices import CashMachine
 
 CURRENT: Final = base.VAR / "current"
 RUNS_KEPT: Final = 10
@@ -42,6 +45,8 @@ QUEUE: Final = "paper"
 PUBLISHED_KEYS: Final = "trust.json"
 CHECK_ALARMS: Final = "check_alarms.db"
 KIOSK_PORT: Final = 8300
+CASH_LINE: Final = "cash-line"
+Cash = Literal["socket", "cctalk"]
 CHECK_ADDRESS: Final = "https://check.madoguchi.example"
 _VOLATILE_PREFIX: Final = "mdg-"
 _SERVERS: Final = {DatabaseKind.SQLITE: 1, DatabaseKind.POSTGRESQL: 2}
@@ -112,9 +117,11 @@ def bring_up(
     terminals: int = 1,
     kiosk_port: int = KIOSK_PORT,
     database: DatabaseKind = DatabaseKind.SQLITE,
+    cash: Cash = "socket",
 ) -> Iterator[RunningTown]:
     """Bring a town up and keep it until the block ends; then nothing of it runs any more.
 
+    cash: the coin units by their socket, or money devices on a ccTalk line.
     Errors: PartFailed names the part that did not come up, with its log's last lines.
     """
     shared_memory = Path("/dev/shm")  # noqa: S108 - tmpfs on purpose: the spool must not reach a disk
@@ -134,7 +141,7 @@ def bring_up(
         _start_servers(parts, running, database)
         check = _start_check(parts, running)
         kiosks = [
-            _start_terminal(parts, running, terminal_id, kiosk_port if number == 0 else free_port())
+            _start_terminal(parts, running, terminal_id, kiosk_port if number == 0 else free_port(), cash)
             for number, terminal_id in enumerate(base.TERMINAL_IDS[:terminals])
         ]
         for server in running.servers:
@@ -218,7 +225,9 @@ def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
     return check
 
 
-def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_id: str, kiosk_port: int) -> Process:
+def _start_terminal(
+    parts: contextlib.ExitStack, running: RunningTown, terminal_id: str, kiosk_port: int, cash: Cash
+) -> Process:
     folder = running.run / terminal_id
     volatile = running.volatile / terminal_id
     papers = folder / "papers"
@@ -230,9 +239,12 @@ def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_
     printer = parts.enter_context(IppEvePrinter(volatile / "printer", papers))
     cupsd.add_raw_queue(QUEUE, printer.uri)
     coins_socket = volatile / "coins.sock"
+    unit = ["virtual_coins"]
+    if cash == "cctalk":
+        unit = ["cctalk_unit", "--line", str(folder / CASH_LINE), "--world", str(folder / "world.json")]
     coins = Process(
         f"coin unit of {terminal_id}",
-        [sys.executable, "-m", "deploy.demo.virtual_coins", "--socket", str(coins_socket)],
+        [sys.executable, "-m", f"deploy.demo.{unit[0]}", *unit[1:], "--socket", str(coins_socket)],
         log=folder / "coins.log",
         env={"PYTHONPATH": str(base.REPOSITORY)},
     )
@@ -254,6 +266,7 @@ def _start_terminal(parts: contextlib.ExitStack, running: RunningTown, terminal_
         queue=QUEUE,
         printer_uri=printer.uri,
         papers=str(papers),
+        cash=cash,
         coins_socket=str(coins_socket),
         spool=str(cupsd.spool),
     )
@@ -278,7 +291,8 @@ def _write_terminal_files(running: RunningTown, place: Place) -> None:
         server_url=running.server,
         trust_file=running.town / "trust.json",
         journal=folder / "journal.db",
-        coin_unit=Path(place.coins_socket),
+        cash=f"cctalk:{folder / CASH_LINE}" if place.cash == "cctalk" else f"socket:{place.coins_socket}",
+        cash_machine=CashMachine(record=folder / "cash.json", hoppers={a: FLOAT[yen] for a, yen in HOPPERS.items()}),
         printer=PrinterConfig(
             cups_socket=Path(place.cups_socket),
             queue=place.queue,

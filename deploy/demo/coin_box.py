@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from terminal.payment.change import Coins, most, pick, yen
 from terminal.payment.device import (
     DENOMINATIONS_YEN,
     BadAmount,
@@ -25,27 +26,6 @@ from terminal.payment.device import (
 FLOAT = {10: 50, 50: 20, 100: 50, 500: 20, 1000: 5}
 
 REMEMBERED_PAYMENTS = 1000
-
-Coins = dict[int, int]
-
-
-def yen(coins: Coins) -> int:
-    """Return what these coins are worth."""
-    return sum(denomination * count for denomination, count in coins.items())
-
-
-def pick(hoppers: Coins, sum_yen: int) -> Coins | None:
-    """Return the coins that make exactly sum_yen, or None.
-
-    Largest first is exact here, since every denomination divides the next larger one.
-    """
-    picked: Coins = {}
-    for denomination in sorted(DENOMINATIONS_YEN, reverse=True):
-        count = min(hoppers.get(denomination, 0), sum_yen // denomination)
-        if count:
-            picked[denomination] = count
-            sum_yen -= denomination * count
-    return picked if sum_yen == 0 else None
 
 
 @dataclass
@@ -152,7 +132,7 @@ class CoinBox:
             _pour(now.tray, now.cashbox)
             now.cashbox_yen += held_yen
             change_yen = held_yen - capture_yen
-            out = {} if now.jammed else pick(now.hoppers, change_yen) or _most(now.hoppers, change_yen)
+            out = {} if now.jammed else pick(now.hoppers, change_yen) or most(now.hoppers, change_yen)
             _move(out, now.hoppers, now.cup)
             now.change_yen += yen(out)
             return self._finish(payment_id, Counted(capture_yen, yen(out), 0, change_yen - yen(out)))
@@ -278,16 +258,6 @@ class CoinBox:
             del now.moved[next(iter(now.moved))]
         self._keep(now)
         return counted
-
-
-def _most(hoppers: Coins, sum_yen: int) -> Coins:
-    """Return the coins that come closest to sum_yen from below: what can be paid out when not all of it can."""
-    while sum_yen > 0:
-        coins = pick(hoppers, sum_yen)
-        if coins is not None:
-            return coins
-        sum_yen -= min(DENOMINATIONS_YEN)
-    return {}
 
 
 def _pour(source: Coins, target: Coins) -> None:

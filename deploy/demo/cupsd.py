@@ -27,6 +27,7 @@ PreserveJobHistory Yes
 PreserveJobFiles No
 MaxJobs 0
 DirtyCleanInterval 0
+JobKillDelay 3
 Listen {socket}
 Listen 127.0.0.1:{port}
 WebInterface No

@@ -13,12 +13,14 @@ from typing import Protocol
 
 from flask import Blueprint, Response, abort, g, jsonify, render_template, request
 
-from deploy.demo.coin_box import Coins, Totals, yen
+from deploy.demo.coin_box import Totals
 from deploy.demo.tray import DPI, NoSuchPaper, Side, Tray
 from deploy.demo.world import CardHolder, NoSuchResident
+from terminal.payment.change import Coins, yen
 from terminal.payment.device import DENOMINATIONS_YEN
 
 QUERY_MAX = 60
+SHEETS_MAX = 99
 
 
 class DockWorld(Protocol):
@@ -64,8 +66,8 @@ class Staff(Protocol):
         """Return what keeps the terminal closed until somebody has looked into it."""
         ...
 
-    def looked_into(self) -> None:
-        """Say that printer and money were looked at: the terminal opens again."""
+    def looked_into(self, sheets_destroyed: int) -> None:
+        """Say that printer and money were looked at, and how many sheets were found: the terminal opens again."""
         ...
 
 
@@ -138,8 +140,11 @@ class Strip:
         return self.tray()
 
     def looked_into(self) -> str:
-        """Staff have looked into what is in doubt."""
-        self._staff.looked_into()
+        """Staff have looked into what is in doubt, and say how many sheets they found and destroyed."""
+        sheets_destroyed = request.form.get("sheets", -1, type=int)
+        if not 0 <= sheets_destroyed <= SHEETS_MAX:
+            abort(400)
+        self._staff.looked_into(sheets_destroyed)
         return self.tray()
 
     def sheets(self, number: int) -> Response:

@@ -72,9 +72,9 @@ class DemoStaff:
         _, visit = self._runner.current()
         return [reason for reason in visit.reasons if reason.startswith("case ")]
 
-    def looked_into(self) -> None:
+    def looked_into(self, sheets_destroyed: int) -> None:
         """Close them."""
-        self._runner.close_cases("looked into at the demo's dock")
+        self._runner.close_cases("looked into at the demo's dock", sheets_destroyed)
 
 
 def _views(runner: Runner) -> Blueprint:

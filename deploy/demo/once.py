@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from deploy.demo.books import Books
-from deploy.demo.bring_up import RunningTown, bring_up
+from deploy.demo.bring_up import Cash, RunningTown, bring_up
 from deploy.demo.processes import PartFailed, free_port
 from deploy.demo.town_store import DatabaseKind
 from deploy.demo.visit_file import VisitFile
@@ -33,12 +33,17 @@ EXIT_CODES: dict[End, int] = {End.SETTLED: 0, End.BROKEN: 1, End.REFUSED: 3, End
 
 
 def run_once(
-    asked: VisitFile, *, seed: int, residents: int, database: DatabaseKind = DatabaseKind.SQLITE
+    asked: VisitFile,
+    *,
+    seed: int,
+    residents: int,
+    database: DatabaseKind = DatabaseKind.SQLITE,
+    cash: Cash = "socket",
 ) -> tuple[End, dict[str, Any]]:
     """Bring the town up, walk one visit, stop everything; return how it ended and the last line's object."""
     started = time.monotonic()
     try:
-        with bring_up(seed=seed, residents=residents, kiosk_port=free_port(), database=database) as town:
+        with bring_up(seed=seed, residents=residents, kiosk_port=free_port(), database=database, cash=cash) as town:
             up_s = time.monotonic() - started
             end, line = _visit(town, asked)
             stopping = time.monotonic()

@@ -68,10 +68,17 @@ class Process:
         """Return the log's last lines."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def stop(self) -> None:
-        """End the child and whatever stays in its process group: asked to, then by KILL."""
+    def is_alive(self) -> bool:
+        """Tell whether the child itself still runs."""
+        return self._popen.poll() is None
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the child and whatever stays in its process group: asked to, then by KILL; or by KILL at once."""
         if self._popen.poll() is None:
-            self._popen.send_signal(self._told)
+            if kill:
+                self._popen.kill()
+            else:
+                self._popen.send_signal(self._told)
             try:
                 self._popen.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:

@@ -22,8 +22,9 @@ from typing import Any
 import click
 import msgspec
 
-from deploy.demo.coin_box import FLOAT, CoinBox, Coins, Contents, Totals
+from deploy.demo.coin_box import FLOAT, CoinBox, Contents, Totals
 from terminal.payment import device
+from terminal.payment.change import Coins
 from terminal.payment.device import (
     DENOMINATIONS_YEN,
     Counted,
@@ -136,7 +137,7 @@ def _keep(state: Path | None, contents: Contents) -> None:
 # the two sides' clients
 
 
-def _ask(path: str, request: dict[str, object], *, moves: bool = False) -> Any:
+def ask(path: str, request: dict[str, object], *, moves: bool = False) -> Any:
     """Send one request and return the answer's value; raise its typed error.
 
     Errors: DeviceGone; for a movement MoneyOutcomeUnknown from the moment on at which the unit may have heard of it.
@@ -178,32 +179,32 @@ class VirtualCoinUnit:
 
     def check(self) -> UnitStatus:
         """See the port."""
-        return msgspec.convert(_ask(self._path, {"op": "check"}), UnitStatus)
+        return msgspec.convert(ask(self._path, {"op": "check"}), UnitStatus)
 
     def start(self, payment_id: str, due_yen: int, exact_only: bool = False) -> None:
         """See the port."""
-        _ask(self._path, {"op": "start", "payment_id": payment_id, "due_yen": due_yen, "exact_only": exact_only})
+        ask(self._path, {"op": "start", "payment_id": payment_id, "due_yen": due_yen, "exact_only": exact_only})
 
     def hold(self) -> int:
         """See the port."""
-        return int(_ask(self._path, {"op": "hold"}))
+        return int(ask(self._path, {"op": "hold"}))
 
     def capture(self, payment_id: str, capture_yen: int) -> Counted:
         """See the port."""
         request: dict[str, object] = {"op": "capture", "payment_id": payment_id, "capture_yen": capture_yen}
-        return msgspec.convert(_ask(self._path, request, moves=True), Counted)
+        return msgspec.convert(ask(self._path, request, moves=True), Counted)
 
     def give_back(self, payment_id: str) -> Counted:
         """See the port."""
-        return msgspec.convert(_ask(self._path, {"op": "give_back", "payment_id": payment_id}, moves=True), Counted)
+        return msgspec.convert(ask(self._path, {"op": "give_back", "payment_id": payment_id}, moves=True), Counted)
 
     def status(self, payment_id: str) -> PaymentStatus:
         """See the port."""
-        return msgspec.convert(_ask(self._path, {"op": "status", "payment_id": payment_id}), PaymentStatus)
+        return msgspec.convert(ask(self._path, {"op": "status", "payment_id": payment_id}), PaymentStatus)
 
     def counters(self) -> DeviceCounters:
         """See the port."""
-        return msgspec.convert(_ask(self._path, {"op": "counters"}), DeviceCounters)
+        return msgspec.convert(ask(self._path, {"op": "counters"}), DeviceCounters)
 
     def close(self) -> None:
         """See the port."""
@@ -239,19 +240,19 @@ class CoinWorld:
 
         Errors: BadAmount for what is no coin here, DeviceGone.
         """
-        return bool(_ask(self._path, {"op": "insert", "coin_yen": coin_yen}))
+        return bool(ask(self._path, {"op": "insert", "coin_yen": coin_yen}))
 
     def take_cup(self) -> Coins:
         """Take what lies in the return cup: count by denomination."""
-        return msgspec.convert(_ask(self._path, {"op": "take_cup"}), Coins, strict=False)
+        return msgspec.convert(ask(self._path, {"op": "take_cup"}), Coins, strict=False)
 
     def totals(self) -> Totals:
         """Return everything that the unit counted."""
-        return msgspec.convert(_ask(self._path, {"op": "totals"}), Totals, strict=False)
+        return msgspec.convert(ask(self._path, {"op": "totals"}), Totals, strict=False)
 
     def jam(self, *, jammed: bool) -> None:
         """Jam the hoppers, or clear them."""
-        _ask(self._path, {"op": "jam", "jammed": jammed})
+        ask(self._path, {"op": "jam", "jammed": jammed})
 
 
 @click.command()

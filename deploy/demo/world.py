@@ -10,14 +10,17 @@ import threading
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from deploy.demo.card_slot import CardSlot
-from deploy.demo.coin_box import Coins, Totals
+from deploy.demo.cctalk_unit import CcTalkWorld
+from deploy.demo.coin_box import Totals
 from deploy.demo.pki import TownPki, Validity
 from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
 from deploy.demo.virtual_coins import CoinWorld
+from terminal.payment.change import Coins
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +39,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     printer_uri: str
     papers: str  # where the printer's sheets lie
+    cash: Literal["socket", "cctalk"]  # what speaks behind the coins' socket
     coins_socket: str
     spool: str
 
@@ -96,7 +100,8 @@ class World:
         self._lock = threading.Lock()
         self._card: PluggedCard | None = None
         self._slot: CardSlot | None = None
-        self._coins = CoinWorld(self.place.coins_socket)
+        hand = CcTalkWorld if self.place.cash == "cctalk" else CoinWorld
+        self._coins: CoinWorld | CcTalkWorld = hand(self.place.coins_socket)
 
     def holder(self, resident_id: str) -> CardHolder:
         """Return one resident of the phone book. Errors: NoSuchResident."""

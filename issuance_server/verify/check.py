@@ -37,6 +37,7 @@ class Status(StrEnum):
     PROVISIONAL = "provisional"
     ACTIVE = "active"
     VOID = "void"
+    REISSUED = "reissued"  # void, and another paper stands in its place
     NOT_ISSUED = "not_issued"
 
 
@@ -47,6 +48,7 @@ class Outcome(StrEnum):
     SIGNED = "signed"  # the signature holds; the status was not asked
     PROVISIONAL = "provisional"
     VOID = "void"
+    REISSUED = "reissued"
     NOT_ISSUED = "not_issued"
     TEXT_DIFFERS = "text_differs"  # the page's own text does not say what the seal proves
     FORGED = "forged"
@@ -66,6 +68,7 @@ _OF_AN_ISSUED_PAPER = {
     Status.PROVISIONAL: Outcome.PROVISIONAL,
     Status.ACTIVE: Outcome.GENUINE,
     Status.VOID: Outcome.VOID,
+    Status.REISSUED: Outcome.REISSUED,
 }
 _REFUSED = {
     seal.SealUnreadable: Finding.DAMAGED,

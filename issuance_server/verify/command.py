@@ -30,6 +30,7 @@ EXIT_CODES: Mapping[Outcome, int] = {
     Outcome.SIGNED: 0,  # no server was named: the signature is all that was asked
     Outcome.PROVISIONAL: 3,
     Outcome.VOID: 4,
+    Outcome.REISSUED: 4,
     **dict.fromkeys(
         (
             Outcome.NOT_ISSUED,
@@ -131,7 +132,7 @@ def verify_file(file: Path, keys_file: Path, server: str | None, clock: Clock = 
     if check.proven is None or paper.page_text is None:
         return Verified(check, unanswered=unanswered)
     differing = missing_on_page(check.proven, paper.page_text)
-    if differing and check.outcome is not Outcome.VOID:  # which says more
+    if differing and check.outcome not in {Outcome.VOID, Outcome.REISSUED}:  # which says more
         check = msgspec.structs.replace(check, outcome=Outcome.TEXT_DIFFERS)
     return Verified(check, differing, unanswered)
 

@@ -34,7 +34,7 @@ MAX_LIST_BYTES: Final = 4 * 1024 * 1024
 _ALG, _KID, _ES256 = 1, 4, -7
 _EXP, _IAT, _TTL = 4, 6, 65534
 _LIST = -70002  # our private claim: [bits, bucket, {status: digests one after another}]
-_LISTED: Final = (Status.PROVISIONAL, Status.ACTIVE, Status.VOID)
+_LISTED: Final = (Status.PROVISIONAL, Status.ACTIVE, Status.VOID, Status.REISSUED)
 
 
 class ListRefused(Exception):

@@ -103,6 +103,19 @@ WORDS: Mapping[Outcome, Words] = {
             "void, too.",
         ),
     ),
+    Outcome.REISSUED: Words(
+        Tone.BAD,
+        ("この証明書は作り直されました。この紙は無効です", "This certificate was replaced; this paper is void"),
+        (
+            "発行元の電子署名は正しいものですが、この紙は使えないものとして処分され、別の発行番号で作り直されています。",
+            "The issuer's signature is right, but this paper was discarded as faulty, and a new one was issued in its "
+            "place under another number.",
+        ),
+        (
+            "この紙は受け取らず、提出した方に、作り直された証明書を出すようお伝えください。処分されたはずの紙なので、写しかもしれません。",
+            "Do not accept this paper; ask for the new one. It was to be destroyed, so this may be a copy of it.",
+        ),
+    ),
     Outcome.NOT_ISSUED: Words(
         Tone.BAD,
         ("この証明書は発行されていません", "This certificate was not issued by us"),

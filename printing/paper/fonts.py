@@ -43,7 +43,9 @@ _SPACES = frozenset((" ", "\u3000"))
 
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _UNIT = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]|.[\ufe00-\ufe0f\U000e0100-\U000e01ef]?", re.DOTALL)
-_MAX_UNITS_KEPT = 16_384  # lookups that a process remembers: a few MB at most
+_MAX_UNITS_KEPT = (
+    4_096  # lookups that a process remembers: more than names commonly use, and full after some thousand papers
+)
 
 Matrix = tuple[float, float, float, float, float, float]  # a, b, c, d, e, f as PDF has them
 

@@ -16,12 +16,13 @@ import cups
 import httpx
 
 from printing.press.errors import PrinterError, PrinterUnreachable, PrinterUnreadable
-from printing.press.verdict import JobState
+from printing.press.verdict import ENDED, JobState
 
 IPP_PORT = 631
 STATE_DATA = 3  # libcups: the whole message was read or written
 IPP_OK_MAX = 0x00FF  # RFC 8011, 4.1.6.1: successful
 NO_REASONS = frozenset({"none"})
+STILL_MOVING = "processing-to-stop-point"
 
 Value = int | bool | str
 Attributes = Mapping[str, tuple[Value, ...]]
@@ -55,6 +56,8 @@ _JOB_ATTRIBUTES = (
     "job-state-reasons",
     "job-impressions-completed",
     "job-media-sheets-completed",
+    "job-originating-user-name",
+    "number-of-documents",
 )
 
 
@@ -81,6 +84,18 @@ class PrinterJob:
     reasons: tuple[str, ...]
     impressions_completed: int | None
     sheets_completed: int | None
+    user: str
+    documents: int | None
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether it will move no more paper; a job may be called canceled while its last sheet is on its way."""
+        return self.state in ENDED and STILL_MOVING not in self.reasons
+
+    @property
+    def can_print(self) -> bool:
+        """Tell whether it has, or may have, a document: a job whose creation was not answered stays without one."""
+        return self.documents != 0
 
 
 class Printer:
@@ -208,6 +223,8 @@ def _job(group: Attributes) -> PrinterJob:
         reasons=_texts(group, "job-state-reasons"),
         impressions_completed=_integer(group, "job-impressions-completed"),
         sheets_completed=_integer(group, "job-media-sheets-completed"),
+        user=next(iter(_texts(group, "job-originating-user-name")), ""),
+        documents=_integer(group, "number-of-documents"),
     )
 
 

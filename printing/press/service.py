@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,16 +19,26 @@ from printing.press.errors import (
     PurgeTimeout,
 )
 from printing.press.printer import Printer, PrinterJob, PrinterStatus
-from printing.press.verdict import ENDED, SIDES_A_SHEET, Capabilities, Outcome, Verdict, Witnesses, decide
+from printing.press.verdict import SIDES_A_SHEET, Capabilities, JobState, Outcome, Verdict, Witnesses, decide
 
-POLL_S = 0.25
-STALL_TIMEOUT_S = 60.0  # no progress for so long = unknown
 BASE_TIMEOUT_S = 180.0
 SHEET_TIMEOUT_S = 20.0
-SETTLE_S = 1.0  # how long an end without all its sheets must stand: a printer's counts follow its state
-CANCEL_TIMEOUT_S = 30.0
+UNFINISHED_AT_PRINTER = "printer-has-unfinished-jobs"
 PATH_REASONS = ("media-jam", "door-open", "cover-open", "interlock-open", "output-area-full", "output-tray-missing")
 HARMLESS_SEVERITIES = ("-report", "-warning")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How long the press waits for what; the defaults are those of a store."""
+
+    poll_s: float = 0.25
+    stall_timeout_s: float = 60.0  # no progress for so long: the job is stopped
+    base_timeout_s: float = BASE_TIMEOUT_S  # in all, and for each sheet beside
+    sheet_timeout_s: float = SHEET_TIMEOUT_S
+    settle_s: float = 1.0  # how long an end without all its sheets must stand: a printer's counts follow its state
+    cancel_timeout_s: float = 20.0
+    reply_timeout_s: float = 5.0  # of one request to the printer
 
 
 @dataclass(frozen=True)
@@ -78,9 +89,12 @@ class PressService:
         capabilities: Capabilities,
         spool_folders: tuple[Path, ...],
         emit: Callable[[SheetProgress], None],
+        *,
+        bounds: Bounds | None = None,
     ) -> None:
+        self._bounds = bounds or Bounds()
         self._cups = Cups(cups_socket, queue)
-        self._printer = Printer(printer_uri, REQUESTING_USER)
+        self._printer = Printer(printer_uri, REQUESTING_USER, self._bounds.reply_timeout_s)
         self._capabilities = capabilities
         self._spool_folders = spool_folders
         self._emit = emit
@@ -114,47 +128,97 @@ class PressService:
         self._require_own(job)
         self._cups.release(job.cups_job_id)
 
-    def verdict(
-        self,
-        job: HeldJob,
-        before: Counters,
-        timeout_s: float | None = None,
-        stall_timeout_s: float = STALL_TIMEOUT_S,
-    ) -> Verdict:
-        """Ask the printer until it has said what came out, or a bound is reached; then the verdict is unknown.
+    def verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        """Ask the printer until it has said what came out, or a bound is reached; then stop the job, and ask what had.
 
-        Units:  timeout_s in all (None: 180 s and 20 s a sheet); stall_timeout_s without any change.
+        Any other verdict than printed is given only once the job is withdrawn: CUPS sends a job again that the printer
+        did not take, and a printer that recovers prints on. What cannot be withdrawn for certain is unknown.
         """
         watch = _Watch(self._printer, self._capabilities, job, before)
-        bound_s = BASE_TIMEOUT_S + SHEET_TIMEOUT_S * job.sheets if timeout_s is None else timeout_s
-        deadline = time.monotonic() + bound_s
-        changed_at = time.monotonic()
+        return self._decide(watch, job, self._watch_until_ended(watch, job))
+
+    def last_verdict(self, job: HeldJob, before: Counters) -> Verdict:
+        """Stop a job of which nobody knows how far it came, and ask the printer what had come out: after a power cut.
+
+        It does not wait for the printer to go on, or for a job that the printer does not know.
+        """
+        watch = _Watch(self._printer, self._capabilities, job, before)
+        watch.look()
+        return self._decide(watch, job, "")
+
+    def _decide(self, watch: _Watch, job: HeldJob, bound: str) -> Verdict:
+        """Withdraw the job, then say what the truth table makes of it."""
+        trouble = ""
+        try:
+            self._withdraw(watch, job)
+        except (CupsError, PrinterError) as error:
+            trouble = f"not withdrawn ({error.detail}): "
+        verdict = watch.verdict()
+        if trouble and verdict.outcome != Outcome.PRINTED:
+            verdict = replace(verdict, outcome=Outcome.UNKNOWN, sheets_out=None)
+        return replace(verdict, why=f"{bound}{trouble}{verdict.why}")
+
+    def _withdraw(self, watch: _Watch, job: HeldJob) -> None:
+        """Stop the job everywhere; if it is not printed, also look until what came out stands still.
+
+        A job that is printed is stopped too: CUPS may be about to send it again. A request that was on its way may
+        bring the printer a new job after it was asked, which is then stopped in turn.
+        Errors: PurgeTimeout, PrinterError, CupsError.
+        """
+        deadline_s = time.monotonic() + self._bounds.cancel_timeout_s
+        while True:
+            self.cancel(job)
+            if watch.verdict().outcome == Outcome.PRINTED:
+                return
+            watch.withdraw()
+            if self._stands_still(watch, deadline_s):
+                return
+
+    def _stands_still(self, watch: _Watch, deadline_s: float) -> bool:
+        """Look until nothing has changed for a while, and return True; False if something prints again.
+
+        Errors: PurgeTimeout if that takes too long.
+        """
+        changed_at_s = time.monotonic()
+        while True:
+            changed_at_s = time.monotonic() if watch.look() else changed_at_s
+            now_s = time.monotonic()
+            if now_s >= deadline_s:
+                raise PurgeTimeout(f"not settled in {self._bounds.cancel_timeout_s:g} s")
+            if watch.answered() and not watch.at_rest():
+                return False
+            settled = watch.answered() and now_s - changed_at_s >= self._bounds.settle_s
+            if settled or watch.verdict().outcome == Outcome.PRINTED:
+                return True
+            time.sleep(self._bounds.poll_s)
+
+    def _watch_until_ended(self, watch: _Watch, job: HeldJob) -> str:
+        """Look until the printer has ended with the job; return which bound was reached before, or ""."""
+        bounds = self._bounds
+        bound_s = bounds.base_timeout_s + bounds.sheet_timeout_s * job.sheets
+        began_s = changed_at_s = time.monotonic()
         sheets_done = 0
         while True:
-            changed = watch.look()
-            now = time.monotonic()
-            changed_at = now if changed else changed_at
+            changed_at_s = time.monotonic() if watch.look() else changed_at_s
             if watch.sheets_done() > sheets_done:
                 sheets_done = watch.sheets_done()
                 self._emit(SheetProgress(job.order_id, sheets_done, job.sheets))
-            verdict = watch.verdict()
-            if verdict.outcome == Outcome.PRINTED:
-                return verdict
-            if watch.ended() and now - changed_at >= min(SETTLE_S, stall_timeout_s):
-                return verdict
-            if now - changed_at >= stall_timeout_s:
-                return _given_up(verdict, f"no progress for {stall_timeout_s:g} s")
-            if now >= deadline:
-                return _given_up(verdict, f"not decided in {bound_s:g} s")
-            time.sleep(POLL_S)
+            now_s = time.monotonic()
+            if watch.ended():
+                return ""
+            if now_s - changed_at_s >= bounds.stall_timeout_s:
+                return f"no progress for {bounds.stall_timeout_s:g} s: "
+            if now_s - began_s >= bound_s:
+                return f"not decided in {bound_s:g} s: "
+            time.sleep(bounds.poll_s)
 
-    def cancel(self, job: HeldJob, timeout_s: float = CANCEL_TIMEOUT_S) -> None:
+    def cancel(self, job: HeldJob) -> None:
         """Stop a job in CUPS and at the printer, and return when neither works on it any more.
 
         CUPS first, so that it sends nothing after the printer was asked; its word that the job is over counts for
         nothing, so the printer is asked in any case.
-        Errors: PurgeTimeout if the printer still has the job when the time is over; CupsError where CUPS could not be
-                asked, once the printer has no such job any more.
+        Errors: PurgeTimeout if the printer still has the job when the time is over; PrinterError if it did not answer;
+                CupsError where CUPS could not be asked, once the printer has no such job any more.
         """
         cups_error: CupsError | None = None
         try:
@@ -162,15 +226,37 @@ class PressService:
                 self._cups.cancel(found.job_id)
         except CupsError as error:
             cups_error = error  # it is the printer that lays paper into the tray: it is asked in any case
-        deadline = time.monotonic() + timeout_s
-        while unfinished := [j for j in self._printer.find(job.order_id) if j.state not in ENDED]:
-            for at_printer in unfinished:
-                self._cancel_at_printer(at_printer)
-            if time.monotonic() >= deadline:
-                raise PurgeTimeout(f"order {job.order_id}: the printer goes on after {timeout_s:g} s")
-            time.sleep(POLL_S)
+        self._stop_at_printer(job.order_id)
         if cups_error is not None:
             raise cups_error
+
+    def is_held(self, order_id: str) -> bool:
+        """Return whether CUPS still holds this order's job and has begun nothing with it."""
+        states = {found.state for found in self._cups.find(order_id)}
+        return states == {JobState.PENDING_HELD}
+
+    def _stop_at_printer(self, order_id: str) -> None:
+        """Cancel at the printer until it works on no job of the order; a lost answer is asked for again.
+
+        Errors: PurgeTimeout, PrinterError.
+        """
+        deadline_s = time.monotonic() + self._bounds.cancel_timeout_s
+        while True:
+            try:
+                going_on = [job for job in self._printer.find(order_id) if not job.at_rest]
+                for job in going_on:
+                    self._cancel_at_printer(job)
+            except PrinterError:
+                if time.monotonic() >= deadline_s:
+                    raise
+            else:
+                if not going_on:
+                    return
+                if time.monotonic() >= deadline_s:
+                    raise PurgeTimeout(
+                        f"order {order_id}: the printer goes on after {self._bounds.cancel_timeout_s:g} s"
+                    )
+            time.sleep(self._bounds.poll_s)
 
     def purge(self, job: HeldJob) -> None:
         """Remove every job of that order, and its document, from CUPS."""
@@ -178,8 +264,16 @@ class PressService:
             self._cups.purge(found.job_id)
 
     def purge_all(self) -> None:
-        """Remove every job from the queue and enable it: at start, before anything is offered."""
+        """Remove every job from the queue and enable it, and cancel at the printer what is left of ours there.
+
+        For the time between visits, and the start. Whether the printer has stopped is for `check` to tell, as is a
+        printer that does not answer.
+        """
         self._cups.purge_all()
+        with suppress(PrinterError):
+            for job in self._printer.jobs("not-completed"):
+                if job.user == REQUESTING_USER:
+                    self._cancel_at_printer(job)
 
     def residue(self) -> tuple[str, ...]:
         """Return the names of the files that are left in the spool; none may be, after a purge."""
@@ -207,7 +301,7 @@ class PressService:
             unfinished = self._printer.jobs("not-completed")
         except PrinterError as error:
             return ("printer-unreachable", error.detail)
-        return (*_blocking(status), *(("printer-has-unfinished-jobs",) if unfinished else ()))
+        return (*_blocking(status), *((UNFINISHED_AT_PRINTER,) if unfinished else ()))
 
     def _queue_reasons(self) -> tuple[str, ...]:
         try:
@@ -231,23 +325,26 @@ class _Watch:
         self._capabilities = capabilities
         self._job = job
         self._witnesses = Witnesses(job_state=None, lifetime_before=before.lifetime_impressions)
-        self._seen = False
+        self._seen = self._at_rest = False
         self._up_time_s: int | None = None
         self._error: PrinterError | None = None
 
     def look(self) -> bool:
         """Ask the printer once; return whether anything changed. A lost answer is no change."""
         try:
-            status, found = self._printer.status(), self._printer.find(self._job.order_id)
+            # In this order: the meter that is held against a job's end is read after that end.
+            found, status = self._printer.find(self._job.order_id), self._printer.status()
         except PrinterError as error:
             self._error = error
             return False
         self._error = None
+        found = tuple(job for job in found if job.can_print)
         restarted = self._restarted(status.up_time_s)
         forgot = self._seen and not found
         self._seen = self._seen or bool(found)
         previous = self._witnesses
         job = found[0] if len(found) == 1 else None
+        self._at_rest = all(job.at_rest for job in found)
         self._witnesses = Witnesses(
             job_state=job.state if job else None,
             job_state_reasons=job.reasons if job else (),
@@ -258,6 +355,7 @@ class _Watch:
             lifetime_after=status.lifetime_impressions,
             path_clear=_path_clear(status),
             history_lost=previous.history_lost or restarted or forgot,
+            withdrawn=previous.withdrawn and self._at_rest,
         )
         return self._witnesses != previous
 
@@ -268,9 +366,23 @@ class _Watch:
     def ended(self) -> bool:
         """Return whether the printer will say nothing more about this job."""
         witnesses = self._witnesses
-        return self._error is None and (
-            witnesses.job_state in ENDED or witnesses.history_lost or witnesses.jobs_found > 1
-        )
+        if self._error is not None:
+            return False
+        if witnesses.history_lost or witnesses.jobs_found > 1:
+            return True  # whatever it says from now on, and the sooner it is stopped the better
+        return witnesses.jobs_found == 1 and self._at_rest
+
+    def at_rest(self) -> bool:
+        """Return whether none of the jobs that the printer lists moves paper."""
+        return self._at_rest
+
+    def answered(self) -> bool:
+        """Return whether the printer answered the last look."""
+        return self._error is None
+
+    def withdraw(self) -> None:
+        """Note that neither CUPS nor the printer can print anything of this order any more."""
+        self._witnesses = replace(self._witnesses, withdrawn=True)
 
     def verdict(self) -> Verdict:
         """Return what the truth table makes of the last look."""
@@ -286,10 +398,6 @@ class _Watch:
         if self._capabilities.impressions and witnesses.impressions_completed:
             return min(witnesses.impressions_completed // SIDES_A_SHEET, job.sheets)
         return 0
-
-
-def _given_up(verdict: Verdict, bound: str) -> Verdict:
-    return replace(verdict, outcome=Outcome.UNKNOWN, sheets_out=None, why=f"{bound}: {verdict.why}")
 
 
 def _path_clear(status: PrinterStatus) -> bool:

@@ -6,7 +6,7 @@ others and is never reprinted by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 
@@ -80,6 +80,7 @@ class Witnesses:
     lifetime_after: int | None = None
     path_clear: bool | None = None
     history_lost: bool = False  # the printer restarted or forgot a job that it had
+    withdrawn: bool = False  # nothing of this order can print any more: neither CUPS nor the printer has it unfinished
 
 
 class Outcome(StrEnum):
@@ -120,61 +121,76 @@ def decide(
 
     Shape:  printed = completed and every declared count equals the expected one; failed = aborted or canceled, every
             declared count zero, path clear, and at least one count declared (none is no evidence that nothing came
-            out); partial = ended, every declared count short of the expected one, not all zero, and agreeing on the
-            sheets; unknown = all else.
+            out); partial = ended, every declared count short of the expected one, agreeing on the sheets, and not all
+            zero unless the path is not clear: then no sheet counts as out, and the one inside has to be taken out;
+            unknown = all else.
             A sheet whose front alone is printed stands in the printer or in the tray: only a count of sheets tells
             which, and without one it is counted as out, since somebody has to look for it.
+            Where the printer does not know the job (never had it, forgot it, or has two), its lifetime counter alone
+            still tells failed and partial, once the job is withdrawn; never printed, which takes the word "completed".
     Units:  sheets are pieces of paper, impressions are printed sides, two a sheet.
     Errors: ValueError if no sheet is expected.
     """
     if expected_sheets < 1:
         raise ValueError(f"expected_sheets must be at least 1, not {expected_sheets}")
-    doubt = _doubt(witnesses, capabilities)
-    if doubt:
-        return Verdict(Outcome.UNKNOWN, None, doubt)
+    state, said = witnesses.job_state, f"job {_state_word(witnesses.job_state)}"
+    unsure = _doubt_of_job(witnesses)
+    if unsure and witnesses.withdrawn and capabilities.lifetime_counter:
+        state, said = None, f"{unsure}, and it is withdrawn"
+        capabilities = replace(capabilities, impressions=False, sheets=False)
+    elif unsure:
+        return Verdict(Outcome.UNKNOWN, None, unsure)
+    missing = _missing(witnesses, capabilities)
+    if missing:
+        return Verdict(Outcome.UNKNOWN, None, f"declared, but missing: {missing}")
     counts = _declared_counts(witnesses, capabilities, expected_sheets)
-    off_scale = [c for c in counts if not 0 <= c.done <= c.expected]
-    if off_scale:
-        return Verdict(Outcome.UNKNOWN, None, f"impossible count: {_words(off_scale)}")
-    state = witnesses.job_state
-    said = f"job {_state_word(state)}; {_words(counts)}"
+    said = f"{said}; {_words(counts)}"
     if state == JobState.COMPLETED and all(c.done == c.expected for c in counts):
         return Verdict(Outcome.PRINTED, expected_sheets, said)
     path_clear = witnesses.path_clear or not capabilities.path_sensor
-    if state != JobState.COMPLETED and counts and all(c.done == 0 for c in counts) and path_clear:
-        return Verdict(Outcome.FAILED, 0, said)
-    if any(c.done for c in counts) and all(c.done < c.expected for c in counts):
-        least, most = max(c.least_sheets for c in counts), min(c.most_sheets for c in counts)
-        if least <= most:
-            return Verdict(Outcome.PARTIAL, most, said)
-    not_clear = "" if path_clear else "; the paper path is not clear"
-    return Verdict(Outcome.UNKNOWN, None, f"the witnesses do not agree: {said}{not_clear}")
+    return _without_all_sheets(
+        state, counts, said if path_clear else f"{said}; the paper path is not clear", path_clear
+    )
 
 
-def _doubt(witnesses: Witnesses, capabilities: Capabilities) -> str | None:
-    """Return why these witnesses cannot decide anything, or None."""
+def _without_all_sheets(state: JobState | None, counts: list[_Count], said: str, path_clear: bool) -> Verdict:
+    """Return what the counts say of a job that is not printed; state is None where only the lifetime counter speaks."""
+    if counts and all(0 <= c.done < c.expected for c in counts):
+        if any(c.done for c in counts):
+            least, most = max(c.least_sheets for c in counts), min(c.most_sheets for c in counts)
+            if least <= most:
+                return Verdict(Outcome.PARTIAL, most, said)
+        elif state != JobState.COMPLETED:
+            return Verdict(Outcome.FAILED if path_clear else Outcome.PARTIAL, 0, said)
+    return Verdict(Outcome.UNKNOWN, None, f"the witnesses do not agree: {said}")
+
+
+def _doubt_of_job(witnesses: Witnesses) -> str | None:
+    """Return why the printer's word on this job decides nothing, or None."""
+    completed = witnesses.job_state == JobState.COMPLETED
     doubts = (
         (witnesses.history_lost, "the printer lost its history"),
         (witnesses.jobs_found > 1, f"the printer lists {witnesses.jobs_found} jobs of this order"),
         (witnesses.job_state is None or witnesses.jobs_found < 1, "the printer does not know the job"),
         (witnesses.job_state not in ENDED, f"job {_state_word(witnesses.job_state)}"),
         (
-            witnesses.job_state == JobState.COMPLETED
-            and not CONTRADICTING_REASONS.isdisjoint(witnesses.job_state_reasons),
+            completed and not CONTRADICTING_REASONS.isdisjoint(witnesses.job_state_reasons),
             f"completed, but {', '.join(witnesses.job_state_reasons)}",
         ),
-        (
-            capabilities.impressions and witnesses.impressions_completed is None,
-            "declared, but missing: impressions",
-        ),
-        (capabilities.sheets and witnesses.sheets_completed is None, "declared, but missing: sheets"),
-        (
-            capabilities.lifetime_counter and (witnesses.lifetime_before is None or witnesses.lifetime_after is None),
-            "declared, but missing: lifetime counter",
-        ),
-        (capabilities.path_sensor and witnesses.path_clear is None, "declared, but missing: path sensor"),
     )
     return next((words for holds, words in doubts if holds), None)
+
+
+def _missing(witnesses: Witnesses, capabilities: Capabilities) -> str | None:
+    """Return which declared witness is not there, or None."""
+    lifetime = (witnesses.lifetime_before, witnesses.lifetime_after)
+    missing = (
+        (capabilities.impressions and witnesses.impressions_completed is None, "impressions"),
+        (capabilities.sheets and witnesses.sheets_completed is None, "sheets"),
+        (capabilities.lifetime_counter and None in lifetime, "lifetime counter"),
+        (capabilities.path_sensor and witnesses.path_clear is None, "path sensor"),
+    )
+    return next((words for holds, words in missing if holds), None)
 
 
 def _declared_counts(witnesses: Witnesses, capabilities: Capabilities, expected_sheets: int) -> list[_Count]:

@@ -26,7 +26,7 @@ class PaymentState(StrEnum):
     ACTIVE = "active"  # collecting, or held in the tray
     CAPTURED = "captured"
     ROLLED_BACK = "rolled_back"
-    UNKNOWN = "unknown"  # the unit never heard of it, or has forgotten it
+    UNKNOWN = "unknown"  # the unit never heard of it, has forgotten it, or cannot tell what became of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Counted:
     """What the unit did with one payment's money; whole yen."""
 
     captured_yen: int  # the fee that stays: what went into the cashbox, less the change and what is owed
-    change_yen: int  # paid out from the hoppers
-    returned_yen: int  # dropped from the tray into the return cup
+    change_yen: int  # paid out from the hoppers; without a tray what is given back is paid out there too
+    returned_yen: int  # as it was put in: dropped from the tray into the return cup, or a note out of escrow
     owed_yen: int  # should have come out and did not: a liability
 
 
@@ -96,6 +96,10 @@ class BadAmount(PaymentDeviceError):
     """A sum that the unit cannot deal in: not above 0, no multiple of 10 yen, or more than the tray holds."""
 
 
+class CountUncertain(PaymentDeviceError):
+    """More may have been put in than was counted: nothing can be captured; `give_back` returns what lies there."""
+
+
 class MoneyOutcomeUnknown(PaymentDeviceError):
     """A movement was asked for and its answer never came: ask `status`, do not move again."""
 
@@ -122,14 +126,14 @@ class CoinUnit(Protocol):
     def hold(self) -> int:
         """Close the unit, drain it, and return what the tray holds in whole yen; again: the same answer.
 
-        Errors: PaymentConflict if no payment is open, DeviceGone.
+        Errors: PaymentConflict if no payment is open, CountUncertain, DeviceGone.
         """
         ...
 
     def capture(self, payment_id: str, capture_yen: int) -> Counted:
         """Tray to cashbox, then the rest from the hoppers; the same capture again answers what was done.
 
-        Errors: BadAmount, PaymentConflict, DeviceGone; MoneyOutcomeUnknown once the order was sent.
+        Errors: BadAmount, PaymentConflict, CountUncertain, DeviceGone; MoneyOutcomeUnknown once the order was sent.
         """
         ...
 

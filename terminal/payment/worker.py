@@ -29,7 +29,7 @@ class WorkerCoinUnit:
 
     def check(self) -> UnitStatus:
         """See the port."""
-        return cast(UnitStatus, self._worker.call("check", timeout_s=CALL_TIMEOUT_S))
+        return cast(UnitStatus, self._worker.call("check", timeout_s=MOVEMENT_TIMEOUT_S))  # as for the status
 
     def start(self, payment_id: str, due_yen: int, exact_only: bool = False) -> None:
         """See the port."""
@@ -49,7 +49,8 @@ class WorkerCoinUnit:
 
     def status(self, payment_id: str) -> PaymentStatus:
         """See the port."""
-        return cast(PaymentStatus, self._worker.call("status", payment_id, timeout_s=CALL_TIMEOUT_S))
+        # A hopper that is still paying is waited for: its last coin belongs to the answer.
+        return cast(PaymentStatus, self._worker.call("status", payment_id, timeout_s=MOVEMENT_TIMEOUT_S))
 
     def counters(self) -> DeviceCounters:
         """See the port."""

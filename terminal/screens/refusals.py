@@ -85,6 +85,15 @@ REFUSALS: dict[str, RefusalWords] = {
     ErrorCode.TERMINAL_UNKNOWN: _TERMINAL_TROUBLE,
     ErrorCode.TERMINAL_STOPPED: _TERMINAL_TROUBLE,
     ErrorCode.EVENT_OUT_OF_ORDER: _TERMINAL_TROUBLE,
+    ErrorCode.IDENTITY_FORKED: RefusalWords(
+        title=("この端末は、登録を取り消されています", "This machine's registration has been withdrawn"),
+        what=(
+            "端末の記録が、センターの記録と合いません。安全のため、この端末では発行しません。",
+            "The machine's records do not match the centre's. To be safe, nothing is issued here.",
+        ),
+        next=_OTHER_MACHINE,
+    ),
+    ErrorCode.BOOT_REQUIRED: _TERMINAL_TROUBLE,
     ErrorCode.CHALLENGE_INVALID: _TERMINAL_TROUBLE,
     ErrorCode.CHALLENGE_EXPIRED: _TOO_SLOW,
     ErrorCode.CHALLENGE_USED: _TERMINAL_TROUBLE,
@@ -190,6 +199,28 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_START_AGAIN,
     ),
+    ErrorCode.NO_REFUND: RefusalWords(
+        title=("この番号でお返しするお金は、見つかりませんでした", "No money is due by this code"),
+        what=(
+            "番号が違うか、すでにお返ししたか、確認の途中です。",
+            "The code may be mistyped, it may have been paid out already, or somebody is looking into it.",
+        ),
+        next=(
+            "番号をもう一度ご確認ください。お心当たりのない場合は、画面の問い合わせ先へお電話ください。",
+            "Please check the code. If you think that it is right, call the number on the screen.",
+        ),
+    ),
+    ErrorCode.TOO_MANY_CODES: RefusalWords(
+        title=("番号の間違いが続いたため、しばらく受け付けません", "Too many wrong codes; please wait"),
+        what=(
+            "安全のため、間違った番号が続くと、しばらく入力できなくなります。",
+            "For safety, no code can be entered for a while after many wrong ones.",
+        ),
+        next=(
+            "1時間ほどしてから、もう一度お試しください。同じカードでも受け取れます。",
+            "Please try again in an hour. The card for which you paid works at once.",
+        ),
+    ),
     ErrorCode.PAYMENT_INSUFFICIENT: RefusalWords(
         title=("料金が足りませんでした", "The money was not enough"),
         what=(
@@ -205,6 +236,14 @@ REFUSALS: dict[str, RefusalWords] = {
             "Issuing stays stopped until the municipality's officers have finished their check.",
         ),
         next=_ISSUERS_COUNTER,
+    ),
+    ErrorCode.RESTORING: RefusalWords(
+        title=("センターを復旧しています", "The centre is being restored"),
+        what=(
+            "記録がすべてそろうまで、発行を止めています。",
+            "Issuing is stopped until all records are complete again.",
+        ),
+        next=_OTHER_MACHINE,
     ),
     ErrorCode.BUSY: RefusalWords(
         title=("ただいま、混み合っています", "The service is busy"),
@@ -366,6 +405,17 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_STAFF,
     ),
+    TerminalCode.PAPER_BAD: RefusalWords(
+        title=("店員をお呼びください", "Please call a member of staff"),
+        what=(
+            "白紙、汚れ、破れなどの紙は、店員に渡してください。店員が枚数を確かめて処分します。",
+            "Please hand the blank, smeared or torn paper to the staff. They count the sheets and destroy them.",
+        ),
+        next=(
+            "処分のあと、もう一度カードを置いてください。同じ証明書を、30日以内なら無料で作り直せます。",
+            "Then place your card again: the same certificate is made again free of charge, for 30 days.",
+        ),
+    ),
     TerminalCode.PAPER_LEFT: RefusalWords(
         title=("証明書が残っています", "A certificate is still in the tray"),
         what=("紙が取られなかったので、手続きを終えました。", "The sheets were not taken, so we stopped."),
@@ -378,6 +428,14 @@ REFUSALS: dict[str, RefusalWords] = {
             "A procedure was interrupted, by a power cut for example.",
         ),
         next=_STAFF,
+    ),
+    TerminalCode.POWER_CUT: RefusalWords(
+        title=("電源が切れたため、手続きを終えました", "The power was cut, so we stopped"),
+        what=(
+            "途中だった手続きを、安全に終わらせました。",
+            "The procedure that was under way has been ended safely.",
+        ),
+        next=_START_AGAIN,
     ),
     TerminalCode.MONEY_UNCERTAIN: RefusalWords(
         title=("お金の動きを確認できませんでした", "It could not be confirmed what happened to the money"),

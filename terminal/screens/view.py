@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from protocol.errors import ErrorCode
 from protocol.messages import Offer, PreparedOrder, Scope
 from terminal.flow import TIMEOUT_S
-from terminal.flow_steps import PIN_LENGTH
+from terminal.flow_steps import PIN_LENGTH, the_one_paid
+from terminal.health import SERVER_REFUSES
 from terminal.screens import choosing
 from terminal.screens.choices import (
     choices,
@@ -34,6 +36,8 @@ MORE_TIME = "more-time"
 
 #: What a finger may do; the names are those of POST /touch/<action>.
 ACTIONS: dict[State, tuple[str, ...]] = {
+    State.RECOVERING: (),
+    State.AFTER_CUT: ("take-back",),
     State.OUT_OF_SERVICE: (),
     State.IDLE: (),
     State.READING: (),
@@ -50,13 +54,16 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.ASK_SHEETS: ("sheets-yes", "sheets-no"),
     State.CAPTURING: (),
     State.RETURNING: (),
-    State.TAKE_PAPER: ("taken",),
+    State.KEEPING: (),
+    State.TAKE_PAPER: ("taken", "paper-bad"),
     State.REFUSED: ("taken",),
     State.CLOSED: (),
 }
 
 #: Which step of the way at the top a state belongs to; None shows no way.
 STEP: dict[State, int | None] = {
+    State.RECOVERING: None,
+    State.AFTER_CUT: None,
     State.OUT_OF_SERVICE: None,
     State.IDLE: 0,
     State.READING: 0,
@@ -73,6 +80,7 @@ STEP: dict[State, int | None] = {
     State.ASK_SHEETS: 5,
     State.CAPTURING: 5,
     State.RETURNING: None,
+    State.KEEPING: None,
     State.TAKE_PAPER: 5,
     State.REFUSED: None,
     State.CLOSED: None,
@@ -84,7 +92,11 @@ _EXTENDABLE = frozenset(
 )
 #: A reason for staff; whatever else a device said (addresses, errors) is for the log alone.
 _KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
-_SAID = frozenset({State.REFUSED, State.RETURNING, State.CAPTURING, State.TAKE_PAPER})
+_SAID = frozenset({State.REFUSED, State.AFTER_CUT, State.RETURNING, State.KEEPING, State.CAPTURING, State.TAKE_PAPER})
+#: What is said of money that comes out, or would.
+_MOVING = {State.AFTER_CUT: "money_waits", State.KEEPING: "money_keeping", State.RETURNING: "money_returning"}
+#: Why the server lets this terminal serve nobody.
+_CLOSING = (ErrorCode.IDENTITY_FORKED, ErrorCode.RESTORING)
 #: From the choice on, the screen says which document it is about.
 _ABOUT_A_DOCUMENT = frozenset(
     {
@@ -105,9 +117,9 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
     """Return the screen of this visit in one language.
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
-           nothing_to_choose, confirm, money, words on money, printing, paper, refusal, reference, reasons (for staff),
-           timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one whose
-           documents are being looked at, where there are several.
+           nothing_to_choose, closed, confirm, money, words on money, printing, paper, refusal, reference, reasons (for
+           staff), timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one
+           whose documents are being looked at, where there are several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -134,6 +146,7 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "refusal": _refusal(visit, lang),
         "reference": reference(visit),
         "reasons": [reason for reason in visit.reasons if _KEYWORD.fullmatch(reason)],
+        "closed": _closed(visit, lang),
         "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
         "warning_s": WARNING_S,
     }
@@ -153,8 +166,9 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
         return say("money_none", lang) if visit.state is State.REFUSED else None
     if visit.state is State.CAPTURING:
         return None
-    if visit.state is State.RETURNING:
-        return say("money_returning", lang, amount=yen_words(money.inserted_yen, lang))
+    if visit.state in _MOVING:
+        rest_yen = money.inserted_yen - sum(order.fee_yen for order in visit.orders if order.outcome in _CAME_OUT)
+        return say(_MOVING[visit.state], lang, amount=yen_words(rest_yen, lang))
     if money.returned_yen == money.inserted_yen:
         return say("money_returned", lang, amount=yen_words(money.returned_yen, lang))
     parts = (
@@ -181,6 +195,8 @@ def _gap(lang: Lang) -> str:
 def _actions(visit: Visit) -> tuple[str, ...]:
     if _asks_last_try(visit):
         return ("confirm-last-try", "cancel")
+    if visit.state is State.TAKE_PAPER and the_one_paid(visit) is None:
+        return ("taken",)
     return ACTIONS[visit.state]
 
 
@@ -324,6 +340,14 @@ def _paper(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     out = [order for order in visit.orders if order.outcome in _CAME_OUT]
     sheets = sum(order.sheets_out or order.sheets for order in out)
     return {"copies": len(out), "sheets": sheets, "sheets_words": sheets_words(sheets, lang)}
+
+
+def _closed(visit: Visit, lang: Lang) -> str | None:
+    """Say why nobody is served, where the server has a reason that is more than being prepared or checked."""
+    if visit.state is not State.OUT_OF_SERVICE:
+        return None
+    said = (code for code in _CLOSING if f"{SERVER_REFUSES} {code}" in visit.reasons)
+    return next((pick(refusal_words(code).what, lang) for code in said), say("closed_for_now", lang))
 
 
 def _refusal(visit: Visit, lang: Lang) -> dict[str, Any] | None:

@@ -20,6 +20,8 @@ class Lang(StrEnum):
 
 #: The headline of each state; REFUSED takes its refusal's.
 TITLES: dict[State, tuple[str, str]] = {
+    State.RECOVERING: ("ただいま、準備しています", "Getting ready"),
+    State.AFTER_CUT: ("手続きが、途中で止まりました", "The procedure was interrupted"),
     State.OUT_OF_SERVICE: ("ただいま、ご利用いただけません", "Out of service"),
     State.IDLE: ("マイナンバーカードを置いてください", "Place your My Number Card"),
     State.READING: ("カードを読み取っています", "Reading your card"),
@@ -36,6 +38,7 @@ TITLES: dict[State, tuple[str, str]] = {
     State.ASK_SHEETS: ("紙は全部そろっていますか", "Are all sheets there?"),
     State.CAPTURING: ("お支払いを済ませています", "Completing the payment"),
     State.RETURNING: ("お金をお返ししています", "Returning your money"),
+    State.KEEPING: ("お金をお預かりしています", "Keeping the money safe"),
     State.TAKE_PAPER: ("証明書をお取りください", "Please take your certificate"),
     State.REFUSED: ("手続きを終えました", "The procedure has ended"),
     State.CLOSED: ("ご利用ありがとうございました", "Thank you"),
@@ -43,6 +46,14 @@ TITLES: dict[State, tuple[str, str]] = {
 
 #: One line under the headline.
 LEADS: dict[State, tuple[str, str]] = {
+    State.RECOVERING: (
+        "電源が入ったところです。印刷とお金の状態を確かめています。",
+        "The machine has just started, and is checking printer and money.",
+    ),
+    State.AFTER_CUT: (
+        "端末の電源が切れたためです。お金を入れた方は、そのままお待ちのうえ、下を押してください。",
+        "The machine lost power. If you had put money in, please touch below.",
+    ),
     State.OUT_OF_SERVICE: (
         "準備ができしだい、自動で再開します。お急ぎの方は、ほかの店の端末をご利用ください。",
         "Service resumes by itself when the machine is ready. Please use a machine in another store if you are in a "
@@ -90,6 +101,7 @@ LEADS: dict[State, tuple[str, str]] = {
     ),
     State.CAPTURING: ("まもなく、お取りいただけます。", "Almost ready."),
     State.RETURNING: ("返却口をご覧ください。", "Please look at the return cup."),
+    State.KEEPING: ("しばらくお待ちください。", "One moment, please."),
     State.TAKE_PAPER: (
         "証明書とおつりを、お忘れなくお取りください。",
         "Please do not forget the sheets and the change.",
@@ -171,6 +183,9 @@ TEXT: dict[str, tuple[str, str]] = {
         "証明書は、登録のある市区町村が発行します。",
         "A certificate comes from the municipality that has your record.",
     ),
+    "reissue": ("使えなかった証明書の作り直し", "A new one for the paper that was faulty"),
+    "reissue_number": ("発行番号 {number} の代わり", "In place of No. {number}"),
+    "reissue_free": ("無料で作り直す", "Make it again, free"),
     "usual": ("よく使われる証明書", "Most often used"),
     "take_this": ("これにする", "Choose this"),
     "details": ("内容を選ぶ", "Options"),
@@ -257,11 +272,18 @@ TEXT: dict[str, tuple[str, str]] = {
     "paid": ("お支払い", "Paid"),
     "change_money": ("おつり", "Change"),
     "returned_money": ("お返ししたお金", "Returned"),
+    "paper_bad": ("紙がおかしい", "Something is wrong with the paper"),
     "taken": ("受け取りました", "I have taken everything"),
     "what_next": ("このあとのご案内", "What to do next"),
     "money": ("お金について", "About the money"),
     "money_none": ("料金はいただいていません。", "No money was taken."),
     "money_returning": ("{amount}をお返ししています。", "{amount} is being returned."),
+    "money_waits": (
+        "{amount}をお返しします。押されないときは、安全のため端末の中でお預かりします。",
+        "{amount} will be returned. If nobody touches, it is kept safe inside the machine.",
+    ),
+    "money_keeping": ("{amount}を端末の中でお預かりします。", "{amount} is being kept inside the machine."),
+    "take_back": ("お金を受け取る", "Take the money"),
     "money_returned": (
         "料金はいただいていません。{amount}を返却口にお返ししました。",
         "No fee was taken. {amount} was returned to the cup.",

@@ -24,10 +24,10 @@ from tests.benches.content import ISSUANCE, Households
 from tests.paper_samples import TAXED, key_pair
 from tests.paper_samples_more import INCOME, LIVED, PAYMENT, SEALED, STATED_JAPANESE, stated, supplementary
 
-#: The limits: at the end, and from the middle to the end. A heap's fragments come and go; a leak of 1 KiB a
-#: certificate would be 5 MB over 5,000.
+#: The limits: at the end, and from the middle to the end. A heap's fragments come and go; a leak of 0.1 KiB a
+#: certificate would be 0.5 MB over 5,000.
 END_MAX_MB = 80.0
-GROWTH_MAX_MB = 3.0
+GROWTH_MAX_MB = 0.5
 CHECKPOINTS = (0.1, 0.2, 0.5, 1.0)
 
 replace = msgspec.structs.replace

@@ -2,7 +2,7 @@
 const at = (id) => document.getElementById(id);
 export const words = JSON.parse(at("words").textContent);
 const lang = document.documentElement.lang;
-const OUTCOMES = { not_asked: "signed", provisional: "provisional", active: "genuine", void: "void", not_issued: "not_issued" };
+const OUTCOMES = { not_asked: "signed", provisional: "provisional", active: "genuine", void: "void", reissued: "reissued", not_issued: "not_issued" };
 const DAY_MS = 86_400_000;
 
 const inJapan = (options) => new Intl.DateTimeFormat(lang === "en" ? "en-GB" : "ja", options);

@@ -3,7 +3,7 @@
 import { decoded, must, opened, UnknownKey, Unreadable, Forged } from "./seal.js";
 
 const EXP = 4, IAT = 6, LIST = -70002;
-const LISTED = ["provisional", "active", "void"];
+const LISTED = ["provisional", "active", "void", "reissued"];
 const ENTRY_BYTES = 16;
 const CLOCKS_MAY_DIFFER_S = 300;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;

@@ -112,7 +112,7 @@ function compared(article, pageText) {
     value.append(note);
     value.closest(".field").classList.add("differs");
   }
-  if (article.dataset.outcome === "void") return article; // which says more
+  if (["void", "reissued"].includes(article.dataset.outcome)) return article; // which says more
   article.dataset.outcome = "text_differs";
   article.querySelector(".said").replaceWith(at("said-text_differs").content.cloneNode(true));
   return article;

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-APPEND_ONLY = ("order_events", "terminal_events", "payment_lines", "postings")
+APPEND_ONLY = ("order_events", "terminal_events", "payment_lines", "postings", "case_findings")
 
 
 def upgrade() -> None:

@@ -1,0 +1,140 @@
+"""Who is there and what can be had: the first answer to a card, at every municipality that knows it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from issuance_server import cases, refunds, reissues, restores
+from issuance_server import offers as offering
+from issuance_server.cases import CaseReason, Subject
+from issuance_server.database import read
+from issuance_server.holders import STOPPED, Holders
+from issuance_server.masking import masked
+from issuance_server.offers import MemberRefs
+from issuance_server.refunds import Refund
+from issuance_server.register.person import Person
+from issuance_server.sessions import Caller, end_visit
+from issuance_server.settings import MunicipalitySettings
+from issuance_server.turns import turn
+from issuance_server.vault import Vault
+from protocol.errors import ErrorCode, IssueError
+from protocol.messages import Offer, RefundAnswer, RefundClaim, RefundOffer, ReissueOffer
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The card's holder as one municipality of the visit knows them."""
+
+    settings: MunicipalitySettings
+    person: Person
+    stopped: bool
+
+
+class Reception:
+    """Looks the card's holder up and says what is offered; it remembers nothing."""
+
+    def __init__(self, *, engine: Engine, holders: Holders, vault: Vault, key: bytes) -> None:
+        """key: the one that references to people are made with."""
+        self._engine = engine
+        self._holders = holders
+        self._vault = vault
+        self._key = key
+
+    def offers(self, caller: Caller, now_utc: datetime) -> tuple[str, tuple[Offer, ...]]:
+        """Return who is there, masked, and what can be had.
+
+        Errors: IssueError INTEGRITY_STOP, NOT_OFFERED, NOT_ISSUABLE_HERE.
+        """
+        known: list[_Known] = []
+        refusals: list[IssueError] = []
+        for code in (link.municipality_code for link in caller.known_as):
+            try:
+                with read(self._engine) as connection:
+                    stopped = cases.is_stopped(connection, code)
+                    known.append(_Known(*self._holders.who(connection, caller, code, now_utc), stopped))
+            except IssueError as refused:
+                refusals.append(refused)  # that municipality's documents alone
+        if known and all(one.stopped for one in known):
+            raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
+        if not known:
+            raise refusals[0]
+        self._check_same_person(caller, known, now_utc)
+        # Where the person lives comes first, and with it the name by which the visit begins.
+        known.sort(key=lambda one: one.person.residence is None)
+        made = [
+            offer
+            for one in known
+            for offer in offering.offers(
+                one.settings,
+                one.person,
+                MemberRefs(self._key, caller.session_hash),
+                now_utc,
+                refusal=ErrorCode.INTEGRITY_STOP if one.stopped else None,
+            )
+        ]
+        return masked(known[0].person.name), tuple(made)
+
+    def replaceable(self, caller: Caller, now_utc: datetime) -> tuple[ReissueOffer, ...]:
+        """Return the destroyed papers that may be had again for nothing, at every municipality of the session."""
+        refs = MemberRefs(self._key, caller.session_hash)
+        found: list[ReissueOffer] = []
+        for code in (link.municipality_code for link in caller.known_as):
+            with suppress(IssueError), read(self._engine) as connection:  # `offers` has said why
+                _settings, person = self._holders.look_up(connection, caller, code, now_utc)
+                claimant = reissues.claimant(self._vault, person, now_utc)
+                found += reissues.offers(connection, self._vault, claimant, person, refs)
+        return tuple(found)
+
+    def refunds_due(self, caller: Caller, now_utc: datetime) -> tuple[RefundOffer, ...]:
+        """Return what is owed to the card's holder, at every municipality of the session."""
+        with read(self._engine) as connection:
+            found = self._due(connection, caller, now_utc)
+        return tuple(RefundOffer(payment_id=one.payment_id, amount_yen=one.amount_yen) for one in found)
+
+    def claim_refund(
+        self, terminal_id: str, caller: Caller | None, asked: RefundClaim, now_utc: datetime
+    ) -> RefundAnswer:
+        """Claim a refund for a terminal, by its code or by the session's card; the same claim again is granted again.
+
+        Errors: IssueError BAD_REQUEST unless exactly one way is named; NO_REFUND for all that is not due, whatever
+                the reason; TOO_MANY_CODES.
+        """
+        if (asked.code is None) == (caller is None) or (caller is None) != (asked.payment_id is None):
+            raise IssueError(ErrorCode.BAD_REQUEST, "code: either a code, or a session and a payment")
+        with turn(self._engine, terminal_id) as connection:
+            restores.require_none(connection)  # it may have been paid already, and the backup does not know
+            refund = refunds.claimed(connection, asked.claim_id)
+            if refund is None and asked.code is not None:
+                if not refunds.may_guess(connection, terminal_id, now_utc):
+                    raise IssueError(ErrorCode.TOO_MANY_CODES, "code: too many wrong ones at this terminal")
+                refund = refunds.by_code(connection, terminal_id, asked.code, now_utc)  # a wrong one is counted
+            elif refund is None and caller is not None:
+                due = self._due(connection, caller, now_utc)
+                refund = next((one for one in due if one.payment_id == asked.payment_id), None)
+            granted = refund is not None and refunds.claim(connection, refund, terminal_id, asked.claim_id)
+        if refund is None or not granted:
+            raise IssueError(ErrorCode.NO_REFUND, "code: no refund is due by it")
+        return RefundAnswer(claim_id=asked.claim_id, amount_yen=refund.amount_yen)
+
+    def _due(self, connection: Connection, caller: Caller, now_utc: datetime) -> tuple[Refund, ...]:
+        requesters: list[tuple[str, bytes]] = []
+        for code in (link.municipality_code for link in caller.known_as):
+            with suppress(IssueError):
+                _settings, person = self._holders.who(connection, caller, code, now_utc)
+                requesters.append((code, self._vault.requester_digest(code, person.person_id)))
+        return refunds.due_to(connection, requesters)
+
+    def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:
+        """Refuse a card that two municipalities link to people of different birth dates: one of them is wrong."""
+        if len({one.person.born_on for one in known}) == 1:
+            return
+        with turn(self._engine, caller.terminal_id) as connection:
+            for one in known:
+                subject = Subject(one.person.municipality_code, caller.terminal_id, visit_id=caller.visit_id)
+                cases.open_case(connection, CaseReason.LINKS_DISAGREE, subject, now_utc)
+            end_visit(connection, caller.terminal_id, caller.visit_id, now_utc)
+        raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)

@@ -1,0 +1,194 @@
+"""What stands open in a journal: payments whose orders or money have no end yet. Pure; it asks no device.
+
+An order has an end when the server was told that it is void, failed, partial, or that its fee was taken or could not
+be. A payment's money has one when its collection has a result. What a terminal without a memory can know of either
+stands in the rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from protocol.messages import Event, EventKind, SignedEvent
+from terminal.journal import Act, Boot, Case, Ids, Intent, Result, Row
+from terminal.visit import CopyOutcome
+
+SHORT_CUT: Final = timedelta(seconds=60)  # whoever stood here may still stand here
+
+#: What the server was told last of an order, if that is its end.
+_ENDS: Final = {
+    EventKind.ORDER_VOIDED: CopyOutcome.VOID,
+    EventKind.GRANT_ABANDONED: CopyOutcome.VOID,
+    EventKind.FAILED: CopyOutcome.FAILED,
+    EventKind.PARTIAL: CopyOutcome.PARTIAL,
+    EventKind.CAPTURED: CopyOutcome.PRINTED,
+    EventKind.CAPTURE_FAILED: CopyOutcome.PRINTED,
+}
+
+
+@dataclass
+class Copy:
+    """One order as the journal knows it."""
+
+    order_id: str
+    intent: Row | None = None
+    result: str | None = None  # the printer's verdict, as it was written
+    told: list[EventKind] = field(default_factory=list)
+
+    @property
+    def printing(self) -> Intent:
+        """What was to be printed."""
+        assert self.intent is not None
+        assert isinstance(self.intent.body, Intent)
+        return self.intent.body
+
+    @property
+    def has_end(self) -> bool:
+        """Whether nothing more is to be said of it."""
+        return any(kind in _ENDS for kind in self.told)
+
+    @property
+    def outcome(self) -> CopyOutcome:
+        """What is known to have become of it; UNKNOWN also where only the printer can tell."""
+        for kind in reversed(self.told):
+            if kind in _ENDS:
+                return _ENDS[kind]
+        if EventKind.PRINTED in self.told:
+            return CopyOutcome.PRINTED
+        return CopyOutcome.WAITING if self.intent is None else CopyOutcome.UNKNOWN
+
+
+@dataclass
+class Unfinished:
+    """One payment with its orders; a payment without money too, since its orders are printed all the same."""
+
+    visit_id: str
+    payment_id: str
+    copies: dict[str, Copy]
+    last_utc: datetime  # when the terminal was last known to live in this visit
+    cut: bool = False  # a process began after it
+    collect: Row | None = None
+    collected: bool = False  # the collection has its result
+    movement: Row | None = None  # the last that has no result
+    owed_told: bool = False
+    noted: bool = False  # staff were told of it
+    overtaken: bool = False  # others' money went through the unit since: its totals say nothing of this one any more
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything of it has no end."""
+        money = (self.collect is not None and not self.collected) or self.movement is not None
+        return money or not all(copy.has_end for copy in self.copies.values())
+
+
+@dataclass(frozen=True)
+class History:
+    """What a terminal finds that begins: payments without an end, oldest first, and intents that belong to none."""
+
+    unfinished: tuple[Unfinished, ...]
+    strays: tuple[Row, ...]
+
+
+def was_short(payment: Unfinished, now_utc: datetime) -> bool:
+    """Tell whether whoever stood here may still be there. A clock that went backwards is not believed."""
+    return timedelta() <= now_utc - payment.last_utc < SHORT_CUT
+
+
+def read(rows: Iterable[Row]) -> History:
+    """Read a journal from its first row to its last."""
+    reader = _Reader()
+    for row in rows:
+        reader.take(row)
+    unfinished = tuple(payment for payment in reader.payments.values() if payment.is_open)
+    return History(unfinished, tuple(reader.strays.values()))
+
+
+class _Reader:
+    """The fold over the rows. What has an end is forgotten when the next visit begins, so that it stays small."""
+
+    def __init__(self) -> None:
+        self.payments: dict[str, Unfinished] = {}
+        self.strays: dict[int, Row] = {}
+        self._of_order: dict[str, Copy] = {}
+        self._of_row: dict[int, tuple[Unfinished | None, Copy | None]] = {}
+        self._at_utc = datetime.min.replace(tzinfo=UTC)
+
+    def take(self, row: Row) -> None:
+        match row.body:
+            case Boot():
+                self._cut(row.body)
+            case Ids():
+                self._begin(row, row.body)
+            case Intent():
+                self._intend(row, row.body)
+            case Result():
+                self._end(row, row.body)
+            case Case():
+                if (payment := self.payments.get(row.body.payment_id or "")) is not None:
+                    payment.noted = True
+            case bytes():
+                self._tell(row.body)
+            case _:
+                pass
+        self._at_utc = datetime.fromisoformat(row.at_utc)
+        for payment in self.payments.values():
+            if not payment.cut:
+                payment.last_utc = self._at_utc
+
+    def _cut(self, boot: Boot) -> None:
+        alive_utc = datetime.fromisoformat(boot.alive_utc) if boot.alive_utc else self._at_utc
+        for payment in self.payments.values():
+            if not payment.cut:
+                payment.last_utc = max(payment.last_utc, alive_utc)
+                payment.cut = True
+
+    def _begin(self, row: Row, ids: Ids) -> None:
+        for payment in [payment for payment in self.payments.values() if not payment.is_open]:
+            del self.payments[payment.payment_id]
+            for order_id in payment.copies:
+                del self._of_order[order_id]
+        if ids.payment_id is None:
+            return
+        copies = {order_id: Copy(order_id) for order_id in ids.order_ids}
+        at_utc = datetime.fromisoformat(row.at_utc)
+        self.payments[ids.payment_id] = Unfinished(ids.visit_id, ids.payment_id, copies, at_utc)
+        self._of_order |= copies
+
+    def _intend(self, row: Row, intent: Intent) -> None:
+        copy = self._of_order.get(intent.order_id or "")
+        payment = self.payments.get(intent.payment_id or "")
+        if copy is None and payment is None:
+            self.strays[row.row] = row
+            return
+        self._of_row[row.row] = (payment, copy)
+        if copy is not None:
+            copy.intent = row
+        elif payment is not None and intent.act is Act.COLLECT:
+            payment.collect = row
+            for other in self.payments.values():
+                other.overtaken = other is not payment
+        elif payment is not None:
+            payment.movement = row
+
+    def _end(self, row: Row, result: Result) -> None:
+        of_row = row.of_row or 0
+        self.strays.pop(of_row, None)
+        payment, copy = self._of_row.pop(of_row, (None, None))
+        if copy is not None:
+            copy.result = result.outcome
+        elif payment is not None and payment.movement is not None and payment.movement.row == of_row:
+            payment.movement = None
+        elif payment is not None:
+            payment.collected = True
+
+    def _tell(self, signed: bytes) -> None:
+        event = msgspec.json.decode(msgspec.json.decode(signed, type=SignedEvent).body, type=Event)
+        if (copy := self._of_order.get(event.order_id or "")) is not None:
+            copy.told.append(event.kind)
+        if event.kind is EventKind.RETURN_DUE and (payment := self.payments.get(event.payment_id or "")) is not None:
+            payment.owed_told = True

@@ -1,0 +1,156 @@
+"""The simulator's command: seeds in two processes, one seed replayed, mutations.
+
+python -m tests.simulation --seeds 20000 --start 1
+python -m tests.simulation --seed 4711
+python -m tests.simulation --mutations | --mutation NAME
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+import click
+import msgspec
+
+from tests.simulation import coverage, mutations
+from tests.simulation.known import is_known
+from tests.simulation.run import Outcome, run_seed
+
+PROCESSES: Final = 2
+CHUNK: Final = 25
+SHOWN: Final = 20
+MUTATION_SEEDS: Final = 5_000
+
+
+@dataclass
+class Totals:
+    """What many seeds came to."""
+
+    seeds: int = 0
+    visits: int = 0
+    cells: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ends: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    violations: list[tuple[int, str]] = field(default_factory=list)
+    known: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one seed."""
+        self.seeds += 1
+        self.visits += len(outcome.stays)
+        self.cells.update(outcome.faults)
+        for stay in outcome.stays:
+            for fault in stay.faults or ("no fault",):
+                self.ends[fault][stay.end] += 1
+        new = new_violations(outcome)
+        self.known += len(outcome.violations) - len(new)
+        self.violations += [(outcome.seed, what) for what in new]
+
+
+def new_violations(outcome: Outcome) -> list[str]:
+    """Return the violations that no known fault explains."""
+    kinds = {kind for _, kind in outcome.faults}
+    return [str(found) for found in outcome.violations if not is_known(found.rule, kinds)]
+
+
+def _chunk(seeds: range) -> list[Outcome]:
+    gc.disable()  # what a seed leaves behind is collected once a chunk
+    outcomes = [run_seed(seed) for seed in seeds]
+    gc.collect()
+    return outcomes
+
+
+def run_many(seeds: range) -> Iterator[Outcome]:
+    """Run seeds in two processes and yield what they came to, in order."""
+    chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        for outcomes in pool.map(_chunk, chunks):
+            yield from outcomes
+
+
+@click.command()
+@click.option("--seeds", type=int, default=200, help="how many")
+@click.option("--start", type=int, default=1, help="the first")
+@click.option("--seed", type=int, default=None, help="replay this one, with its trace")
+@click.option("--mutation", "mutation", default=None, help="run one mutation; fails when it is caught")
+@click.option("--mutations", "all_mutations", is_flag=True, help="run all of them; fails when one is not caught")
+def main(seeds: int, start: int, seed: int | None, mutation: str | None, all_mutations: bool) -> None:
+    """Drive the real flow, journal and ledger through faults."""
+    if all_mutations:
+        sys.exit(_mutations(start))
+    if mutation is not None:
+        sys.exit(_mutation(mutation, start))
+    if seed is not None:
+        sys.exit(_replay(seed))
+    sys.exit(_many(range(start, start + seeds)))
+
+
+def _replay(seed: int) -> int:
+    outcome = run_seed(seed, trace=True)
+    _print(outcome.trace)
+    _print(map(str, outcome.stays))
+    _print(f"VIOLATION {found}" for found in outcome.violations)
+    return 1 if new_violations(outcome) else 0
+
+
+def _many(seeds: range) -> int:
+    totals, begun_s = Totals(), time.monotonic()
+    for outcome in run_many(seeds):
+        totals.add(outcome)
+    seconds = time.monotonic() - begun_s
+    _print((coverage.table(totals.cells), ""))
+    for fault, ends in sorted(totals.ends.items()):
+        click.echo(f"{fault:<26} " + ", ".join(f"{end}: {count}" for end, count in sorted(ends.items())))
+    for number, what in totals.violations[:SHOWN]:
+        click.echo(f"VIOLATION in seed {number}: {what[:600]}\n  replay it: make sim SEED={number}")
+    holes = coverage.empty(totals.cells)
+    _print(f"EMPTY {kind} in {state}" for state, kind in holes[:SHOWN])
+    said = {
+        "seeds": totals.seeds,
+        "visits": totals.visits,
+        "faults": totals.cells.total(),
+        "violations": len(totals.violations),
+        "empty_cells": len(holes),
+        "known": totals.known,
+        "seconds": round(seconds),
+    }
+    click.echo(msgspec.json.encode(said).decode())
+    return 1 if totals.violations or holes else 0
+
+
+def _mutation(name: str, start: int) -> int:
+    caught = mutations.hunt(name, range(start, start + MUTATION_SEEDS), new_violations)
+    click.echo(f"{name}: " + (f"caught by seed {caught[0]}: {caught[1][:300]}" if caught else "not caught"))
+    return 1 if caught else 0
+
+
+def _mutations(start: int) -> int:
+    caught = 0
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        hunts = [(name, pool.submit(_hunt, name, start)) for name in mutations.MUTATIONS]
+        for name, hunt in hunts:
+            found = hunt.result()
+            caught += found is not None
+            tried = found[0] - start + 1 if found else MUTATION_SEEDS
+            click.echo(f"{name:<28} {tried:>5} seeds  {found[1][:110] if found else 'NOT CAUGHT'}")
+    click.echo(msgspec.json.encode({"mutations": len(mutations.MUTATIONS), "caught": caught}).decode())
+    return 0 if caught == len(mutations.MUTATIONS) else 1
+
+
+def _hunt(name: str, start: int) -> tuple[int, str] | None:
+    return mutations.hunt(name, range(start, start + MUTATION_SEEDS), new_violations)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

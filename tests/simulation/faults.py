@@ -1,0 +1,451 @@
+"""What goes wrong, and when: two faults a seed, each at a state of a visit, at a moment in it or between two rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from issuance_server.database import write
+from terminal.client import Paper
+from terminal.visit import State, Visit
+from tests.issuing_parts import CODE
+from tests.simulation.hub import Hub, Process
+from tests.simulation.kiosk import Kiosk
+from tests.simulation.paper import contents
+from tests.simulation.town import household
+from tests.simulation.world import Lost, yen
+
+if TYPE_CHECKING:
+    from tests.simulation.run import Simulation
+
+
+class Kind(StrEnum):
+    """What goes wrong."""
+
+    TERMINAL_KILLED = "terminal killed"  # its process alone
+    TERMINAL_CUT = "terminal cut"  # its power: queue and spool with it
+    STORE_CUT = "store cut"  # terminal, printer and coin unit
+    PRINTER_CUT = "printer cut"
+    COINS_CUT = "coin unit cut"
+    SERVER_KILLED = "server killed"
+    DATABASE_CUT = "database cut"  # both servers and the machine of their database
+    SERVER_SLOW = "server slow"
+    NETWORK_DOWN = "network down"
+    REQUEST_LOST = "request lost"
+    ANSWER_LOST = "answer lost"
+    DOUBLED = "message doubled"
+    DELAYED = "message late"
+    PRINTER_STOPS = "printer stops"  # jam or open cover; it goes on when somebody clears it
+    PRINTER_ABORTS = "printer aborts"
+    PRINTER_LIES = "printer lies"  # completed, and sheets are missing
+    COIN_ANSWER_LOST = "coin answer lost"
+    HOPPERS_JAM = "hoppers jam"
+    DISK_FULL = "terminal's disk full"
+    CARD_PULLED = "card pulled"
+    CARD_TORN = "card torn"  # VERIFY is done and its answer is lost
+    FEED = "register fed"
+    RENDER_MIXUP = "renderer mixes people up"  # a page of the last one's data, as from a buffer used again
+    ANSWER_MIXUP = "answers mixed up"  # another visit's genuine paper, vouched for
+    MEMORY_MIXUP = "memory mixed up"  # other bytes where the granted paper was
+    WALKED_AWAY = "walked away"
+    CANCELLED = "cancelled"
+
+
+OF_A_PERSON: Final = frozenset({Kind.WALKED_AWAY, Kind.CANCELLED, Kind.FEED})
+EVERYWHERE: Final = frozenset(
+    {Kind.SERVER_KILLED, Kind.DATABASE_CUT, Kind.SERVER_SLOW, Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP}
+)
+FOR_GOOD: Final = frozenset({Kind.RENDER_MIXUP})  # the municipality stays stopped until somebody has found out why
+MIXING: Final = frozenset({Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP})
+AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
+SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
+_CUTS: Final = (Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT)
+_DOUBTS: Final = (Kind.PRINTER_CUT, Kind.PRINTER_STOPS, Kind.PRINTER_LIES)
+_ACTS_AT: Final = (State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.CAPTURING)
+#: Screens that are seldom seen, and what leads to them: a kind of fault, and in which state.
+_LEADS: Final[dict[State, tuple[tuple[Kind, ...], tuple[State, ...]]]] = {
+    State.RECOVERING: (_CUTS, _ACTS_AT),
+    State.AFTER_CUT: (_CUTS, (State.COLLECTING, State.RESERVED, State.GRANTING)),
+    State.KEEPING: (_CUTS, (State.COLLECTING, State.RESERVED, State.GRANTING)),
+    State.ASK_SHEETS: (_DOUBTS, (State.PRINTING,)),
+    State.RETURNING: ((Kind.CANCELLED,), (State.COLLECTING,)),
+    State.REFUSED: ((Kind.CANCELLED,), (State.CHOOSING, State.CONFIRMING)),
+}
+
+
+@dataclass
+class Fault:
+    """One fault: at a terminal's nth visit, when it shows a state."""
+
+    kind: Kind
+    terminal: int
+    visit: int
+    state: State
+    delay_s: float
+    row: int = 0  # at the nth row after that; 0 = by time
+    before_row: bool = False
+    long: bool = False
+    size: int = 1
+    fired_in: State | None = None
+    armed: bool = False
+    over: bool = field(default=False)
+
+    def __str__(self) -> str:
+        where = f"row {self.row}{' before' if self.before_row else ''}" if self.row else f"{self.delay_s:.2f} s"
+        return f"{self.kind} at terminal {self.terminal}, visit {self.visit}, {self.state} + {where}"
+
+
+def plan(hub: Hub, kinds: tuple[Kind, ...], terminals: int, visits: int) -> list[Fault]:
+    """Return a seed's faults: half of the pairs hit one visit, and some lead to a screen that is seldom seen."""
+    chance = hub.random
+    made = [_fault(hub, kind, chance.randrange(terminals), chance.randrange(visits)) for kind in kinds]
+    if len(made) > 1 and chance.random() < 0.6:
+        first, second = made[0], made[1]
+        second.terminal, second.visit = first.terminal, first.visit
+        if second.state in _LEADS:
+            lead_kinds, states = _LEADS[second.state]
+            first.kind, first.state = chance.choice(lead_kinds), chance.choice(states)
+            first.row, first.delay_s = 0, chance.random() * 1.5
+            first.long = second.state is State.KEEPING
+            second.row, second.delay_s = second.row and 1, chance.choice((0.0, chance.random() * 0.3))
+    return made
+
+
+def _fault(hub: Hub, kind: Kind, terminal: int, visit: int) -> Fault:
+    chance = hub.random
+    return Fault(
+        kind=kind,
+        terminal=terminal,
+        visit=visit,
+        state=chance.choice((*State, *_ACTS_AT, *_ACTS_AT)),
+        delay_s=chance.choice((0.0, chance.random() * 0.05, chance.random(), chance.random() * 6)),
+        row=chance.choice((1, 1, 2, 2, 3, 4, 5, 6)) if kind in AT_A_ROW and chance.random() < 0.6 else 0,
+        before_row=chance.random() < 0.5,
+        long=chance.random() < 0.4,
+        size=chance.randrange(4),
+    )
+
+
+class Faults:
+    """Lets the planned faults happen, and heals what is broken after its time."""
+
+    def __init__(self, simulation: Simulation, faults: list[Fault]) -> None:
+        self._simulation = simulation
+        self.faults = faults
+        self._fate = Process("fate")
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing is broken any more."""
+        return all(fault.over or fault.fired_in is None for fault in self.faults)
+
+    def see(self, number: int, visit_number: int, visit: Visit) -> None:
+        """A terminal shows something."""
+        for fault in self.faults:
+            here = (fault.terminal, fault.state) == (number, visit.state)
+            now = fault.visit == visit_number or fault.state in {
+                State.OUT_OF_SERVICE,
+                State.RECOVERING,
+            }  # seldom a visit's
+            if here and now and not fault.armed:
+                fault.armed = True
+                self._arm(fault, self._simulation.kiosks[number])
+
+    def _arm(self, fault: Fault, kiosk: Kiosk) -> None:
+        hub = self._simulation.hub
+        if not fault.row:
+            hub.at(self._fate, fault.delay_s, self._fire, fault, kiosk)
+            return
+        left = fault.row
+
+        def asked() -> bool:
+            nonlocal left
+            left -= 1
+            if left:
+                return False
+            kiosk.before_commit = kiosk.after_commit = lambda: False
+            kiosk.cut_here = lambda: self._fire(fault, kiosk)
+            return True
+
+        if fault.before_row:
+            kiosk.before_commit = asked
+        else:
+            kiosk.after_commit = asked
+
+    def _fire(self, fault: Fault, kiosk: Kiosk) -> None:
+        simulation = self._simulation
+        if not self._is_possible(fault, kiosk):
+            return
+        fault.fired_in = kiosk.shown.state
+        simulation.hub.say("FAULT", f"{fault} (now {kiosk.shown.state})")
+        simulation.mark(fault)
+        low_s, high_s = LONG_S if fault.long else SHORT_S
+        delay_s = low_s + simulation.hub.random.random() * (high_s - low_s)
+        if fault.kind in AT_A_ROW and fault.long and yen(kiosk.machine.tray):
+            kiosk.lose(Lost.LONG)
+        heal = _ACTS[fault.kind](self, fault, kiosk)
+        simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)
+
+    def _is_possible(self, fault: Fault, kiosk: Kiosk) -> bool:
+        """Tell whether there is anything to break: what would do nothing is no fault, and fills no cell."""
+        resident = self._simulation.at_terminal(kiosk.number)
+        if fault.kind in OF_A_PERSON:
+            return resident is not None
+        if fault.kind is Kind.CARD_PULLED:
+            return resident is not None and kiosk.reader.owner is resident.stay.person
+        if fault.kind in {Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT}:
+            return kiosk.power.alive
+        if fault.kind is Kind.MEMORY_MIXUP:
+            return kiosk.stepper is not None and bool(kiosk.stepper._effects.memory.papers)
+        return {
+            Kind.DISK_FULL: kiosk.journal is not None,
+            Kind.PRINTER_CUT: kiosk.printer.power.alive,
+            Kind.COINS_CUT: kiosk.coins.power.alive,
+        }.get(fault.kind, True)
+
+    def _heal(self, fault: Fault, heal: Callable[[], None] | None) -> None:
+        if heal is not None:
+            heal()
+            self._simulation.hub.say("healed", fault.kind)
+        fault.over = True
+
+    # each breaks something, and returns how it is healed
+
+    def _terminal_killed(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.cut()
+        return kiosk.up
+
+    def _terminal_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.cut()
+        kiosk.cups.lose()
+        return kiosk.up
+
+    def _store_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.cut()
+        kiosk.cups.lose()
+        cut_here = [device for device in (kiosk.printer, kiosk.coins) if device.power.alive]
+        for device in cut_here:
+            self._simulation.hub.kill(device.power)
+            device.cut()
+
+        def up() -> None:
+            for device in cut_here:
+                device.up()
+            kiosk.up()
+
+        return up
+
+    def _printer_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        self._simulation.hub.kill(kiosk.printer.power)
+        kiosk.printer.cut()
+        return kiosk.printer.up
+
+    def _coins_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        self._simulation.hub.kill(kiosk.coins.power)
+        kiosk.coins.cut()
+        return kiosk.coins.up
+
+    def _server_killed(self, fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
+        server = self._simulation.servers[fault.size % len(self._simulation.servers)]
+        if not server.power.alive:
+            return lambda: None
+        server.cut()
+        return server.up
+
+    def _database_cut(self, _fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
+        servers = [server for server in self._simulation.servers if server.power.alive]
+        for server in servers:
+            server.cut()
+        self._simulation.server_disk.cut()
+
+        def up() -> None:
+            for server in servers:
+                server.up()
+
+        return up
+
+    def _server_slow(self, fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
+        servers = self._simulation.servers
+        for server in servers:
+            server.slow_s = (0.2, 1.0, 4.0, 12.0)[fault.size]
+
+        def up() -> None:
+            for server in servers:
+                server.slow_s = 0.0
+
+        return up
+
+    def _network_down(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.link.down_until_s = float("inf")
+
+        def up() -> None:
+            kiosk.link.down_until_s = -1.0
+
+        return up
+
+    def _line(self, name: str, fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        setattr(kiosk.link, name, 1 + fault.size)
+        kiosk.link.delay_s = (0.3, 3.0, 9.0, 35.0)[fault.size]
+
+        def up() -> None:
+            setattr(kiosk.link, name, 0)
+
+        return up
+
+    def _printer_stops(self, fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.printer.stop_after = fault.size
+        kiosk.printer.reasons_when_stopped = (("media-jam",), ("cover-open",))[fault.long]
+
+        def up() -> None:
+            kiosk.printer.stop_after = None
+            kiosk.printer.clear()
+
+        return up
+
+    def _printer_aborts(self, fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.printer.abort_after = fault.size
+
+        def up() -> None:
+            kiosk.printer.abort_after = None
+
+        return up
+
+    def _printer_lies(self, fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.printer.says_completed = True
+        healed = self._printer_aborts(fault, kiosk)
+
+        def up() -> None:
+            healed()
+            kiosk.printer.says_completed = False
+
+        return up
+
+    def _coin_answer_lost(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.coins.lose_answers = 1
+
+        def up() -> None:
+            kiosk.coins.lose_answers = 0
+
+        return up
+
+    def _hoppers_jam(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.coins.jammed = True
+
+        def up() -> None:
+            kiosk.coins.jammed = False
+
+        return up
+
+    def _disk_full(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        journal = kiosk.journal
+        assert journal is not None
+        journal.full = True
+        kiosk.lose(Lost.DISK)
+
+        def up() -> None:
+            journal.full = False
+
+        return up
+
+    def _card_pulled(self, _fault: Fault, kiosk: Kiosk) -> None:
+        resident = self._simulation.at_terminal(kiosk.number)
+        if resident is not None:
+            resident.take_card()
+
+    def _card_torn(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        kiosk.reader.tear = True
+
+        def up() -> None:
+            kiosk.reader.tear = False
+
+        return up
+
+    def _feed(self, _fault: Fault, kiosk: Kiosk) -> None:
+        """The person moves: the register has it from this moment on."""
+        resident = self._simulation.at_terminal(kiosk.number)
+        if resident is None:
+            return
+        person = resident.stay.person
+        person.address += "の2"
+        with write(self._simulation.server_disk.engine) as connection:
+            records = (household(person.number, person.address),)
+            self._simulation.town.register.put(connection, CODE, records)
+        self._simulation.world.addresses[person.name].append((self._simulation.hub.now_s, person.address))
+
+    def _render_mixup(self, _fault: Fault, _kiosk: Kiosk) -> None:
+        for server in self._simulation.servers:
+            server.mixes_people = True
+        self._lose_everywhere()
+
+    def _answer_mixup(self, _fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
+        for server in self._simulation.servers:
+            server.mixes_answers = True
+        self._lose_everywhere()
+
+        def up() -> None:
+            for server in self._simulation.servers:
+                server.mixes_answers = False
+
+        return up
+
+    def _memory_mixup(self, _fault: Fault, kiosk: Kiosk) -> None:
+        if kiosk.stepper is None:
+            return
+        papers = kiosk.stepper._effects.memory.papers
+        others = [other.pdf for server in self._simulation.servers for other in server.made]
+        for order_id, paper in papers.items():
+            pdf = next((pdf for pdf in others if contents(pdf).names != contents(paper.pdf).names), paper.pdf)
+            papers[order_id] = Paper(paper.prepared, pdf)
+        kiosk.lose(Lost.MIXED)
+
+    def _lose_everywhere(self) -> None:
+        for kiosk in self._simulation.kiosks:
+            kiosk.lose(Lost.MIXED)
+
+    def _walked_away(self, _fault: Fault, kiosk: Kiosk) -> None:
+        resident = self._simulation.at_terminal(kiosk.number)
+        if resident is not None:
+            resident.stay.gave_up = "walked away"
+            resident.walk_away()
+
+    def _cancelled(self, _fault: Fault, kiosk: Kiosk) -> None:
+        resident = self._simulation.at_terminal(kiosk.number)
+        if resident is not None:
+            resident.cancel()
+
+
+def _of_line(name: str) -> Callable[[Faults, Fault, Kiosk], Callable[[], None] | None]:
+    return lambda faults, fault, kiosk: faults._line(name, fault, kiosk)
+
+
+_ACTS: Final[dict[Kind, Callable[[Faults, Fault, Kiosk], Callable[[], None] | None]]] = {
+    Kind.TERMINAL_KILLED: Faults._terminal_killed,
+    Kind.TERMINAL_CUT: Faults._terminal_cut,
+    Kind.STORE_CUT: Faults._store_cut,
+    Kind.PRINTER_CUT: Faults._printer_cut,
+    Kind.COINS_CUT: Faults._coins_cut,
+    Kind.SERVER_KILLED: Faults._server_killed,
+    Kind.DATABASE_CUT: Faults._database_cut,
+    Kind.SERVER_SLOW: Faults._server_slow,
+    Kind.NETWORK_DOWN: Faults._network_down,
+    Kind.REQUEST_LOST: _of_line("lose_requests"),
+    Kind.ANSWER_LOST: _of_line("lose_answers"),
+    Kind.DOUBLED: _of_line("double"),
+    Kind.DELAYED: _of_line("delay"),
+    Kind.PRINTER_STOPS: Faults._printer_stops,
+    Kind.PRINTER_ABORTS: Faults._printer_aborts,
+    Kind.PRINTER_LIES: Faults._printer_lies,
+    Kind.COIN_ANSWER_LOST: Faults._coin_answer_lost,
+    Kind.HOPPERS_JAM: Faults._hoppers_jam,
+    Kind.DISK_FULL: Faults._disk_full,
+    Kind.CARD_PULLED: Faults._card_pulled,
+    Kind.CARD_TORN: Faults._card_torn,
+    Kind.FEED: Faults._feed,
+    Kind.RENDER_MIXUP: Faults._render_mixup,
+    Kind.ANSWER_MIXUP: Faults._answer_mixup,
+    Kind.MEMORY_MIXUP: Faults._memory_mixup,
+    Kind.WALKED_AWAY: Faults._walked_away,
+    Kind.CANCELLED: Faults._cancelled,
+}

@@ -1,0 +1,338 @@
+"""One seed: a town, three terminals, two servers, six visits and two faults, driven until everything is at rest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from printing.paper import certificates
+from printing.paper.fonts import Fonts
+from printing.paper.records import Certificate, Issuance
+from printing.press import service
+from terminal.visit import State, Visit
+from tests.simulation import invariants
+from tests.simulation.crowd import Plan, Resident, Staff
+from tests.simulation.disk import ServerDisk
+from tests.simulation.expected import End
+from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, Fault, Faults, Kind, plan
+from tests.simulation.hub import Hub, Process, Stuck
+from tests.simulation.invariants import Violation
+from tests.simulation.kiosk import Kiosk
+from tests.simulation.network import Link
+from tests.simulation.server import SERVERS, SimServer
+from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town
+from tests.simulation.world import Lost, Person, Stay, World
+
+VISITS_A_TERMINAL: Final = 2
+FAULTS: Final = 2
+CANCEL_AT: Final = (State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING)
+LIMIT_S: Final = 7_200.0
+SETTLE_S: Final = 60.0  # longer than any message is late
+
+
+@dataclass(frozen=True)
+class StayTold:
+    """One visit, for tables and traces."""
+
+    number: int
+    who: str
+    terminal: int
+    faults: tuple[str, ...]
+    end: End
+    paid_yen: int
+    gave_up: str
+
+    def __str__(self) -> str:
+        faults = ", ".join(self.faults) or "no fault"
+        what = f"visit {self.number}, {self.who} at terminal {self.terminal}: {self.end}, {self.paid_yen} yen"
+        return f"{what}; {faults}{'; ' + self.gave_up if self.gave_up else ''}"
+
+
+@dataclass
+class Outcome:
+    """What one seed came to."""
+
+    seed: int
+    faults: list[tuple[str, str]] = field(default_factory=list)  # (state, kind)
+    violations: list[Violation] = field(default_factory=list)
+    stays: list[StayTold] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+
+
+class Simulation:
+    """Everything of one seed."""
+
+    def __init__(
+        self,
+        seed: int,
+        server_disk: ServerDisk,
+        kinds: tuple[Kind, ...] | None = None,
+        faults: list[Fault] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.hub = Hub(seed)
+        self.town = town()
+        self.server_disk = server_disk
+        self.world = World(machines(), people(self.town))
+        self.world.addresses = {person.name: [(0.0, first_address(person.number))] for person in self.world.people}
+        self.server_faults: list[str] = []
+        self.servers = [
+            SimServer(self.hub, self.town, server_disk, number, self.server_faults) for number in range(SERVERS)
+        ]
+        self.kiosks = [
+            Kiosk(self.hub, self.town, self.world, number, Link(self.hub, self.servers, terminal_id(number)))
+            for number in range(TERMINALS)
+        ]
+        self.staff = Staff(self.hub, self.world, self.kiosks)
+        if kinds is None:
+            kinds = tuple(self.hub.random.choices(list(Kind), k=FAULTS))
+        planned = plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL)
+        self.faults = Faults(self, planned if faults is None else faults)
+        self.residents: list[list[Resident]] = [[] for _ in self.kiosks]
+        self._next = [0] * TERMINALS
+        self._door = Process("door")
+        self._plan_visits()
+
+    def _plan_visits(self) -> None:
+        order = list(self.world.people)
+        self.hub.random.shuffle(order)
+        for number, kiosk in enumerate(self.kiosks):
+            kiosk.changed = self._seen_by(number)
+            kiosk.reader.noted = self._card_read(number)
+            kiosk.lose = self._lost(number)
+            for visit in range(VISITS_A_TERMINAL):
+                person = order[number * VISITS_A_TERMINAL + visit]
+                stay = Stay(len(self.world.stays), number, person)
+                self.world.stays.append(stay)
+                resident = Resident(self.hub, self.world, kiosk, stay, self._habits())
+                resident.left = self._left(number)
+                self.residents[number].append(resident)
+
+    def _habits(self) -> Plan:
+        chance = self.hub.random
+        return Plan(
+            copies=chance.choice((1, 1, 1, 2)),
+            wrong_pins=chance.choice((0, 0, 0, 0, 1)),
+            changes_choice=chance.random() < 0.1,
+            cancels_at=chance.choice(CANCEL_AT) if chance.random() < 0.08 else None,
+            answers_sheets=chance.random() < 0.8,
+            wait_s=chance.choice((0.05, 0.3, 2.0)),
+        )
+
+    def _seen_by(self, number: int) -> Callable[[Visit], None]:
+        def see(visit: Visit) -> None:
+            self.faults.see(number, self._next[number] - 1, visit)
+            self.staff.see(number, visit)
+            resident = self.at_terminal(number)
+            if resident is not None:
+                resident.see(visit)
+
+        return see
+
+    def _card_read(self, number: int) -> Callable[[Person], None]:
+        def note(person: Person) -> None:
+            resident = self.at_terminal(number)
+            if resident is not None:
+                resident.stay.cards_read.append(person.name)
+
+        return note
+
+    def _lost(self, number: int) -> Callable[[Lost], None]:
+        """Whoever stands there now, or stood there last, is whom the evidence was about."""
+
+        def lose(lost: Lost) -> None:
+            if self._next[number]:
+                self.residents[number][self._next[number] - 1].stay.lost.add(lost)
+
+        return lose
+
+    def _left(self, number: int) -> Callable[[], None]:
+        return lambda: self.hub.at(self._door, 0.5 + self.hub.random.random() * 4, self._enter, number)
+
+    def _enter(self, number: int) -> None:
+        if self._next[number] < len(self.residents[number]):
+            resident = self.residents[number][self._next[number]]
+            self._next[number] += 1
+            for fault in self.faults.faults:
+                lasts = not fault.over or fault.kind in FOR_GOOD
+                if fault.fired_in is not None and lasts and (fault.terminal == number or _everywhere(fault)):
+                    resident.stay.faults.add(fault.kind)
+                    if fault.kind in MIXING:
+                        resident.stay.lost.add(Lost.MIXED)
+            resident.arrive()
+
+    def at_terminal(self, number: int) -> Resident | None:
+        """Return who stands there."""
+        if self._next[number] == 0:
+            return None
+        resident = self.residents[number][self._next[number] - 1]
+        return None if resident.gone else resident
+
+    def mark(self, fault: Fault) -> None:
+        """Remember whom a fault touches."""
+        for number in range(TERMINALS):
+            if number == fault.terminal or _everywhere(fault):
+                index = self._next[number] - 1
+                if index >= 0:
+                    self.residents[number][index].stay.faults.add(fault.kind)
+
+    def run(self) -> None:
+        """Drive it to its end. Errors: Stuck."""
+        self.world.begun_with_yen = self.world.everything_yen()
+        for number, kiosk in enumerate(self.kiosks):
+            kiosk.up()
+            self.hub.at(self._door, self.hub.random.random() * 3, self._enter, number)
+        self.hub.run(self._at_rest, LIMIT_S)
+        settled_s = self.hub.now_s + SETTLE_S
+        self.hub.run(lambda: self.hub.now_s >= settled_s and self._at_rest(), LIMIT_S)
+
+    def _at_rest(self) -> bool:
+        return (
+            self.faults.over
+            and all(resident.gone for residents in self.residents for resident in residents)
+            and all(self._idle(kiosk) for kiosk in self.kiosks)
+        )
+
+    def _idle(self, kiosk: Kiosk) -> bool:
+        stepper = kiosk.stepper
+        return stepper is not None and stepper.visit.state is State.IDLE and not stepper.unsent_events
+
+    def close(self) -> None:
+        """Let go of what is left of it."""
+        for kiosk in self.kiosks:
+            if kiosk.journal is not None:
+                kiosk.cut()
+            for process in (kiosk.power, kiosk.printer.power, kiosk.coins.power):
+                self.hub.kill(process)
+        for server in self.servers:
+            self.hub.kill(server.power)
+
+
+def _everywhere(fault: Fault) -> bool:
+    return fault.kind in EVERYWHERE
+
+
+@contextmanager
+def substituted(hub: Hub) -> Iterator[None]:
+    """Give the press the world's clock; in the worker's process it has the machine's."""
+    before = service.time
+    service.time = SimpleNamespace(monotonic=hub.monotonic, sleep=hub.sleep)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        service.time = before
+
+
+_DISKS: dict[int, ServerDisk] = {}
+
+
+def server_disk() -> ServerDisk:
+    """Return this process's database, made anew after a mutation of how it is opened."""
+    if 0 not in _DISKS:
+        _DISKS[0] = ServerDisk(town().template)
+    return _DISKS[0]
+
+
+def forget_disk() -> None:
+    """Have the database opened anew, under whatever opens it now."""
+    _DISKS.clear()
+
+
+def run_seed(
+    seed: int, *, kinds: tuple[Kind, ...] | None = None, faults: list[Fault] | None = None, trace: bool = False
+) -> Outcome:
+    """Return what a seed comes to; with its own faults, or with those that are given."""
+    disk = server_disk()
+    disk.begin()
+    simulation = Simulation(seed, disk, kinds, faults)
+    outcome = Outcome(seed)
+    if trace:
+        simulation.hub.trace = outcome.trace
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        stack.enter_context(checked_once())
+        stack.enter_context(substituted(simulation.hub))
+        stack.callback(simulation.close)
+        try:
+            simulation.run()
+        except Stuck as stuck:
+            outcome.violations.append(Violation("the world comes to rest", f"{stuck}: {_standing(simulation)}"))
+        outcome.violations += invariants.broken(simulation)
+        outcome.stays = list(_told(simulation))
+    outcome.faults = [(str(f.fired_in), str(f.kind)) for f in simulation.faults.faults if f.fired_in is not None]
+    return outcome
+
+
+def _told(simulation: Simulation) -> Iterator[StayTold]:
+    lists = invariants.read_books(simulation).lists
+    for stay in simulation.world.stays:
+        yield StayTold(
+            number=stay.number,
+            who=stay.person.name,
+            terminal=stay.terminal,
+            faults=tuple(sorted(stay.faults)),
+            end=invariants.end_of(simulation.world, stay, lists),
+            paid_yen=stay.paid_yen,
+            gave_up=stay.gave_up,
+        )
+
+
+@lru_cache(maxsize=4096)
+def _checked(check: Callable[..., None], certificate: bytes, issuance: bytes, call: _Call) -> None:
+    check(*call.arguments)
+
+
+@dataclass(frozen=True)
+class _Call:
+    arguments: tuple[Any, ...] = field(hash=False, compare=False)
+
+
+@contextmanager
+def checked_once() -> Iterator[None]:
+    """Ask only once whether one and the same page can be drawn: that is pure, and a twentieth of all the time."""
+    real = certificates.check
+
+    def check(fonts: Fonts, certificate: Certificate, issuance: Issuance) -> None:
+        key = msgspec.json.encode(certificate), msgspec.json.encode(issuance)
+        _checked(real, *key, _Call((fonts, certificate, issuance)))
+
+    certificates.check = check
+    try:
+        yield
+    finally:
+        certificates.check = real
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let nothing log; a line costs more than what it tells of."""
+    before = structlog.get_config()
+
+    def drop(*_: object) -> None:
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[drop],  # type: ignore[list-item] # it never returns
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _standing(simulation: Simulation) -> str:
+    return "; ".join(
+        f"terminal {kiosk.number} {kiosk.shown.state} {' '.join(kiosk.shown.reasons)}"
+        f" {kiosk.stepper.unsent_events if kiosk.stepper else '-'} unsent"
+        for kiosk in simulation.kiosks
+    )

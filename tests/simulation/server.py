@@ -1,0 +1,179 @@
+"""The servers: the real routes, cycle and ledger over one database; only the request's own signature is taken on trust.
+
+Each request is a thread of its server's process, and every transaction stands between two points at which others go on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import httpx
+import msgspec
+from flask import Flask, Response, g
+from greenlet import getcurrent, greenlet
+
+from issuance_server import events
+from issuance_server.api import Api, Services
+from issuance_server.issue import Issuer
+from issuance_server.terminals import Terminal, Terminals
+from printing.paper.fonts import Fonts
+from printing.paper.records import Certificate, Issuance
+from protocol import codec, messages
+from protocol.errors import ErrorCode, IssueError
+from terminal.client import Paper, ServerRefused
+from tests.simulation import paper
+from tests.simulation.disk import ServerDisk, SimEngine
+from tests.simulation.hub import Hub, Process, Reply
+from tests.simulation.town import AUTHORITY, Town
+
+SERVERS = 2
+_APP = Flask("simulation", static_folder=None)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What comes back over the wire."""
+
+    content: bytes
+    headers: httpx.Headers
+
+
+@dataclass(frozen=True)
+class _Request:
+    terminal: Terminal
+    body: bytes
+
+
+class _SimApi(Api):
+    """The routes, told of a request by the thread that serves it."""
+
+    def __init__(self, **wiring: Any) -> None:
+        super().__init__(**wiring)
+        self.requests: dict[greenlet, _Request] = {}
+
+    def _signed(self) -> tuple[Terminal, bytes]:
+        asked = self.requests[getcurrent()]
+        return asked.terminal, asked.body
+
+
+class SimServer:
+    """One server's process: what it keeps in memory goes with it."""
+
+    def __init__(self, hub: Hub, town: Town, disk: ServerDisk, number: int, faults: list[str]) -> None:
+        self._hub, self._town, self._disk = hub, town, disk
+        self.number = number
+        self.faults = faults  # errors that no table knows
+        self.slow_s = 0.0
+        self.mixes_people = False  # a page of the last one's data, as from a buffer used again
+        self.mixes_answers = False  # the last paper of another visit
+        self.made: list[Paper] = []
+        self.up()
+
+    def up(self) -> None:
+        """Start the process."""
+        self.power = Process(f"server {self.number}")
+        town, engine = self._town, SimEngine(self._disk.engine, self._pause)
+        clock = self._hub.now_utc
+        self._last: Certificate | None = None
+        self._terminals = Terminals(engine, self._hub.monotonic)  # type: ignore[arg-type]
+        issuer = Issuer(
+            engine=engine,  # type: ignore[arg-type]
+            vault=town.vault,
+            keys=town.keys,
+            settings_store=town.settings,
+            register=town.register,
+            fonts=town.fonts,
+            check_address="https://check.invalid/",
+            clock=clock,
+            random_bytes=self._hub.random.randbytes,
+            render=self._render,
+            reread=lambda pdf, expected: paper.reread(pdf, expected),  # noqa: PLW0108 - looked up anew: it is mutated
+            build="simulation",
+        )
+        services = Services(
+            engine=engine,  # type: ignore[arg-type]
+            terminals=self._terminals,
+            issuer=issuer,
+            apply_events=partial(events.apply, engine, clock=clock),  # type: ignore[arg-type]
+        )
+        self._api = _SimApi(
+            authorities=(AUTHORITY,),
+            keys=town.keys,
+            vault=town.vault,
+            anchors=town.anchors,
+            register=town.register,
+            clock=clock,
+            services=lambda: services,
+        )
+
+    def serve(self, terminal_id: str, path: str, body: bytes, reply: Reply) -> None:
+        """Serve one request in a thread of its own."""
+        self._hub.spawn(self.power, lambda: self._serve(terminal_id, path, body, reply))
+
+    def _serve(self, terminal_id: str, path: str, body: bytes, reply: Reply) -> None:
+        thread = getcurrent()
+        try:
+            with _APP.app_context():
+                g.line = {}
+                self._api.requests[thread] = _Request(self._terminals.active(terminal_id), body)
+                response = self._route(path)
+            answer = Answer(response.get_data(), httpx.Headers(list(response.headers)))
+            if path == messages.PATH_ORDERS:
+                answer = self._keep(answer)
+        except IssueError as refused:
+            self._hub.say(self.power, f"{path} of {terminal_id}: {refused.code} {refused.detail}")
+            reply.fail(ServerRefused(refused.code, refused.detail, refused.retryable))
+        except Exception as error:  # noqa: BLE001 - the application answers INTERNAL, and the simulation counts it
+            self.faults.append("".join(traceback.format_exception(error)))
+            reply.fail(ServerRefused(ErrorCode.INTERNAL, "", retryable=False))
+        else:
+            reply.give(answer)
+        finally:
+            self._api.requests.pop(thread, None)
+
+    def _route(self, path: str) -> Response:
+        api = self._api
+        if path.endswith("/grant"):
+            return api.grant(path.split("/")[-2])
+        routes = {
+            messages.PATH_CHALLENGE: api.challenge,
+            messages.PATH_AUTHENTICATE: api.authenticate,
+            messages.PATH_ORDERS: api.prepare,
+            messages.PATH_EVENTS: api.events,
+            messages.PATH_BOOT: api.boot,
+        }
+        return routes[path]()
+
+    def _render(self, fonts: Fonts, certificate: Certificate, issuance: Issuance, seal_text: str) -> bytes:
+        last, self._last = self._last, certificate
+        if self.mixes_people and last is not None and last != certificate:
+            self.mixes_people = False
+            certificate = last
+        return paper.render(fonts, certificate, issuance, seal_text)
+
+    def _keep(self, answer: Answer) -> Answer:
+        """Keep what was made, and with the fault give the last one's instead."""
+        prepared = codec.from_header(answer.headers[messages.PREPARED_HEADER])
+        other = next((one for one in reversed(self.made) if _subject(one.pdf) != _subject(answer.content)), None)
+        if self.mixes_answers and other is not None:
+            self.mixes_answers = False
+            vouched = msgspec.structs.replace(prepared, pdf_sha256=other.prepared.pdf_sha256)
+            headers = {**answer.headers, messages.PREPARED_HEADER: codec.to_header(vouched)}
+            return Answer(other.pdf, httpx.Headers(headers))
+        self.made.append(Paper(prepared, answer.content))
+        return answer
+
+    def _pause(self) -> None:
+        """A transaction begins or has ended: others go on here, and the process may end here."""
+        self._hub.sleep(self._hub.random.random() * 0.004 + self.slow_s)
+
+    def cut(self) -> None:
+        """Whoever waited for an answer hears that the connection is closed."""
+        self._hub.kill(self.power)
+
+
+def _subject(pdf: bytes) -> tuple[str, ...]:
+    return paper.contents(pdf).names
