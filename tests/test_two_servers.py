@@ -227,7 +227,7 @@ def test_s9_s5_when_one_server_is_killed_the_other_goes_on_with_its_visits(site:
     visit = site.visit()
     paper = visit.prepare(0, 401)
     os.killpg(site.servers[0].pid, signal.SIGKILL)
-    site.servers[0].wait()
+    site.servers[0].stop()
     with pytest.raises(NetworkDown):
         visit.prepare(0, 401)
     assert visit.prepare(1, 401) == paper
