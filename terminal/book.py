@@ -17,6 +17,7 @@ from protocol import messages
 from protocol.codec import encode
 from protocol.messages import EventKind
 from protocol.signing import sign_event
+from terminal import history
 from terminal.journal import Case, Entry, Journal, JournalUnavailable, Result, RowKind
 from terminal.outlet import SHEET_CASES, is_found_out
 from terminal.programs import Identity, Sources
@@ -103,8 +104,16 @@ class Book:
             if not is_found_out(case.code, sheets_destroyed):
                 continue
             self.journal.close_case(row.row, note, sheets_destroyed)
+            if case.code == TerminalCode.MONEY_UNCERTAIN:
+                self.journal.append(*self._left_to_staff(case.payment_id))
             if case.code in SHEET_CASES and case.order_id is not None:
                 self.tell(EventKind.SHEETS_DESTROYED, order_id=case.order_id, sheets_out=sheets_destroyed)
+
+    def _left_to_staff(self, payment_id: str | None) -> list[Entry]:
+        """End what nobody could: others' money goes through the unit next, and its totals then tell of theirs too."""
+        found = history.read(self.journal.rows()).unfinished
+        begun = [row for payment in found if payment.payment_id == payment_id for row in payment.begun()]
+        return [result(row.row, "left to staff") for row in begun]
 
     def open_cases(self) -> tuple[Case, ...]:
         """Return the cases that staff have not closed; none where they cannot be read, which is told as such."""

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from protocol.messages import Event, EventKind, SignedEvent
-from terminal.journal import Act, Boot, Case, Ids, Intent, Result, Row
+from terminal.journal import Act, Boot, Ids, Intent, Result, Row
 from terminal.visit import CopyOutcome
 
 SHORT_CUT: Final = timedelta(seconds=60)  # whoever stood here may still stand here
@@ -76,14 +76,17 @@ class Unfinished:
     collected: bool = False  # the collection has its result
     movement: Row | None = None  # the last that has no result
     owed_told: bool = False
-    noted: bool = False  # staff were told of it
-    overtaken: bool = False  # others' money went through the unit since: its totals say nothing of this one any more
 
     @property
     def is_open(self) -> bool:
         """Whether anything of it has no end."""
         money = (self.collect is not None and not self.collected) or self.movement is not None
         return money or not all(copy.has_end for copy in self.copies.values())
+
+    def begun(self) -> tuple[Row, ...]:
+        """Return the rows of money that have no result."""
+        collect = self.collect if not self.collected else None
+        return tuple(row for row in (self.movement, collect) if row is not None)
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,6 @@ class _Reader:
                 self._intend(row, row.body)
             case Result():
                 self._end(row, row.body)
-            case Case():
-                if (payment := self.payments.get(row.body.payment_id or "")) is not None:
-                    payment.noted = True
             case bytes():
                 self._tell(row.body)
             case _:
@@ -170,8 +170,6 @@ class _Reader:
             copy.intent = row
         elif payment is not None and intent.act is Act.COLLECT:
             payment.collect = row
-            for other in self.payments.values():
-                other.overtaken = other is not payment
         elif payment is not None:
             payment.movement = row
 

@@ -179,10 +179,6 @@ class Recovery:
             return None
         assert isinstance(payment.collect.body, Intent)
         intent, row = payment.collect.body, payment.collect.row
-        if payment.overtaken:  # staff opened the terminal again without a new start: what lay there is theirs to know
-            case = () if payment.noted else (_uncertain(payment),)
-            self._book.write(result(row, "left to staff"), *uncollected(payment.payment_id, lines, 0), *case)
-            return None
         status, now = yield from self._ask_unit(payment.payment_id)
         inserted_yen = now.inserted_yen - (intent.counters.get("inserted_yen") or 0)
         moved = {name: getattr(now, name) - (intent.counters.get(name) or 0) for name in _MOVING}
