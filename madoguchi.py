@@ -66,9 +66,9 @@ keys_option = click.option(
 )
 database_option = click.option(
     "--database",
-    default=DatabaseKind.SQLITE,
+    default=DatabaseKind.SQLITE.value,
     show_default=True,
-    type=click.Choice(DatabaseKind),
+    type=click.Choice(DatabaseKind, case_sensitive=False),
     help="What the servers keep their books in: sqlite with one of them, postgresql with two.",
 )
 from_option = click.option(

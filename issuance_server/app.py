@@ -72,9 +72,7 @@ def create_app(
     Errors: AnchorsError, SchemaMismatch: the server refuses to start.
     """
     anchors = Anchors(config.anchors_folder, production=config.production)
-    engine = open_engine(config.database_url)
-    require_schema(engine)
-    engine.dispose()
+    require_schema(open_engine(config.database_url))
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

@@ -22,8 +22,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Shape:  authorities are what terminals call this server by, as `host` or `host:port` in lower case: a request that
             was signed for another server is refused. anchors_folder holds the card authorities' certificates in PEM.
             check_address is the address that the code on a paper leads to. addon_font is the font of the characters
-            of 行政事務標準文字 beyond the MJ collection, where the operator has one. Relative paths are relative to
-            the file.
+            of 行政事務標準文字 beyond the MJ collection, where the operator has one. servers is how many share the
+            database: SQLite serves one. Relative paths are relative to the file.
     """
 
     database_url: Annotated[str, msgspec.Meta(min_length=1)]
@@ -35,6 +35,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     check_address: Annotated[str, msgspec.Meta(pattern="^https?://")]
     production: bool
     addon_font: Path | None = None
+    servers: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 def load(path: Path) -> ServerConfig:
@@ -46,6 +47,8 @@ def load(path: Path) -> ServerConfig:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    if config.servers > 1 and config.database_url.startswith("sqlite"):
+        raise ConfigError(f"{path}: servers: SQLite serves one server; more need PostgreSQL")
     return msgspec.structs.replace(
         config,
         keys_folder=path.parent / config.keys_folder,

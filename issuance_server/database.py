@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from issuance_server.schema import SCHEMA_VERSION
 
@@ -34,15 +34,20 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     Shape:  url as SQLAlchemy's: sqlite:////var/lib/madoguchi/issuance.db, postgresql+psycopg://role@host/database.
             read_only: it cannot write, whatever it is asked to.
     """
+    options = {_READ_ONLY: read_only}
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url)
+        engine = create_engine(url, execution_options=options)
         event.listen(engine, "connect", _on_sqlite_connect)
         event.listen(engine, "begin", _on_sqlite_begin)
         if read_only:
             event.listen(engine, "connect", _refuse_writes)
         return engine
     return create_engine(
-        url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=_postgresql(read_only=read_only)
+        url,
+        execution_options=options,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args=_postgresql(),
     )
 
 
@@ -63,26 +68,30 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 
 def require_schema(engine: Engine) -> None:
-    """Check that the database's schema is the one this build declares.
+    """Check that the database's schema is the one this build declares; leave no connection that a fork could share.
 
-    Errors: SchemaMismatch.
+    Errors: SchemaMismatch, also where the database cannot be asked.
     """
-    with read(engine) as connection:
-        try:
-            found = connection.execute(select(text("version_num")).select_from(text("alembic_version"))).scalar()
-        except DBAPIError:
-            found = None
+    try:
+        with read(engine) as connection:
+            try:
+                found = connection.execute(select(text("version_num")).select_from(text("alembic_version"))).scalar()
+            except DBAPIError:
+                found = None
+    except OperationalError as error:
+        raise SchemaMismatch(f"the database cannot be asked: {error.orig}") from None
+    finally:
+        engine.dispose()
     if found != SCHEMA_VERSION:
         raise SchemaMismatch(f"schema is {found}, this build declares {SCHEMA_VERSION}: run the migrations")
 
 
-def _postgresql(*, read_only: bool) -> dict[str, object]:
+def _postgresql() -> dict[str, object]:
     """What libpq is told: how long to wait, and that a commit is on the disk, whatever the cluster's defaults are."""
     settings = {
         "lock_timeout": BUSY_TIMEOUT_MS,
         "idle_in_transaction_session_timeout": _IDLE_TIMEOUT_MS,
         "synchronous_commit": "on",
-        "default_transaction_read_only": "on" if read_only else "off",
         "timezone": "UTC",
     }
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())

@@ -59,8 +59,11 @@ _DECISIONS: Final = {
 }
 
 _columns = case_rows.c
-_CASE = select(_columns.reason, _columns.payment_id, _columns.closed_at_utc).where(
-    _columns.municipality_code == bindparam("code"), _columns.case_id == bindparam("case")
+# Locked: of two sides that speak at once, the second hears the first.
+_CASE = (
+    select(_columns.reason, _columns.payment_id, _columns.closed_at_utc)
+    .where(_columns.municipality_code == bindparam("code"), _columns.case_id == bindparam("case"))
+    .with_for_update(key_share=True)
 )
 _FOUND = (
     select(case_findings.c.side, case_findings.c.person, case_findings.c.words, case_findings.c.decision)

@@ -376,6 +376,7 @@ class Issuer:
                 name=certifier.name,
                 seal_png=certifier.seal_png,
                 specimen=settings.specimen,
+                contact=settings.contact,
             ),
             check_code=check_code,
             check_address=self._check_address,
@@ -388,6 +389,7 @@ class Issuer:
             check_address=self._check_address,
             specimen=settings.specimen,
             latent_screen=settings.latent_screen,
+            contact=settings.contact,
         )
 
     def _finish(self, order: Order, snapshot: Snapshot) -> tuple[PreparedOrder, bytes]:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, Update, bindparam, func, insert, or_, se
 
 from issuance_server.cases import CaseReason, Subject, open_case
 from issuance_server.payments import Payment
-from issuance_server.schema import orders, refund_misses, refunds
+from issuance_server.schema import issue_number_counters, orders, refund_misses, refunds
 from protocol.codes import claim_digest
 
 SPAN: Final = timedelta(days=30)
@@ -82,6 +82,14 @@ _REQUESTER = (
     .where(orders.c.municipality_code == bindparam("code"), orders.c.payment_id == bindparam("payment"))
     .limit(1)
 )
+# One refund of a municipality is opened at a time: two of one person's, at two terminals, count each other. They are
+# rare, and the counter's row is one that every municipality with an order has.
+_ONE_AT_A_TIME = (
+    select(issue_number_counters.c.last_number)
+    .where(issue_number_counters.c.municipality_code == bindparam("code"))
+    .order_by(issue_number_counters.c.number_year)
+    .with_for_update(key_share=True)
+)
 _OF_PERSON = select(func.count()).where(
     _columns.municipality_code == bindparam("code"),
     _columns.requester_digest == bindparam("requester"),
@@ -138,6 +146,7 @@ def open_refund(
     requester = connection.execute(_REQUESTER, keys).scalar()
     of_person = 0
     if requester is not None:
+        connection.execute(_ONE_AT_A_TIME, keys)
         of_person = int(connection.execute(_OF_PERSON, {**keys, "requester": requester}).scalar_one())
     of_terminal = int(connection.execute(_OF_TERMINAL, {**keys, "terminal": payment.terminal_id}).scalar_one())
     looked_at = of_person >= PERSONS_FREE or of_terminal >= TERMINALS_FREE

@@ -37,6 +37,8 @@ GAP_A_SECOND: Final = 1  # more than any municipality issues in the long run
 _log = structlog.get_logger()
 _told = restore_terminals.c
 _OPEN: Final = select(restores.c.restore_id).where(restores.c.ended_at_utc.is_(None)).limit(1)
+# Locked: of two terminals that are the last to catch up, at once, one sees that both have.
+_OPEN_LOCKED: Final = _OPEN.with_for_update(key_share=True)
 # Whoever comes second, on another server, goes on with what the first began.
 _BEGIN: Final = text(
     "INSERT INTO restores (restore_id, how, jump, begun_at_utc) VALUES (:restore, :how, :jump, :now)"
@@ -103,7 +105,7 @@ def begin(connection: Connection, how: How, now_utc: datetime, gap: int = GAP) -
     with.
     Shape:  gap is added to every municipality's issue number, and GAP_A_SECOND for each second since the newest order.
     """
-    restore = connection.execute(_OPEN).scalar()
+    restore = connection.execute(_OPEN_LOCKED).scalar()
     if restore is None or how is How.DECLARED:
         if restore is not None:
             connection.execute(_END, {"restore": restore, "now": now_utc, "officers": None})
@@ -125,7 +127,7 @@ def detect(connection: Connection, terminal_id: str, now_utc: datetime) -> None:
 
 def heard(connection: Connection, terminal_id: str, last_sequence: int, accepted: int, now_utc: datetime) -> None:
     """Note, if a restore is under way, how far a terminal's events go."""
-    restore = connection.execute(_OPEN).scalar()
+    restore = connection.execute(_OPEN_LOCKED).scalar()
     if restore is not None:
         connection.execute(_HEARD, {"restore": restore, "terminal": terminal_id, "last": last_sequence})
         caught_up(connection, terminal_id, accepted, now_utc)
@@ -133,7 +135,7 @@ def heard(connection: Connection, terminal_id: str, last_sequence: int, accepted
 
 def caught_up(connection: Connection, terminal_id: str, accepted: int, now_utc: datetime) -> None:
     """Note how far a terminal's events are stored now; with the last that was waited for, issuing goes on."""
-    restore = connection.execute(_OPEN).scalar()
+    restore = connection.execute(_OPEN_LOCKED).scalar()
     if restore is None:
         return
     keys = {"restore": restore, "terminal": terminal_id, "accepted": accepted, "now": now_utc}
@@ -150,7 +152,7 @@ def waive(connection: Connection, officers: tuple[str, str], now_utc: datetime) 
     names = tuple(officer.strip() for officer in officers)
     if not all(names) or len(set(names)) != 2:
         raise ValueError("officers: two people, each by name")
-    restore = connection.execute(_OPEN).scalar()
+    restore = connection.execute(_OPEN_LOCKED).scalar()
     if restore is None:
         raise NothingToWaive("no restore is under way")
     missing = tuple(connection.execute(_MISSING, {"restore": restore}).scalars())

@@ -12,7 +12,7 @@ import msgspec
 
 from printing.paper.bitmap import municipal_seal
 from printing.paper.errors import BadBitmap, UnknownScreen
-from printing.paper.records import STANDARD_SCREEN
+from printing.paper.records import STANDARD_SCREEN, Contact
 from printing.paper.screens import screen_named
 
 
@@ -92,6 +92,7 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
     valid_from: date
     specimen: bool  # invented municipality: every paper says 見本
     latent_screen: str = STANDARD_SCREEN  # to which its operator's printing model was calibrated
+    contact: Contact | None = None  # on the back of every paper: whom a receiver may ask
     documents: tuple[DocumentSettings, ...]
     fees: tuple[Fee, ...]
     fiscal_years: tuple[FiscalYearOpening, ...]
@@ -101,11 +102,13 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
         """Refuse what would stop papers one by one, in front of residents.
 
         Two certifiers of one document from the same day on: nobody could say whose paper it is. A latent screen that
-        nobody calibrated.
+        nobody calibrated. A contact that is none.
         """
         keys = [(kind, row.valid_from) for row in self.certifiers for kind in row.kinds or (None,)]
         if len(set(keys)) != len(keys):
             raise ValueError("certifiers: two for the same document from the same day on")
+        if self.contact is not None and not (self.contact.office.strip() and self.contact.telephone.strip()):
+            raise ValueError("contact: an office and a telephone number")
         try:
             screen_named(self.latent_screen)
         except UnknownScreen as unknown:

@@ -4,9 +4,10 @@ An order, its session, its payment and its events are one terminal's. Whoever wr
 first, by locking its row, so that what a transaction has read still holds when it writes: how much of a payment is
 allocated, that nobody gave an order up, through which number events are stored. SQLite has one writer at all.
 
-Two turns cannot each wait for the other: besides its turn a transaction waits for a municipality's counter of issue
-numbers, and behind that for nothing that another terminal holds. Who removes old rows of all terminals passes over
-those that another is removing.
+What is no terminal's own is locked behind the turn, where a look decides a write: a municipality's counter of issue
+numbers (also by who opens a refund), a case whose two sides speak, a restore that waits for the last terminal. Each is
+held for one statement or two; should two transactions ever wait for each other, PostgreSQL ends one, and who asked is
+told BUSY and asks again. Who removes old rows of all terminals passes over those that another is removing.
 """
 
 from __future__ import annotations

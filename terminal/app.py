@@ -84,6 +84,7 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "sheets-yes": lambda: v.SheetsAnswered(all_there=True),
     "sheets-no": lambda: v.SheetsAnswered(all_there=False),
     "taken": v.PaperTaken,
+    "paper-bad": v.PaperBad,
     "take-back": v.TakeBack,
     "cancel": v.Cancel,
 }
@@ -313,6 +314,9 @@ class Pages:
         return self._details(visit, choosing.read_draft(request.form, visit), complain=complain)
 
     def _choose(self, visit: Visit) -> Response:
+        if "reissue" in request.form:
+            self._runner.touch(v.Choose(choosing.read_reissue(request.form, visit)), visit.state)
+            return Response(status=204)
         chosen = choosing.read_draft(request.form, visit)
         if chosen.missing():
             answer = self._details(visit, chosen, complain=True)

@@ -104,8 +104,12 @@ class Book:
 
         The server is told of sheets that were destroyed: it owns what their number is worth.
         """
-        for row in self.journal.open_cases():
+        rows = self.journal.open_cases()
+        handed_over = any(cast(Case, row.body).code == TerminalCode.PAPER_BAD for row in rows)
+        for row in rows:
             case = cast(Case, row.body)
+            if handed_over and case.code in SHEET_CASES and case.code != TerminalCode.PAPER_BAD:
+                continue  # the count is of what was handed over; what a presenter took back is counted by itself
             if not is_found_out(case.code, sheets_destroyed):
                 continue
             self.journal.close_case(row.row, note, sheets_destroyed)

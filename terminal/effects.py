@@ -161,7 +161,7 @@ class Effects:
         answer: messages.AuthenticateAnswer
         answer = yield Call(Lane.SERVER, "server.authenticate", lambda: server.authenticate(request))
         memory.session_id = answer.session_id
-        return v.Authenticated(answer.masked_name, answer.offers)
+        return v.Authenticated(answer.masked_name, answer.offers, answer.reissues)
 
     # Orders
 
@@ -198,6 +198,7 @@ class Effects:
             items=choice.items,
             fiscal_year=choice.fiscal_year,
             binding=binding(order_id, bytes(memory.visit_secret), memory.certificate_sha256),
+            replaces=choice.replaces,
         )
         return Call(Lane.SERVER, "server.prepare", lambda: self._devices.server.prepare(request))
 

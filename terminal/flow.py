@@ -148,6 +148,7 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.RETURNING, v.TimedOut): steps.return_in_doubt,
     (State.RETURNING, v.Failed): steps.return_in_doubt,
     (State.TAKE_PAPER, v.PaperTaken): steps.end,
+    (State.TAKE_PAPER, v.PaperBad): steps.paper_bad,
     (State.TAKE_PAPER, v.TimedOut): steps.paper_left,
     (State.REFUSED, v.Prepared): steps.prepared_too_late,
     (State.REFUSED, v.PaperTaken): steps.end,

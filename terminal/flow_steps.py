@@ -42,6 +42,7 @@ def _closed(visit: Visit) -> Step:
 def _refused(visit: Visit, refusal: Refusal, effects: tuple[Effect, ...]) -> Step:
     """Say what happened; what is known of the person leaves the screen at once."""
     said = replace(visit, state=State.REFUSED, refusal=refusal, sheets_done=0)
+    said = replace(said, reissues=())
     return replace(said, masked_name="", offers=(), choice=None, pin_length=0, pin_wrong=False), effects
 
 
@@ -255,6 +256,7 @@ def pin_refused(visit: Visit, event: v.PinRefused) -> Step:
 
 def authenticated(visit: Visit, event: v.Authenticated) -> Step:
     known = replace(visit, masked_name=event.masked_name, offers=event.offers, pin_length=0, last_try_confirmed=False)
+    known = replace(known, reissues=event.reissues)
     return replace(known, state=State.TAKE_CARD), (v.PinWipe(),)
 
 
@@ -546,6 +548,21 @@ def _stop_collecting(visit: Visit, code: str) -> Step:
 
 def end(visit: Visit, _: object) -> Step:
     return _closed(visit)
+
+
+def the_one_paid(visit: Visit) -> Order | None:
+    """Return the one paper that came out; None where there are several, since nobody could say which is meant."""
+    paid = [order for order in visit.orders if order.outcome in PAID]
+    return paid[0] if len(paid) == 1 else None
+
+
+def paper_bad(visit: Visit, _: object) -> Step:
+    """Blank, smeared or torn: staff destroy it and count its sheets, and what was paid pays for another."""
+    order = the_one_paid(visit)
+    if order is None:
+        return visit, ()
+    code = TerminalCode.PAPER_BAD
+    return _refused(replace(visit, case=True), Refusal(code), (v.OpenCase(code, order.order_id),))
 
 
 def paper_left(visit: Visit, _: object) -> Step:

@@ -13,12 +13,15 @@ from typing import Final
 from printing.press.verdict import PaperOutlet
 from terminal.visit import TerminalCode
 
-SHEET_CASES: Final = frozenset({TerminalCode.PRINT_PARTIAL, TerminalCode.PRINT_UNKNOWN, TerminalCode.PAPER_LEFT})
+SHEET_CASES: Final = frozenset(
+    {TerminalCode.PRINT_PARTIAL, TerminalCode.PRINT_UNKNOWN, TerminalCode.PAPER_LEFT, TerminalCode.PAPER_BAD}
+)
 
 
 def keeps_closed(code: str, outlet: PaperOutlet) -> bool:
     """Return whether an open case of that code keeps the terminal out of service."""
-    return code not in SHEET_CASES or outlet is PaperOutlet.OPEN_TRAY
+    handed_over = code == TerminalCode.PAPER_BAD  # no presenter has those: somebody holds them in the hand
+    return handed_over or code not in SHEET_CASES or outlet is PaperOutlet.OPEN_TRAY
 
 
 def is_found_out(code: str, sheets_destroyed: int | None) -> bool:

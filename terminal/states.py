@@ -57,6 +57,7 @@ class TerminalCode(StrEnum):
     PRINT_PARTIAL = "PRINT_PARTIAL"  # 「出てきた紙は使えません」
     PRINT_UNKNOWN = "PRINT_UNKNOWN"
     PAPER_LEFT = "PAPER_LEFT"
+    PAPER_BAD = "PAPER_BAD"  # came out, and is of no use: staff take and destroy it
     UNFINISHED_ACT = "UNFINISHED_ACT"  # begun, not ended, and nothing else of it is known
     POWER_CUT = "POWER_CUT"  # the visit was interrupted, and ended as well as it could be
     MONEY_UNCERTAIN = "MONEY_UNCERTAIN"

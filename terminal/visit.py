@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from protocol.messages import Offer, PreparedOrder, Scope
+from protocol.messages import Offer, PreparedOrder, ReissueOffer, Scope
 from terminal.states import CopyOutcome, Cut, State, TerminalCode
 
 __all__ = ["CopyOutcome", "Cut", "State", "TerminalCode"]  # given on: whoever speaks of a visit speaks of these
@@ -25,6 +25,7 @@ class Choice:
     items: tuple[str, ...]
     fiscal_year: int | None
     copies: int
+    replaces: str | None = None  # a destroyed order that was paid for
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Visit:
     last_try_confirmed: bool = False
     masked_name: str = ""
     offers: tuple[Offer, ...] = ()
+    reissues: tuple[ReissueOffer, ...] = ()
     choice: Choice | None = None
     orders: tuple[Order, ...] = ()
     current: int = 0  # index into orders of the one that is being printed
@@ -169,6 +171,11 @@ class TakeBack(Touch):
 
 
 @dataclass(frozen=True, slots=True)
+class PaperBad(Touch):
+    """Something is wrong with the paper: blank, smeared, torn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel(Touch):
     """Stop; money goes back where it can."""
 
@@ -210,6 +217,7 @@ class Authenticated:
 
     masked_name: str
     offers: tuple[Offer, ...]
+    reissues: tuple[ReissueOffer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +343,7 @@ Event = (
     | Pay
     | SheetsAnswered
     | PaperTaken
+    | PaperBad
     | TakeBack
     | Cancel
     | TimedOut

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from deploy.demo.base import REPOSITORY
 from deploy.demo.cctalk_unit import BILL_VALIDATOR, HOPPERS, TRAY_ADDRESS, CcTalkWorld
@@ -16,7 +18,7 @@ from deploy.demo.cctalk_world import CASHBOX, CUP, HAND, IN_HAND, KNOWN_YEN, hop
 from deploy.demo.processes import Process
 from terminal.payment.cash import CcTalkCash
 from terminal.payment.cash_devices import CashMachine
-from terminal.payment.cash_record import fill
+from terminal.payment.cash_record import Record, fill
 from terminal.payment.change import Coins, yen
 from terminal.payment.device import CoinUnit, MoneyCounted
 
@@ -74,6 +76,21 @@ class Kiosk:
         self.heard = Heard()
         self.unit = cash = CcTalkCash(str(self.line), self.machine, self.heard)
         return cash
+
+    def driver_that_stops_writing(self, *, after: int, blocked: Path) -> CcTalkCash:
+        """Return a driver whose disk takes so many writes, and none until the folder in its way is gone."""
+        self.unit.close()
+        unit = self.driver()
+        kept = unit._file.keep
+        writes = itertools.count(1)
+
+        def keep(**changes: Any) -> Record:
+            if next(writes) == after + 1:
+                blocked.mkdir()
+            return kept(**changes)
+
+        unit._file.keep = keep  # type: ignore[method-assign] # the disk fails on cue; the driver is the real one
+        return unit
 
     def kill_devices(self) -> None:
         """End the devices' process at once, and start it again: what a power cut is to them."""

@@ -43,8 +43,8 @@ from tests.paper_samples_more import (
 
 LONG = "長" * 400
 FULL = stated(STATED_JAPANESE, STATED_FOREIGN)
-FAMILY = register(ICHIRO, KATSURAKO, ADOPTED, REMOVED)
-ADDRESSES = supplementary(LIVED, ABROAD, REMOVED_BEFORE)
+FAMILY = register(ICHIRO, KATSURAKO, REMOVED, ADOPTED)
+ADDRESSES = supplementary(ABROAD, LIVED, REMOVED_BEFORE)
 SAMPLES: list[Certificate] = [
     FULL,
     FEW_STATED,

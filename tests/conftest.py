@@ -13,7 +13,8 @@ from deploy.demo.postgres import PrivatePostgres
 from deploy.demo.processes import free_port
 from deploy.demo.visitor import Visitor
 from issuance_server.database import open_engine
-from tests.databases import DATABASES, Cluster, Databases, databases_for
+from tests.databases import DATABASES, Cluster, Databases, PostgresDatabases, databases_for
+from tests.issuing_parts import Office
 from tests.terminal_rig import Rig
 
 TOWN_RESIDENTS = 200
@@ -54,6 +55,16 @@ def engine(databases: Databases) -> Iterator[Engine]:
     opened = open_engine(databases.declared())
     yield opened
     opened.dispose()
+
+
+@pytest.fixture
+def postgres_office(tmp_path: Path, cluster: Cluster) -> Iterator[Office]:
+    """An office on PostgreSQL alone, for what two can do there at once."""
+    made_in = PostgresDatabases(cluster)
+    made = Office(tmp_path, made_in.declared())
+    yield made
+    made.close()
+    made_in.close()
 
 
 @pytest.fixture

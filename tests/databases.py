@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, delete, event, inspect, select, text
+from sqlalchemy import Engine, NullPool, Pool, create_engine, delete, event, inspect, select, text
 
 from deploy import migrations
 from deploy.demo.postgres import PrivatePostgres
@@ -138,7 +138,7 @@ class PostgresDatabases:
         return url
 
 
-def content_of(engine: Engine) -> bytes:
+def everything_in(engine: Engine) -> bytes:
     """Every value of every table, one after the other; rows have no order of their own."""
     rows: list[bytes] = []
     with read(engine) as connection:
@@ -155,7 +155,7 @@ def _as_bytes(value: object) -> bytes:
 def stored_in(engine: Engine) -> bytes:
     """The same as it is stored: of SQLite the files, with what was deleted in them."""
     if engine.dialect.name != "sqlite":
-        return content_of(engine)
+        return everything_in(engine)
     engine.dispose()
     file = Path(str(engine.url.database))
     return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
@@ -192,6 +192,23 @@ class Plans:
 def reads_whole(plan: str, table: str) -> bool:
     """Tell whether a table is read from its first row to its last."""
     return re.search(rf"^SCAN {table}(?! USING)|Seq Scan on {table}", plan, re.MULTILINE) is not None
+
+
+@contextmanager
+def connections_closed() -> Iterator[None]:
+    """Close at the end what was opened meanwhile: an application's own connections last as long as its process."""
+    opened: list[Any] = []
+
+    def note(connection: Any, _record: object) -> None:
+        opened.append(connection)
+
+    event.listen(Pool, "connect", note)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", note)
+        for connection in opened:
+            connection.close()
 
 
 @contextmanager

@@ -30,12 +30,14 @@ LATENT_DPI = 150
 _LATENT_MM = (100.0, 70.0)  # of the sheet's upper left corner
 _LATENT_GAP_PX = 12
 _COPIER = (1.15, 215)  # dot gain in px, and the level that a copier takes for paper
-# Ink, its greys, paper, the latent tint, the specimen mark, the electronic seal: one palette for all, or the seal would
-# turn grey.
+_TINT = (234, 245, 246)
+_GREYS = 16
+# Ink and its shades on the latent tint and on white, the specimen mark, the electronic seal: one palette for all, or
+# the seal would turn grey. A thin rule falls between pixels: with too few shades it would look dashed.
 PALETTE = (
-    *((level, level, level) for level in (0, 60, 120, 170, 215, 255)),
-    (234, 245, 246),
-    (230, 235, 242),
+    *(tuple(round(channel * shade / _GREYS) for channel in _TINT) for shade in range(_GREYS + 1)),
+    *((level, level, level) for level in (64, 128, 192, 255)),
+    (217, 223, 233),
     (184, 20, 26),
     (222, 130, 134),
 )

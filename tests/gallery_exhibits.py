@@ -9,8 +9,8 @@ from datetime import date
 import msgspec
 
 from deploy.demo.seal_pictures import square_seal_png
+from deploy.demo.town_tax_rules import Claims, Income
 from printing.paper.records import (
-    AmountLine,
     Certificate,
     ForeignResidentItems,
     Issuance,
@@ -23,15 +23,18 @@ from printing.paper.records import (
 from tests.certificate_parts import NOTHING_BUT_NAMES
 from tests.paper_samples import (
     ALL_ITEMS,
+    CHINESE,
     FOREIGN,
     INDIVIDUAL_NUMBER,
     ISSUANCE,
     JAPANESE,
     TAXED,
     WITHHELD,
+    assessed,
     bare,
     line,
     residence,
+    taxed_in,
 )
 from tests.paper_samples_more import (
     ABROAD,
@@ -56,10 +59,30 @@ from tests.paper_samples_more import (
     supplementary,
 )
 
+_NUMBERS = (INDIVIDUAL_NUMBER, "234567890121", "345678901234", "456789012346")
+_STATED_CHINESE = StatedPerson(
+    name=CHINESE.name,
+    kanji_name="李 小明",
+    foreign=True,
+    born_on=CHINESE.born_on,
+    sex=CHINESE.sex,
+    relationship=CHINESE.relationship,
+    resident_since=date(2024, 4, 5),
+    address_since=CHINESE.address_since,
+    notified_on=CHINESE.notified_on,
+    nationality="中国",
+    category="中長期在留者",
+    status="留学",
+    period="2年3月",
+    expires_on=date(2027, 1, 5),
+    card_number="CD23456789EF",
+)
 LONG_NAME = "MONTEMAYOR VILLAVICENCIO ECHEVERRIA GUADALUPE CONCEPCION FRANCISCA"
 LONG_READING = "モンテマヨール ビジャビセンシオ エチェベリア グアダルーペ"
 HALF_ADDRESS = "みほん県みほん市中央一丁目2番3号 " + "アルファベータガンマデルタ" * 2 + " 2001号室"
 LONG_ADDRESS = "みほん県みほん市中央一丁目2番3号 " + "アルファベータガンマデルタ" * 4 + " 2001号室"
+
+BORN_HERE = date(2026, 10, 5)  # within sixty days of the papers' date
 
 replace = msgspec.structs.replace
 
@@ -105,11 +128,14 @@ class Exhibit:
     issuance: Issuance = ISSUANCE
 
 
-def _foreign(name: str, **changes: object) -> ResidencePerson:
+def _foreign(name: str, born_on: date, **changes: object) -> ResidencePerson:
+    """A man who came, or was entered, on the day that he became a foreign resident."""
     assert FOREIGN.foreign is not None
     without: dict[str, object] = {"alias": None, "alias_history": (), "kanji_name": None}
     foreign = replace(FOREIGN.foreign, **(without | changes))
-    return replace(FOREIGN, name=name, name_reading=None, relationship="同居人", foreign=foreign)
+    since = max(foreign.became_foreign_resident_on or born_on, date(2012, 7, 9))
+    person = replace(FOREIGN, name=name, name_reading=None, born_on=born_on, sex="男", relationship="同居人")
+    return replace(person, address_since=since, notified_on=since, foreign=foreign)
 
 
 def _household() -> tuple[ResidencePerson, ...]:
@@ -124,7 +150,7 @@ def _household() -> tuple[ResidencePerson, ...]:
     return (
         JAPANESE,
         replace(husband, born_on=date(1983, 7, 9), sex="男", relationship="夫"),
-        replace(daughter, born_on=date(2012, 3, 4), sex="女", relationship="子", became_resident_on=date(2012, 3, 4)),
+        replace(daughter, born_on=date(2012, 3, 4), sex="女", relationship="子", became_resident_on=date(2015, 5, 5)),
         replace(FOREIGN, relationship="同居人"),
         replace(bare("見本 四郎"), relationship="縁故者"),
     )
@@ -132,25 +158,12 @@ def _household() -> tuple[ResidencePerson, ...]:
 
 def _untaxed() -> TaxationCertificate:
     return replace(
-        TAXED,
-        taxed=False,
+        assessed(2025, Income(salary_yen=980_000), Claims()),
         name="RAMIREZ GONZALEZ MARIA FERNANDA",
         name_reading=None,
         alias="山田 マリア",
         born_on=date(1990, 5, 3),
         born_in_era=False,
-        incomes=(line("給与収入", 980_000), line("給与所得", 330_000)),
-        totals=(line("総所得金額", 330_000), line("合計所得金額", 330_000)),
-        deductions=(line("基礎控除", 430_000),),
-        dependants=(),
-        taxable_base_yen=0,
-        credits=(),
-        city_income_based_yen=0,
-        city_per_capita_yen=0,
-        prefecture_income_based_yen=0,
-        prefecture_per_capita_yen=0,
-        forest_tax_yen=0,
-        annual_yen=0,
     )
 
 
@@ -159,10 +172,35 @@ def _every_category() -> tuple[ResidencePerson, ...]:
     return (
         FOREIGN,
         _foreign(
-            "KIM MINJUN", category="特別永住者", nationality="韓国", alias="金田 民俊", kanji_name="金民俊", **no_term
+            "KIM MINJUN",
+            date(1958, 6, 7),
+            category="特別永住者",
+            nationality="韓国",
+            alias="金田 民俊",
+            alias_history=("昭和50年4月1日 記載 金田 民俊",),
+            kanji_name="金 民俊",
+            card_number="EF34567890GH",
+            became_foreign_resident_on=date(2012, 7, 9),
+            **no_term,
         ),
-        _foreign("NGUYEN VAN AN", category="一時庇護許可者", nationality="ベトナム", card_number=None, **no_term),
-        _foreign("SILVA LUCAS", category="出生による経過滞在者", nationality="ブラジル", card_number=None, **no_term),
+        _foreign(
+            "NGUYEN VAN AN",
+            date(1992, 11, 30),
+            category="一時庇護許可者",
+            nationality="ベトナム",
+            card_number=None,
+            became_foreign_resident_on=date(2026, 9, 1),
+            **no_term,
+        ),
+        _foreign(
+            "SILVA LUCAS",
+            BORN_HERE,
+            category="出生による経過滞在者",
+            nationality="ブラジル",
+            card_number=None,
+            became_foreign_resident_on=BORN_HERE,
+            **no_term,
+        ),
     )
 
 
@@ -204,7 +242,8 @@ def _longest() -> tuple[ResidencePerson, ...]:
         individual_number=INDIVIDUAL_NUMBER,
         foreign=foreign,
     )
-    return long, abroad, long, abroad
+    numbered = zip((long, abroad, long, abroad), _NUMBERS, strict=False)
+    return tuple(replace(person, individual_number=number) for person, number in numbered)
 
 
 def _mixed(*, chosen: bool) -> tuple[ResidencePerson, ...]:
@@ -212,27 +251,26 @@ def _mixed(*, chosen: bool) -> tuple[ResidencePerson, ...]:
     assert FOREIGN.foreign is not None
     previous = "みほん県みほん市南町5番6号"
     japanese = replace(JAPANESE, individual_number=INDIVIDUAL_NUMBER, previous_address=previous)
-    son = replace(
+    daughter = replace(
         japanese,
-        name="渡\u9089\U000e010f 一郎",
-        name_reading="わたなべ いちろう",
+        name="渡\u9089\U000e010f さくら",
+        name_reading="わたなべ さくら",
         former_surname=None,
         former_surname_reading=None,
-        born_on=date(2005, 12, 31),
-        sex="男",
+        born_on=date(2012, 3, 4),
         relationship="子",
+        became_resident_on=date(2012, 3, 4),
+        moved_in_from=None,
+        individual_number=_NUMBERS[1],
     )
-    foreign = replace(FOREIGN, previous_address=previous, individual_number="234567890123")
     permanent = replace(
-        foreign,
-        name="SILVA LUCAS",
-        name_reading=None,
-        relationship="同居人",
-        foreign=replace(
-            FOREIGN.foreign, nationality="ブラジル", status="永住者", period=None, expires_on=None, kanji_name=None
-        ),
+        FOREIGN,
+        previous_address=previous,
+        individual_number=_NUMBERS[2],
+        foreign=replace(FOREIGN.foreign, status="永住者", period=None, expires_on=None),
     )
-    people = (japanese, son, foreign, permanent)
+    student = replace(CHINESE, previous_address="架空県そら市東町1番", individual_number=_NUMBERS[3])
+    people = (japanese, daughter, permanent, student)
     return people if chosen else tuple(map(_unchosen, people))
 
 
@@ -240,7 +278,9 @@ def _unchosen(person: ResidencePerson) -> ResidencePerson:
     foreign = person.foreign
     if foreign is not None:
         foreign = ForeignResidentItems(
-            became_foreign_resident_on=foreign.became_foreign_resident_on, alias=foreign.alias
+            became_foreign_resident_on=foreign.became_foreign_resident_on,
+            alias=foreign.alias,
+            kanji_name=foreign.kanji_name,
         )
     return replace(
         person,
@@ -250,16 +290,6 @@ def _unchosen(person: ResidencePerson) -> ResidencePerson:
         previous_address=None,
         individual_number=None,
         foreign=foreign,
-    )
-
-
-def _taxed_in(fiscal_year: int, reduction_yen: int | None, *deductions: AmountLine) -> TaxationCertificate:
-    return replace(
-        TAXED,
-        fiscal_year=fiscal_year,
-        flat_rate_reduction_yen=reduction_yen,
-        forest_tax_yen=None if fiscal_year < 2024 else 1_000,
-        deductions=(*TAXED.deductions, *deductions),
     )
 
 
@@ -364,7 +394,9 @@ def _nothing_lived() -> SupplementaryPerson:
 
 
 def _nothing_known() -> ResidencePerson:
-    return replace(bare("LEE"), foreign=ForeignResidentItems(became_foreign_resident_on=None), born_on=date(1990, 5, 3))
+    return replace(
+        bare("LEE"), sex=None, foreign=ForeignResidentItems(became_foreign_resident_on=None), born_on=date(1990, 5, 3)
+    )
 
 
 def exhibits() -> tuple[Exhibit, ...]:
@@ -376,11 +408,11 @@ def _residence() -> Iterator[Exhibit]:
     numbered = replace(JAPANESE, individual_number=INDIVIDUAL_NUMBER, previous_address="みほん県みほん市南町5番6号")
     everything, nothing = (
         residence(*_mixed(chosen=True), whole=True),
-        residence(*_mixed(chosen=False), items=frozenset()),
+        residence(*_mixed(chosen=False), items=frozenset(), whole=True),
     )
     household = residence(*_household(), whole=True)
     omitted = residence(bare("見本 花子"), _nothing_known(), items=frozenset())
-    empty = residence(bare("見本 花子"), _nothing_known(), items=ALL_ITEMS)
+    empty = residence(replace(bare("見本 花子"), sex=None), _nothing_known(), items=ALL_ITEMS)
     longest = replace(residence(*_longest()), address=LONG_ADDRESS, head_of_household=LONG_NAME)
     yield Exhibit(
         "residence-one", "one Japanese national, every item chosen, Individual Number too", residence(numbered)
@@ -391,7 +423,7 @@ def _residence() -> Iterator[Exhibit]:
     )
     yield Exhibit("residence-none-chosen", "the same household, every item off", nothing)
     yield Exhibit("residence-foreign", "every category of foreign resident", residence(*_every_category()))
-    yield Exhibit("residence-empty", "every item on, nothing recorded", empty)
+    yield Exhibit("residence-empty", "every item on, nothing recorded, not even the sex", empty)
     yield Exhibit("residence-empty-none-chosen", "every item off, nothing recorded", omitted)
     yield Exhibit("residence-longest", "the longest values: shrunk, then wrapped; the code at its largest", longest)
 
@@ -400,7 +432,7 @@ def _items_and_seals() -> Iterator[Exhibit]:
     unrecorded = stated(*(replace(person, name_reading=None) for person in NOTHING_BUT_NAMES))
     few = replace(FEW_STATED, address=LONG_ADDRESS)
     seal = replace(SEALED_FOREIGN, name=LONG_NAME, alias=LONG_READING, address=LONG_ADDRESS)
-    yield Exhibit("items-all", "every item asked for", stated(STATED_JAPANESE, STATED_FOREIGN))
+    yield Exhibit("items-all", "every item asked for", stated(STATED_JAPANESE, STATED_FOREIGN, _STATED_CHINESE))
     yield Exhibit("items-few", "the address alone asked for", FEW_STATED)
     yield Exhibit("items-empty", "every item asked for, nothing recorded", replace(unrecorded, head_of_household=None))
     yield Exhibit("items-longest", "the longest values", replace(stated(*_stated_longest()), address=few.address))
@@ -410,7 +442,6 @@ def _items_and_seals() -> Iterator[Exhibit]:
 
 
 def _taxes() -> Iterator[Exhibit]:
-    specific = line("特定親族特別控除", 450_000)
     long_income = replace(
         INCOME,
         name=LONG_NAME,
@@ -430,12 +461,12 @@ def _taxes() -> Iterator[Exhibit]:
     )
     yield Exhibit("income", "incomes by kind, one of them not recorded", INCOME)
     yield Exhibit("income-longest", "the longest values", long_income)
-    yield Exhibit("taxed-2023", "a fiscal year before the forest tax", _taxed_in(2023, None))
-    yield Exhibit(
-        "taxed-2024", "a fiscal year of the flat-rate reduction; an acting head", _taxed_in(2024, 40_000), ACTING_HEAD
-    )
+    yield Exhibit("taxed-2023", "a fiscal year before the forest tax", taxed_in(2023))
+    yield Exhibit("taxed-2024", "a fiscal year of the flat-rate reduction; an acting head", taxed_in(2024), ACTING_HEAD)
     yield Exhibit("taxed-2025", "the next year", TAXED)
-    yield Exhibit("taxed-2026", "a deduction that begins; a town's taxes", _taxed_in(2026, None, specific), TOWN)
+    yield Exhibit(
+        "taxed-2026", "a deduction that begins; a town's taxes", taxed_in(2026, special_relatives_yen=110_000), TOWN
+    )
     yield Exhibit("taxed-empty", "nothing recorded but what is due", _tax_missing())
     yield Exhibit("taxed-longest", "the longest values", _tax_longest())
     yield Exhibit("untaxed", "no tax levied, foreign resident with an alias", _untaxed())
@@ -449,7 +480,7 @@ def _registers() -> Iterator[Exhibit]:
     continued = replace(ICHIRO, matters=(*ICHIRO.matters, matter("氏の変更", *entries)))
     longest = register(*map(_registered_longest, (ICHIRO, ADOPTED)))
     empty = replace(individual(_nothing_registered()), matters=(matter("戸籍編製", ("編製日", None)),))
-    family = register(ICHIRO, KATSURAKO, ADOPTED, REMOVED)
+    family = register(ICHIRO, KATSURAKO, REMOVED, ADOPTED)
     one = replace(individual(_registered_longest(ADOPTED)), domicile=LONG_ADDRESS)
     yield Exhibit("register", "full, on two sheets, one person removed", family)
     yield Exhibit("register-continued", "a matter divided between sheets, headings that continue", register(continued))
@@ -469,7 +500,7 @@ def _supplementary() -> Iterator[Exhibit]:
     long = replace(ABROAD, name=LONG_NAME, name_reading=LONG_READING, addresses=moved, overseas_voter=LONG_ADDRESS)
     longest = replace(supplementary(long, LIVED), domicile=LONG_ADDRESS)
     part = supplementary(LIVED, everybody=False, items=frozenset())
-    everybody = supplementary(LIVED, ABROAD, REMOVED_BEFORE)
+    everybody = supplementary(ABROAD, LIVED, REMOVED_BEFORE)
     empty = replace(supplementary(_nothing_lived()), domicile=None, domicile_head=None)
     yield Exhibit("supplementary", "everybody, every item chosen, one removed before 2022-01-11", everybody)
     yield Exhibit("supplementary-part", "one person, no item chosen", part)

@@ -50,7 +50,7 @@ from issuance_server.settings_store import SettingsStore
 from issuance_server.terminals import Terminal
 from issuance_server.vault import Vault
 from printing.paper.fonts import Fonts
-from printing.paper.records import CertificateKind, ResidenceItem
+from printing.paper.records import CertificateKind, Contact, ResidenceItem
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import (
     Event,
@@ -88,6 +88,7 @@ SETTINGS = MunicipalitySettings(
     municipality_name="見本市",
     valid_from=date(2020, 4, 1),
     specimen=True,
+    contact=Contact(office="市民課", telephone="0000-00-0000"),
     documents=(
         DocumentSettings(kind="residence", items=tuple(ResidenceItem), minimum_age=15, hours=ALL_DAY),
         DocumentSettings(kind="taxation", items=(), minimum_age=15, hours=ALL_DAY),

@@ -24,7 +24,7 @@ from printing.paper.records import (
     TaxPaymentCertificate,
     TaxPaymentLine,
 )
-from tests.paper_samples import ADDRESS, INDIVIDUAL_NUMBER, WATANABE, line
+from tests.paper_samples import ADDRESS, INDIVIDUAL_NUMBER, TAXED, WATANABE, taxed_in
 
 DOMICILE = "みほん県みほん市本町一丁目2番"
 BORN_ON = date(1985, 4, 3)
@@ -39,7 +39,7 @@ STATED_JAPANESE = StatedPerson(
     born_on=BORN_ON,
     sex="女",
     relationship="世帯主",
-    resident_since=date(2019, 5, 1),
+    resident_since=date(2015, 4, 1),
     address_since=date(2019, 5, 1),
     notified_on=date(2019, 5, 3),
     moved_in_from="架空県そら市北町三丁目14番地15 メゾン架空 203号",
@@ -54,7 +54,7 @@ STATED_FOREIGN = StatedPerson(
     foreign=True,
     born_on=date(1990, 5, 3),
     sex="女",
-    relationship="子の妻",
+    relationship="弟の妻",
     resident_since=date(2018, 2, 3),
     address_since=date(2019, 5, 1),
     notified_on=date(2019, 5, 3),
@@ -105,16 +105,12 @@ INCOME = IncomeCertificate(
     address_on_1_january=ADDRESS,
     born_on=BORN_ON,
     born_in_era=True,
-    incomes=(
-        line("給与収入", 5_123_456),
-        line("給与所得", 3_650_000),
-        line("公的年金等収入", None),
-        line("営業等所得", 120_000),
-        line("不動産所得", 0),
-    ),
-    totals=(line("総所得金額", 3_770_000), line("合計所得金額", 3_770_000)),
+    incomes=TAXED.incomes,  # the same person, the same year
+    totals=TAXED.totals,
 )
 
+_LEVIED_YEN = taxed_in(2026).annual_yen or 0
+_PAID_YEN = -(-_LEVIED_YEN // 200) * 100  # two of the four instalments
 PAYMENT = TaxPaymentCertificate(
     fiscal_year=2026,
     name=WATANABE,
@@ -124,7 +120,12 @@ PAYMENT = TaxPaymentCertificate(
     born_in_era=True,
     confirmed_until=date(2026, 11, 20),
     lines=(
-        TaxPaymentLine(tax="市民税・県民税・森林環境税", levied_yen=212_500, paid_yen=106_300, unpaid_yen=106_200),
+        TaxPaymentLine(
+            tax="市民税・県民税・森林環境税",
+            levied_yen=_LEVIED_YEN,
+            paid_yen=_PAID_YEN,
+            unpaid_yen=_LEVIED_YEN - _PAID_YEN,
+        ),
         TaxPaymentLine(tax="固定資産税・都市計画税", levied_yen=84_000, paid_yen=84_000, unpaid_yen=0),
         TaxPaymentLine(tax="軽自動車税(種別割)", levied_yen=None, paid_yen=None, unpaid_yen=None),
     ),

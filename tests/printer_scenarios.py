@@ -346,7 +346,16 @@ PARTIAL_ROWS: Final = (
         expected=PARTIAL,
         sheets_out=2,
         faults=fault(3, FEED, Mishap.COVER),
-        bounds=replace(BOUNDS, stall_timeout_s=3.0),
+    ),
+    Scenario(
+        name="cover-open-and-cups-says-completed",
+        story="The cover is opened before sheet 2, CUPS loses an answer and calls the job completed: it is cancelled "
+        "at the printer itself, and does not print on when the cover is closed.",
+        expected=PARTIAL,
+        sheets_out=1,
+        faults=fault(2, FEED, Mishap.COVER),
+        wires=(WireFault("Get-Job-Attributes", count=2, lose=True, agent=CUPS),),
+        meanwhile=World.until_cups_says_completed,
         quick=True,
     ),
     Scenario(

@@ -176,7 +176,7 @@ class World:
 class Played:
     """How a scenario ended; wrong is empty where all is right."""
 
-    scenario: Scenario
+    name: str
     verdict: Verdict
     seconds: float
     wrong: list[str] = field(default_factory=list)
@@ -185,7 +185,7 @@ class Played:
 def play(scenario: Scenario, folder: Path) -> Played:
     """Play one scenario and judge it."""
     began_s = time.monotonic()
-    played = Played(scenario, Verdict(Outcome.UNKNOWN, None, "never asked"), 0.0)
+    played = Played(scenario.name, Verdict(Outcome.UNKNOWN, None, "never asked"), 0.0)
     try:
         with played_world(scenario, folder) as world:
             played.verdict, at_verdict, inside = _print(scenario, world)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 Act = Callable[[Connection], object]
@@ -16,6 +16,20 @@ _DEADLINE_S: Final = 20.0
 _WAITING: Final = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
+
+
+@contextmanager
+def without_row_locks(engine: Engine) -> Iterator[None]:
+    """Guard off: what is read to be written is not locked."""
+
+    def plain(_c: object, _cu: object, sql: str, values: object, *_: object) -> tuple[str, object]:
+        return sql.replace(" FOR NO KEY UPDATE", ""), values
+
+    event.listen(engine, "before_cursor_execute", plain, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", plain)
 
 
 class Other:

@@ -31,7 +31,7 @@ from protocol import codec, messages
 from protocol.errors import TABLE, ErrorCode
 from protocol.messages import ErrorAnswer, Scope
 from protocol.signing import CONTENT_TYPE, RequestSigner
-from tests.databases import DATABASES, databases_for
+from tests.databases import DATABASES, Databases, databases_for
 from tests.issuing_parts import CODE, Office, link_digest, order_id
 from tests.register_parts import ALL_SETTINGS, MORE_RECORDS, OTHER
 from tests.server_parts import Authority
@@ -228,8 +228,8 @@ def test_somebody_removed_is_not_chosen_even_by_a_true_reference(desk: Desk, kin
     assert desk.refused(json.dumps(order).encode()) is ErrorCode.NOT_ISSUABLE_HERE
 
 
-def test_and_the_right_one_is_prepared(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+def test_and_the_right_one_is_prepared(tmp_path: Path, databases: Databases) -> None:
+    desk = Desk(tmp_path, databases.migrated())
     members = [desk.refs["r-hanako"], desk.refs["r-taro"]]
     order = desk.order(CertificateKind.RESIDENCE, scope="members", members=members)
     response = desk.send(json.dumps(order).encode())

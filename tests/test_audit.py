@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from issuance_server import ledger, snapshots
 from issuance_server.audit import Audited, Fault, Found, PaperAudit
 from issuance_server.database import open_engine, read, write
 from issuance_server.issue import Issuer
 from issuance_server.ledger import OrderState
-from issuance_server.schema import SCHEMA_VERSION, orders
+from issuance_server.schema import orders
 from issuance_server.snapshots import Snapshot
 from issuance_server.verify.check import PublishedKeys
 from madoguchi import main
 from printing.paper import certificates, seal
 from protocol.messages import EventKind
 from protocol.trust import SealKeyTrust
-from tests.databases import Databases, content_of
+from tests.databases import Databases, everything_in
 from tests.issuing_parts import ADDRESS, CODE, INDIVIDUAL_NUMBER, MEMBERS, Office, fonts, order_id
 from tests.verify_parts import OTHER_CODE, new_key
 
@@ -111,7 +111,7 @@ class Audit:
 
 @pytest.fixture
 def audit(tmp_path: Path, databases: Databases) -> Iterator[Audit]:
-    audit = Audit(tmp_path, databases.declared())
+    audit = Audit(tmp_path, databases.migrated())
     yield audit
     audit.office.close()
 
@@ -317,9 +317,6 @@ def test_since_is_a_date_in_japan(audit: Audit) -> None:
 
 @pytest.fixture
 def config(audit: Audit) -> Path:
-    with write(audit.office.engine) as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": SCHEMA_VERSION})
     path = audit.office.folder / "server.toml"
     path.write_text(
         f'database_url = "{audit.office.url}"\nkeys_folder = "keys"\nanchors_folder = "anchors"\n'
@@ -333,14 +330,14 @@ def run(config: Path, *arguments: str) -> Result:
 
 
 def test_the_command_says_that_all_is_right_and_writes_nothing(audit: Audit, config: Path) -> None:
-    before = content_of(audit.office.engine)
+    before = everything_in(audit.office.engine)
     result = run(config)
     (line,) = result.output.splitlines()
     assert result.exit_code == 0
     told = json.loads(line)
     assert (told["orders"], told["papers"], told["findings"], told["complete"]) == (4, 3, 0, True)
     assert told["other_build"] == 0
-    assert content_of(audit.office.engine) == before
+    assert everything_in(audit.office.engine) == before
     rest = json.loads(run(config, "--after", told["last"]).output)
     assert (rest["orders"], rest["last"], rest["complete"]) == (0, told["last"], True)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import combinations
+from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 import pytest
 from msgspec.structs import replace
 
+from issuance_server.database import write
 from issuance_server.verify.check import Outcome
 from issuance_server.verify.words import WORDS
 from printing.paper.certificates import back, render
 from printing.paper.errors import UndrawableText, ValueTooLong
 from printing.paper.page import Document
 from printing.paper.recheck import page_texts
-from printing.paper.records import Back, back_of
+from printing.paper.records import Back, Contact, back_of
+from tests.issuing_parts import SETTINGS, Office
 from tests.paper_samples import ADDRESS, FOREIGN, ISSUANCE, JAPANESE, TAXED, bare, fonts, names, residence
 
 BACK = back_of(ISSUANCE)
@@ -87,16 +91,20 @@ Please check again later.
 受け取らず、新しい証明書をお求めください。
 This certificate is void
 Do not accept it; ask for a new certificate.
+この証明書は作り直されました。この紙は無効です
+受け取らず、作り直された証明書をお求めください。
+This certificate was replaced; this paper is void
+Do not accept it; ask for the new one.
 この証明書は発行されていません
 受け取らず、下記にお問い合わせください。
 This certificate was not issued by us
 Do not accept it; ask the municipality below.
 ご注意
 Please note
-写しには「複写」の文字が現れます
+コピーには「複写」の文字が現れます
 この文字が読める紙は、コピーしたものです。
-「複写」 (copy) appears on copies
-A sheet on which these letters can be read is a copy.
+「複写」 (copy) appears on photocopies
+Where these letters can be read, it is a photocopy.
 法律で定められた有効期限はありません
 内容は発行時点のものです。
 No period of validity is set by law
@@ -110,6 +118,8 @@ Issued by; please ask here
 見本です。発行元も記載もすべて架空のものです。 Specimen: issuer and content are invented.
 https://kakunin.mihon.example/
 みほん市
+市民課 証明係
+電話 0000-00-0000
 """
 
 
@@ -146,8 +156,16 @@ def test_an_issuer_that_is_real_says_nothing_of_specimens() -> None:
     assert bare_text(text) == back.words(BACK).replace(bare_text(back.SPECIMEN), "")
 
 
+def test_who_has_nobody_to_ask_is_sent_to_nobody() -> None:
+    """Settings of before there was a contact: the back names its issuer, and promises no answer."""
+    (text,) = page_texts(drawn(replace(BACK, contact=None)))
+    assert bare_text(text) == back.words(replace(BACK, contact=None))
+    assert text.rstrip().endswith(BACK.municipality_name)
+    assert not [word for word in ("問い合わせ", "ask here", "municipality below", "電話") if word in text]
+
+
 def test_answers_are_named_as_the_page_names_them() -> None:
-    outcomes = (Outcome.GENUINE, Outcome.PROVISIONAL, Outcome.VOID, Outcome.NOT_ISSUED)
+    outcomes = (Outcome.GENUINE, Outcome.PROVISIONAL, Outcome.VOID, Outcome.REISSUED, Outcome.NOT_ISSUED)
     assert [(entry.japanese, entry.english) for entry in back.ANSWERS.entries] == [
         WORDS[outcome].title for outcome in outcomes
     ]
@@ -157,8 +175,14 @@ def test_answers_are_named_as_the_page_names_them() -> None:
     "facts",
     [
         BACK,
+        replace(BACK, contact=None),
         Back(
-            municipality_name="鹿児島県大島郡瀬戸内町", check_address="https://" + "k" * 60 + ".lg.jp/", specimen=True
+            municipality_name="鹿児島県大島郡瀬戸内町",
+            check_address="https://" + "k" * 60 + ".lg.jp/",
+            specimen=True,
+            contact=Contact(
+                office="市民生活部 市民窓口課 証明発行担当(本庁舎1階)", telephone="000-0000-0000(代表) 内線0000"
+            ),
         ),
     ],
 )
@@ -185,6 +209,8 @@ def test_lines_keep_to_their_column_and_nothing_overlaps(facts: Back) -> None:
     [
         (replace(BACK, check_address="https://" + "k" * 300 + ".example/"), "check_address"),
         (replace(BACK, municipality_name="長" * 60), "municipality_name"),
+        (replace(BACK, contact=Contact(office="課" * 60, telephone="0000-00-0000")), "contact.office"),
+        (replace(BACK, contact=Contact(office="市民課", telephone="0" * 99)), "contact.telephone"),
     ],
 )
 def test_what_does_not_fit_is_refused(facts: Back, item: str) -> None:
@@ -196,3 +222,18 @@ def test_what_does_not_fit_is_refused(facts: Back, item: str) -> None:
 def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(UndrawableText):
         drawn(replace(BACK, municipality_name="\U000f0000市"))
+
+
+def test_the_issuer_sends_receivers_to_whom_its_municipality_named(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    try:
+        _prepared, with_contact = office.prepare(office.caller())
+        decided = replace(SETTINGS, valid_from=SETTINGS.valid_from + timedelta(days=1), contact=None)
+        with write(office.engine) as connection:
+            office.settings.put(connection, decided)
+        _prepared, without = office.prepare(office.caller(), 2)
+    finally:
+        office.close()
+    assert SETTINGS.contact is not None
+    assert f"電話 {SETTINGS.contact.telephone}" in page_texts(with_contact)[1]
+    assert "電話" not in page_texts(without)[1]

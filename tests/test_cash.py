@@ -221,6 +221,15 @@ def test_a_line_that_is_not_there_is_a_device_that_is_gone(tray: Kiosk, tmp_path
         tray.unit.check()
 
 
+def test_two_drivers_never_share_a_line(tray: Kiosk) -> None:
+    assert tray.unit.check().ready
+    second = CcTalkCash(str(tray.line), tray.machine, Heard())
+    with pytest.raises(DeviceGone):
+        second.check()
+    second.close()
+    assert tray.unit.check().ready
+
+
 # The count in doubt
 
 

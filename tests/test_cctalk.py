@@ -18,6 +18,7 @@ from terminal.payment.cctalk import (
     HopperFlag,
     HopperStatus,
     Lost,
+    Said,
     Taken,
     coin_yen,
     decode,
@@ -184,9 +185,11 @@ def test_the_counter_s_edges() -> None:
 
 @given(before=BYTES, after=BYTES)
 def test_an_order_was_taken_only_by_one_step_or_by_the_device_s_own_word(before: int, after: int) -> None:
-    assert was_taken(before, after, acknowledged=True, began_anew=False) is Taken.YES
-    assert was_taken(before, after, acknowledged=False, began_anew=True) is Taken.UNKNOWN
-    alone = was_taken(before, after, acknowledged=False, began_anew=False)
+    assert was_taken(before, after, Said.YES, began_anew=False) is Taken.YES
+    assert was_taken(before, after, Said.NOTHING, began_anew=True) is Taken.UNKNOWN
+    refused = was_taken(before, after, Said.NO, began_anew=False)
+    assert refused is (Taken.NO if after == before else Taken.UNKNOWN), "some count what they refuse, too"
+    alone = was_taken(before, after, Said.NOTHING, began_anew=False)
     assert (alone is Taken.NO) == (after == before)
     assert (alone is Taken.YES) == (after == next_counter(before))
 

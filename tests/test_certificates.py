@@ -22,6 +22,7 @@ from printing.paper.seal import read_printed
 from tests.paper_samples import (
     ADDRESS,
     CERTIFIER,
+    CHINESE,
     FOREIGN,
     INDIVIDUAL_NUMBER,
     ISSUANCE,
@@ -102,8 +103,8 @@ def test_japanese_entry_has_its_items() -> None:
     text = text_of(residence(JAPANESE))
     for words in (
         f"氏名 {WATANABE} 性別 女 生年月日 昭和60年4月3日 続柄 世帯主",
-        "旧氏 佐藤 (さとう) 住民となった年月日 令和元年5月1日",
-        "届出日 令和元年5月3日 住所を定めた年月日 令和元年5月1日",
+        "旧氏 佐藤 (さとう) 住民となった年月日 平成27年4月1日",
+        "住所を定めた年月日 令和元年5月1日 届出日 令和元年5月3日",
         "本籍 みほん県みほん市本町一丁目2番 筆頭者 渡\u9089\U000e010f 一郎",
         "転入前住所 架空県そら市北町三丁目14番地15 メゾン架空 203号",
         "異動前住所 【空欄】",
@@ -118,8 +119,8 @@ def test_japanese_entry_has_its_items() -> None:
 def test_foreign_entry_has_its_own_items() -> None:
     text = text_of(residence(FOREIGN))
     for words in (
-        "氏名 RAMIREZ GONZALEZ MARIA FERNANDA 性別 女 生年月日 1990年5月3日 続柄 子の妻",
-        "通称 山田 マリア 漢字氏名 李小明 外国人住民となった年月日 平成30年2月3日",
+        "氏名 RAMIREZ GONZALEZ MARIA FERNANDA 性別 女 生年月日 1990年5月3日 続柄 弟の妻",
+        "通称 山田 マリア 外国人住民となった年月日 平成30年2月3日",
         "国籍・地域 ペルー 30条の45に規定する区分 中長期在留者",
         "在留資格 技術・人文知識・国際業務 在留期間 5年 満了日 2027年3月1日",
         "在留カード番号 AB12345678CD",
@@ -130,8 +131,14 @@ def test_foreign_entry_has_its_own_items() -> None:
         assert words not in text
 
 
+def test_a_name_in_kanji_stands_beside_the_latin_letters() -> None:
+    text = text_of(residence(CHINESE))
+    assert "氏名 LI XIAOMING 性別 男 生年月日 1996年8月15日" in text
+    assert "通称 【空欄】 漢字氏名 李 小明 外国人住民となった年月日 令和6年4月5日" in text
+
+
 def test_special_permanent_resident_has_no_status_and_another_number() -> None:
-    person = foreign(category="特別永住者", status=None, period=None, expires_on=None, kanji_name=None)
+    person = foreign(category="特別永住者", status=None, period=None, expires_on=None)
     text = text_of(residence(person))
     assert "特別永住者証明書番号 AB12345678CD" in text
     assert "在留資格 【空欄】 在留期間 【空欄】 満了日 【空欄】" in text
@@ -347,13 +354,13 @@ def test_taxation_certificate_says_what_was_levied() -> None:
         f"住所(令和7年1月1日現在) {ADDRESS}",
         f"氏名 {WATANABE} 生年月日 昭和60年4月3日",
         "給与収入 5,123,456円",
-        "年金収入 【空欄】",
+        "公的年金等収入 【空欄】",
         "一般扶養 1人",
         "調整控除 2,500円",
-        "課税標準額 2,507,000円",
-        "市民税 所得割 124,500円",
+        "課税標準額 2,240,000円",
+        "市民税 所得割 132,900円",
         "森林環境税 1,000円",
-        "年税額 212,500円",
+        "年税額 226,500円",
         "上記のとおり証明する。",
     ):
         assert words in text
@@ -372,7 +379,7 @@ def test_non_taxation_certificate_has_the_other_title() -> None:
 def test_withheld_amounts_are_never_zero_yen() -> None:
     text = text_of(WITHHELD)
     assert text.splitlines()[0] == "非課税証明書"
-    assert "課税されていません" in text
+    assert "課税されていない。" in text
     assert "円" not in text
     assert "年税額" not in text
 

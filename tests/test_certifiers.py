@@ -10,6 +10,7 @@ import pytest
 from deploy.demo.seal_pictures import round_seal_png, square_seal_png
 from issuance_server import rules
 from issuance_server.settings import CertifierSettings, MunicipalitySettings, NoCertifier, certifier_on
+from printing.paper.records import Contact
 from protocol.errors import ErrorCode, IssueError
 from tests.issuing_parts import SETTINGS
 
@@ -75,6 +76,18 @@ def test_two_certifiers_of_one_document_from_one_day_on_are_refused() -> None:
     for rows in ((MAYOR, replace(MAYOR, name="見本 五郎")), (WARD_HEAD, replace(WARD_HEAD, kinds=("residence",)))):
         with pytest.raises(ValueError, match="two for the same document"):
             replace(SETTINGS, certifiers=rows)
+
+
+def test_a_contact_is_an_office_and_a_telephone_number() -> None:
+    for contact in (Contact(office=" ", telephone="0000-00-0000"), Contact(office="市民課", telephone="")):
+        with pytest.raises(ValueError, match="contact"):
+            replace(SETTINGS, contact=contact)
+
+
+def test_settings_of_before_there_was_a_contact_are_still_read() -> None:
+    plain = msgspec.to_builtins(DECIDED)
+    assert plain.pop("contact") is not None
+    assert msgspec.convert(plain, MunicipalitySettings) == replace(DECIDED, contact=None)
 
 
 def test_settings_come_back_as_they_were_stored() -> None:

@@ -43,6 +43,13 @@ def test_an_addon_font_may_be_named(tmp_path: Path) -> None:
         load(written(tmp_path, {**VALUES, "addon_font": ""}))
 
 
+def test_s10_more_than_one_server_needs_postgresql(tmp_path: Path) -> None:
+    shared = {**VALUES, "database_url": "postgresql+psycopg://madoguchi@database/issuance", "servers": 2}
+    assert load(written(tmp_path, shared)).servers == 2
+    with pytest.raises(ConfigError, match="servers: SQLite serves one"):
+        load(written(tmp_path, {**VALUES, "servers": 2}))
+
+
 @pytest.mark.parametrize("field", sorted(VALUES))
 def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
     path = written(tmp_path, {name: value for name, value in VALUES.items() if name != field})
@@ -61,6 +68,8 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
         ("authorities", ["Issuing.example"]),
         ("check_address", "check.example"),
         ("production", "yes"),
+        ("servers", 0),
+        ("servers", 2),  # on SQLite
         ("debug", True),
     ],
 )

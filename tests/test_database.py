@@ -191,6 +191,12 @@ def test_whoever_waits_too_long_for_a_lock_or_for_each_other_is_told_that_the_da
     assert ["deadlock detected" in error for error in told] == [True]
 
 
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql+psycopg://nobody@/none?host=/nowhere"])
+def test_a_database_that_cannot_be_asked_is_no_reason_for_a_traceback(url: str) -> None:
+    with pytest.raises(SchemaMismatch, match="cannot be asked"):
+        require_schema(open_engine(url))
+
+
 def test_the_declared_schema_is_accepted_and_any_other_refused(databases: Databases) -> None:
     """S10."""
     url = databases.empty()

@@ -160,8 +160,8 @@ PERSON = Person(
 )
 
 #: What a record of a resident always has, and which fields come with which item. Items' names are the fields'.
-_ALWAYS = {"name", "name_reading", "former_surname", "former_surname_reading", "alias"}
-_RESIDENCE_ALWAYS = {"moved_in_from", "remarks", "sex", "kanji_name"}
+_ALWAYS = {"name", "name_reading", "former_surname", "former_surname_reading", "alias", "kanji_name"}
+_RESIDENCE_ALWAYS = {"moved_in_from", "remarks", "sex"}
 _WITH_ITEM = {
     "domicile": {"domicile", "domicile_head"},
     "status": {"category", "status", "period"},

@@ -69,7 +69,7 @@ def test_family_register_says_all_of_everybody() -> None:
         "養父 渡\u9089\U000e010f 一郎 養母 渡\u9089\U000e010f 葛\U000e0102子 続柄 養女",
         "配偶者区分 妻",
         "【従前戸籍】架空県そら市北町三丁目14番地 佐藤 次郎",
-        "戸籍から除かれている者(除籍)\r\n氏名 渡\u9089\U000e010f 太一",
+        "戸籍に記録されている者 除籍\r\n氏名 渡\u9089\U000e010f 太一",
     ):
         assert words in text
     assert text.count("配偶者区分") == 2  # who is not married has no such row
@@ -77,7 +77,9 @@ def test_family_register_says_all_of_everybody() -> None:
     half = register(replace(ADOPTED, given_name_reading=None))
     assert "振り仮名 わたなべ 【空欄】" in text_of(half)
     assert "振り仮名" not in text_of(replace(half, surname_reading=None))
-    assert "身分事項" not in text_of(replace(register(replace(ADOPTED, matters=())), matters=()))
+    empty = text_of(replace(register(replace(ADOPTED, matters=())), matters=()))
+    assert "戸籍事項\r\n【空欄】" in empty
+    assert "身分事項\r\n【空欄】" in empty
 
 
 def test_continued_sheets_say_whose_matters_they_are() -> None:
@@ -90,7 +92,7 @@ def test_continued_sheets_say_whose_matters_they_are() -> None:
     for text in texts:
         assert f"本籍 {DOMICILE}" in text
     for text in texts[1:]:
-        assert "渡\u9089\U000e010f 一郎 (続き)" in text
+        assert "渡\u9089\U000e010f 一郎(続き)\r\n身分事項\r\n" in text
         assert "氏の変更(続き) 【従前の記録】第" in text
     every = "".join(texts)
     assert [every.count(f"【従前の記録】第{n}\r\n") for n in range(30)] == [3] * 30
@@ -102,3 +104,22 @@ def test_a_short_matter_is_not_divided() -> None:
         for text in front_texts(render(fonts(), register(*[KATSURAKO, ADOPTED] * people), ISSUANCE, "MDG1:TEST")):
             assert "出生(続き)" not in text
             assert text.count("【出生日】") == text.count("【届出人】")
+
+
+def test_a_removed_person_is_marked_and_nobody_else() -> None:
+    text = text_of(FAMILY)
+    assert text.count("戸籍に記録されている者") == 4
+    assert text.count("除籍") == 1
+
+
+def test_the_spouse_s_part_stands_before_the_parents() -> None:
+    text = text_of(individual(ICHIRO))
+    assert text.index("生年月日") < text.index("配偶者区分") < text.index("\n父 ")
+
+
+def test_no_section_s_heading_stands_alone_at_a_sheet_s_foot() -> None:
+    for lines in range(1, 40):
+        grown = replace(ICHIRO, matters=(matter("氏の変更", *(("従前の記録", f"第{n}") for n in range(lines))),))
+        for text in front_texts(render(fonts(), register(grown, KATSURAKO), ISSUANCE, "MDG1:TEST")):
+            for after in text.split("身分事項\r\n")[1:]:
+                assert "【" in after.splitlines()[0]

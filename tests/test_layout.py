@@ -75,7 +75,17 @@ WORDS: dict[tuple[type, str], tuple[object, ...]] = {
     (SealRegistrationCertificate, "largest_mm"): (25.0,),
 }
 JAPANESE_ONLY = ("domicile", "domicile_head", "former_surname", "former_surname_reading")
-FOREIGN_ONLY = ("alias", "nationality", "category", "status", "period", "expires_on", "card_number", "alias_history")
+FOREIGN_ONLY = (
+    "alias",
+    "kanji_name",
+    "nationality",
+    "category",
+    "status",
+    "period",
+    "expires_on",
+    "card_number",
+    "alias_history",
+)
 FIXED = ("type", "relationship", "spouse", "individual_number", "image_png")
 DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 COUNTS = {"people": (1, 12), "matters": (0, 3), "entries": (1, 12), "lines": (1, 16), "totals": (1, 4)}

@@ -13,7 +13,7 @@ from deploy.migrations import upgrade
 from issuance_server.database import open_engine, read, write
 from issuance_server.schema import metadata
 from printing.paper import seal
-from tests.databases import Databases, content_of, stored_in
+from tests.databases import Databases, everything_in, stored_in
 from tests.paper_samples import ISSUANCE, TAXED
 from tests.verify_parts import new_key
 
@@ -59,9 +59,9 @@ def test_the_comparison_notices_a_missing_column(databases: Databases) -> None:
 def test_a_second_upgrade_does_nothing(databases: Databases) -> None:
     url = databases.migrated()
     engine = open_engine(url)
-    once = content_of(engine)
+    once = everything_in(engine)
     upgrade(url)
-    assert content_of(engine) == once
+    assert everything_in(engine) == once
     engine.dispose()
 
 

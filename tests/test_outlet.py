@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from printing.press.verdict import Outcome, PaperOutlet, Verdict
+from protocol.messages import Event, EventKind
 from terminal import visit as v
 from terminal.flow import TIMEOUT_S
 from terminal.journal import Case, Close
@@ -86,9 +87,63 @@ def test_a_presenter_has_taken_them_back_and_the_case_waits_for_staff(
 
 @pytest.mark.parametrize("code", TerminalCode)
 def test_every_other_case_keeps_any_terminal_closed_and_needs_no_count(code: TerminalCode) -> None:
-    of_sheets = code in ENDS
+    of_sheets = code in {*ENDS, TerminalCode.PAPER_BAD}
     assert (code in SHEET_CASES) is of_sheets
     assert keeps_closed(code, PaperOutlet.OPEN_TRAY)
-    assert keeps_closed(code, PaperOutlet.PRESENTER) is not of_sheets
+    assert keeps_closed(code, PaperOutlet.PRESENTER) is (code not in ENDS)
     assert is_found_out(code, 0)
     assert is_found_out(code, None) is not of_sheets
+
+
+# A paper that came out and is of no use
+
+
+def bad(rig: Rig, copies: int = 1) -> None:
+    rig.to_collecting(copies)
+    rig.pay(*(100, 100) * copies)
+    rig.until(State.TAKE_PAPER)
+    rig.runner.touch(v.PaperBad(), State.TAKE_PAPER)
+
+
+@pytest.mark.parametrize("outlet", PaperOutlet)
+def test_a_bad_paper_closes_any_terminal_until_staff_count_what_they_destroyed(
+    tmp_path: Path, outlet: PaperOutlet
+) -> None:
+    rig = Rig(tmp_path, outlet=outlet)
+    rig.runner.start()
+    bad(rig)
+    said = rig.until(State.REFUSED)
+    assert said.refusal is not None
+    assert said.refusal.code == TerminalCode.PAPER_BAD
+    assert rig.end().reasons == (f"case {TerminalCode.PAPER_BAD}",)
+    assert EventKind.SHEETS_DESTROYED not in rig.sent()
+    rig.runner.close_cases("one smeared sheet", 1)
+    rig.until(State.IDLE)
+    told = [event for event in _told(rig) if event.kind is EventKind.SHEETS_DESTROYED]
+    assert [(event.order_id, event.sheets_out) for event in told] == [(next(iter(rig.server.papers)), 1)]
+
+
+def test_of_several_copies_nobody_can_say_which_is_bad(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.runner.start()
+    bad(rig, copies=2)
+    assert rig.end().state is State.IDLE
+    assert cases(rig) == []
+
+
+def test_what_was_handed_over_is_counted_before_what_a_presenter_took_back(tmp_path: Path) -> None:
+    rig = rig_with(tmp_path, PaperOutlet.PRESENTER)
+    assert partial(rig).state is State.IDLE
+    bad(rig)
+    rig.until(State.REFUSED)
+    assert rig.end().state is State.OUT_OF_SERVICE
+    rig.runner.close_cases("one smeared sheet", 1)
+    rig.until(State.IDLE)
+    told = [event for event in _told(rig) if event.kind is EventKind.SHEETS_DESTROYED]
+    assert [event.order_id for event in told] == [list(rig.server.papers)[1]]
+    assert cases(rig) == [TerminalCode.PRINT_PARTIAL, TerminalCode.PAPER_BAD]
+
+
+def _told(rig: Rig) -> list[Event]:
+    rig.sent()
+    return rig.server.events

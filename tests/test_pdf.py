@@ -30,7 +30,7 @@ SEAL = "MDG1:" + "A7BX9" * 60
 
 def _forget() -> None:
     """Make this process as new: nothing is remembered of earlier documents."""
-    for remembered in (page._prepared, page._word_line, page._label_pt, paper_fonts.words_font):
+    for remembered in (page._prepared, page._word_line, page.label_pt, paper_fonts.words_font):
         remembered.cache_clear()
 
 
@@ -69,7 +69,7 @@ def test_bytes_are_the_same_with_nothing_remembered_and_with_everything(record: 
 _REMEMBERED = (
     (page, "_prepared"),
     (page, "_word_line"),
-    (page, "_label_pt"),
+    (page, "label_pt"),
     (page, "_tiles"),
     (page, "words_font"),
     (latent, "tile"),

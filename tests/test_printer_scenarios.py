@@ -109,7 +109,7 @@ def test_the_judge_goes_by_the_table() -> None:
 
 
 def test_what_is_wrong_is_counted() -> None:
-    played = [Played(PLAIN, Verdict(Outcome.PRINTED, 3, ""), 1.0), Played(PLAIN, Verdict(Outcome.FAILED, 0, ""), 1.0)]
+    played = [Played("a", Verdict(Outcome.PRINTED, 3, ""), 1.0), Played("b", Verdict(Outcome.FAILED, 0, ""), 1.0)]
     played[1].wrong.append("failed")
     assert counted(played) == {"scenarios": 2, "wrong": 1, "printed": 1, "failed": 1, "partial": 0, "unknown": 0}
 

@@ -12,7 +12,7 @@ import pytest
 from printing.paper.certificates import render, sheets, title
 from printing.paper.era import era_date, fiscal_year_words, western_date
 from printing.paper.recheck import Expected, RecheckFailed, Subject, recheck
-from printing.paper.records import Certificate, ResidenceCertificate, ResidenceItem, back_of
+from printing.paper.records import Certificate, Contact, ResidenceCertificate, ResidenceItem, back_of
 from tests import certificate_parts
 from tests.paper_samples import (
     ALL_ITEMS,
@@ -159,6 +159,16 @@ def test_an_individual_number_among_other_words_is_caught(hidden: str) -> None:
     record = residence(msgspec.structs.replace(JAPANESE, remarks=hidden))
     with pytest.raises(RecheckFailed, match="individual_number"):
         recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
+
+
+@pytest.mark.parametrize("separator", [" ", "-", "\u3000", ""])
+def test_an_individual_number_on_two_lines_is_caught(separator: str) -> None:
+    """S19: wherever the line ends, within its groups or between them."""
+    number = separator.join(("1234", "5678", "9018"))
+    for fill in range(62, 76):
+        record = residence(msgspec.structs.replace(JAPANESE, remarks="見" * fill + number + "本" * 40))
+        with pytest.raises(RecheckFailed, match="individual_number"):
+            recheck(render(fonts(), record, ISSUANCE, "MDG1:TEST"), expected_of(record))
 
 
 @pytest.mark.parametrize(
@@ -397,7 +407,13 @@ def test_an_altered_file_is_caught(change: Callable[[pikepdf.Pdf], None], what: 
 
 @pytest.mark.parametrize(
     "fact",
-    [{"municipality_name": "べつの市"}, {"check_address": "https://kakunin.mihon.example.evil/"}, {"specimen": False}],
+    [
+        {"municipality_name": "べつの市"},
+        {"check_address": "https://kakunin.mihon.example.evil/"},
+        {"specimen": False},
+        {"contact": None},
+        {"contact": Contact(office="市民課 証明係", telephone="0000-00-0009")},
+    ],
 )
 def test_another_issuer_s_back_is_caught(fact: dict[str, Any]) -> None:
     with pytest.raises(RecheckFailed, match="back"):

@@ -78,6 +78,8 @@ def test_stated_items_print_in_full() -> None:
         "異動前住所 【空欄】",
     ):
         assert words in text
+    assert "漢字氏名" not in text
+    assert "漢字氏名 李 小明" in text_of(stated(replace(STATED_FOREIGN, kanji_name="李 小明")))
     special = replace(STATED_FOREIGN, category="特別永住者", status=None, period=None, expires_on=None)
     assert "特別永住者証明書番号 AB12345678CD" in text_of(stated(special))
 

@@ -34,7 +34,7 @@ def test_the_registered_seal_stands_there_at_true_size(side_mm: float, record: C
 
 def test_seal_registration_names_whose_it_is() -> None:
     text = text_of(SEALED)
-    for words in (f"氏名 {WATANABE}", "旧氏 佐藤", "通称 【空欄】", f"住所 {ADDRESS}", "印影は実物大です。"):
+    for words in (f"氏名 {WATANABE}", "旧氏 佐藤", "通称 【空欄】", f"住所 {ADDRESS}", "印影は実物大である。"):
         assert words in text
     assert "旧氏 佐藤 (" not in text  # without its reading
     assert "通称 山田 マリア" in text_of(SEALED_FOREIGN)

@@ -37,7 +37,7 @@ from tests.api_parts import (
     serving,
     wanted,
 )
-from tests.databases import Databases
+from tests.databases import Databases, connections_closed
 from tests.server_parts import NOW, VISIT, Clock, terminal_key
 
 
@@ -150,7 +150,7 @@ def test_the_server_refuses_to_start_over_a_wrong_schema_or_without_anchors(
     config: ServerConfig, tmp_path: Path, databases: Databases
 ) -> None:
     replace = partial(msgspec.structs.replace, config)
-    with pytest.raises(SchemaMismatch):
+    with pytest.raises(SchemaMismatch, match="schema is None"):
         build(replace(database_url=databases.empty()))
     with pytest.raises(AnchorsError):
         build(replace(anchors_folder=tmp_path / "nowhere"))
@@ -163,9 +163,10 @@ def test_it_starts_with_its_real_parts(config: ServerConfig) -> None:
     headers = RequestSigner("T-0001", terminal_key()).headers(
         "POST", f"http://{AUTHORITY}{messages.PATH_CHALLENGE}", CHALLENGE_BODY, CONTENT_TYPE, NOW
     )
-    response = app.test_client().post(
-        messages.PATH_CHALLENGE, base_url=f"http://{AUTHORITY}", data=CHALLENGE_BODY, headers=headers
-    )
+    with connections_closed():
+        response = app.test_client().post(
+            messages.PATH_CHALLENGE, base_url=f"http://{AUTHORITY}", data=CHALLENGE_BODY, headers=headers
+        )
     assert len(codec.decode(ChallengeAnswer, response.data).challenge) == 56
 
 

@@ -24,7 +24,7 @@ from issuance_server.sessions import (
 from issuance_server.terminals import Terminal
 from protocol.errors import ErrorCode, IssueError
 from protocol.signing import key_thumbprint
-from tests.databases import content_of
+from tests.databases import everything_in
 from tests.server_parts import NOW, VISIT, order_row, terminal_key
 
 LINK = b"d" * 32
@@ -80,7 +80,7 @@ def test_a_session_knows_the_card_as_each_municipality_does(engine: Engine) -> N
 def test_the_id_stands_nowhere_and_fits_the_message(engine: Engine) -> None:
     session_id, _ = begin(engine)
     assert 40 <= len(session_id) <= 100
-    stored = content_of(engine)
+    stored = everything_in(engine)
     assert LINK in stored
     assert session_id.encode() not in stored
 

@@ -20,14 +20,14 @@ def test_income_certificate_says_its_amounts() -> None:
         "給与収入 5,123,456円",
         "公的年金等収入 【空欄】",
         "不動産所得 0円",
-        "合計所得金額 3,770,000円",
+        "合計所得金額 3,776,000円",
         "上記のとおり証明する。",
     ):
         assert words in text
     foreign = replace(INCOME, born_in_era=False, alias="山田 マリア", totals=())
     assert "生年月日 1985年4月3日" in text_of(foreign)
     assert "通称 山田 マリア" in text_of(foreign)
-    assert "所得の合計 金額\r\n【空欄】" in text_of(foreign)
+    assert "所得の合計 金額\r\n【空欄】\r\n" in text_of(foreign)
 
 
 @pytest.mark.parametrize("count", [1, 15, 19])
@@ -35,7 +35,7 @@ def test_a_sheet_of_amounts_is_whole_and_more_is_refused(count: int) -> None:
     record = replace(INCOME, incomes=tuple(line(f"所得{n}", n * 1000) for n in range(1, count + 1)))
     assert all(f"所得{n} {n * 1000:,}円" in text_of(record) for n in range(1, count + 1))
     payments = replace(PAYMENT, lines=(PAYMENT.lines[0],) * count)
-    assert text_of(payments).count("106,200円") == count
+    assert text_of(payments).count("113,200円") == count
     for too_many in (replace(INCOME, incomes=record.incomes * 40), replace(PAYMENT, lines=payments.lines * 40)):
         with pytest.raises(ValueTooLong):
             check(fonts(), too_many, ISSUANCE)
@@ -46,8 +46,8 @@ def test_tax_payment_certificate_says_how_long_payments_take() -> None:
     for words in (
         "令和8年度",
         "収納確認日 令和8年11月20日",
-        "市民税・県民税・森林環境税 212,500円 106,300円 106,200円",
+        "市民税・県民税・森林環境税 226,500円 113,300円 113,200円",
         "軽自動車税(種別割) 【空欄】 【空欄】 【空欄】",
-        "2週間から3週間かかります。",
+        "2週間から3週間を要する。",
     ):
         assert words in text

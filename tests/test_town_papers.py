@@ -86,6 +86,7 @@ def issuance_of(settings: MunicipalitySettings, kind: CertificateKind) -> Issuan
             name=certifier.name,
             seal_png=certifier.seal_png,
             specimen=settings.specimen,
+            contact=settings.contact,
         ),
         check_code="ABCDE-FGHJK-MNPQR-STUVW",
         check_address="https://check.example/",

@@ -4,10 +4,9 @@ SQLite has one writer at a time (test_database.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +34,6 @@ from issuance_server.schema import (
 from issuance_server.turns import turn
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import Event, EventKind
-from tests.databases import Cluster, PostgresDatabases
 from tests.issuing_parts import (
     CODE,
     FEE_YEN,
@@ -57,13 +55,9 @@ GUARDS = pytest.mark.parametrize("guarded", [False, True], ids=["guard off", "gu
 
 
 @pytest.fixture
-def office(tmp_path: Path, cluster: Cluster) -> Iterator[Office]:
+def office(postgres_office: Office) -> Office:
     """An office on PostgreSQL."""
-    databases = PostgresDatabases(cluster)
-    office = Office(tmp_path, databases.declared())
-    yield office
-    office.close()
-    databases.close()
+    return postgres_office
 
 
 def beginning(office: Office, *, guarded: bool) -> Begin:

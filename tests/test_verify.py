@@ -25,7 +25,7 @@ from issuance_server.verify.config import load, load_from_environment, read_trus
 from printing.paper import seal
 from protocol import codes
 from protocol.messages import EventKind, Scope
-from tests.databases import Databases, Plans, reads_whole, stored_in
+from tests.databases import Databases, Plans, everything_in, reads_whole, stored_in
 from tests.issuing_parts import CODE, abandon, order_id
 from tests.verify_parts import CheckedOffice, checked_office, content_of, new_key
 
@@ -256,7 +256,7 @@ def test_the_code_stands_nowhere_in_the_database(desk: Desk) -> None:
 
 def test_nothing_that_was_asked_is_logged_or_kept(desk: Desk) -> None:
     number, code = desk.office.printed_numbers()
-    before = dump(desk)
+    before = everything_in(desk.office.office.engine)
     with capture_logs() as logs:
         desk.check(desk.text)
         desk.client.post("/api/code", json={"issue_number": number, "check_code": code})
@@ -264,7 +264,7 @@ def test_nothing_that_was_asked_is_logged_or_kept(desk: Desk) -> None:
         desk.client.post("/result", data={"lang": "en", "issue_number": number, "check_code": "wrong"})
         desk.client.post("/api/check", data=b"\xff" + desk.text.encode())
         desk.client.get(f"/api/check?seal={desk.text}")
-    assert dump(desk) == before
+    assert everything_in(desk.office.office.engine) == before
     assert len(logs) == 6
     for secret in ("見本", code, number, desk.text, "wrong", "MDG1"):
         assert secret not in str(logs)
@@ -398,12 +398,3 @@ def test_configuration_is_read_and_its_errors_named(tmp_path: Path) -> None:
     (tmp_path / "trust.json").write_text("{}")
     with pytest.raises(ConfigError, match="no published keys"):
         read_trust(tmp_path / "trust.json")
-
-
-def dump(desk: Desk) -> list[str]:
-    """Every row of the database."""
-    raw = desk.office.office.engine.raw_connection()
-    try:
-        return list(raw.driver_connection.iterdump())  # type: ignore[union-attr]  # an SQLite connection
-    finally:
-        raw.close()

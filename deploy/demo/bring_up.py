@@ -167,6 +167,7 @@ def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: 
         "authorities": [f"127.0.0.1:{port}"],
         "check_address": CHECK_ADDRESS,
         "production": False,
+        "servers": len(ports),
     }
     config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()), encoding="utf-8")
     for number, own_port in enumerate(ports):

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from deploy.demo.cctalk_devices import Answer, Device
-from terminal.payment.cctalk import HOST, BadFrame, Checksum, Frame, Header, decode, encode, frame_size
+from deploy.demo.cctalk_devices import BUSY, NAK, Answer, Device
+from terminal.payment.cctalk import HOST, BadFrame, Checksum, Frame, decode, encode, frame_size
 
 READ_MAX_BYTES = 4096
 
@@ -33,12 +33,13 @@ class Trouble(StrEnum):
     REPEAT_BYTE = "repeat_byte"
     REPEAT_ANSWER = "repeat_answer"
     BUSY = "busy"
+    REFUSE = "refuse"
     CUT_BEFORE = "cut_before"  # the power goes before the device has done it
     CUT_AFTER = "cut_after"  # done, not answered
     CUT_ANSWERED = "cut_answered"  # done and answered
 
 
-NOISE = tuple(trouble for trouble in Trouble if not trouble.startswith("cut"))
+NOISE = tuple(trouble for trouble in Trouble if not trouble.startswith("cut") and trouble is not Trouble.REFUSE)
 
 
 class Wire:
@@ -116,7 +117,8 @@ class Wire:
         if trouble is Trouble.CUT_BEFORE:
             self._cut()
             return
-        answer = (Header.BUSY, b"") if trouble is Trouble.BUSY else device.handle(frame.header, frame.data)
+        refusals = {Trouble.BUSY: BUSY, Trouble.REFUSE: NAK}
+        answer = refusals[trouble] if trouble in refusals else device.handle(frame.header, frame.data)
         self._answer(device, answer, trouble)
         if self._silence == (frame.destination, frame.header):
             self._silence = None

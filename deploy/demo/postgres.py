@@ -24,7 +24,14 @@ _ROLE: Final = "madoguchi"
 _PREFIX: Final = "mdg-postgres-"
 _PROGRAMS: Final = Path("/usr/lib/postgresql")
 _ROOM_BYTES: Final = 1 << 30
-_INITDB: Final = ("--no-locale", "--encoding=UTF8", "--auth=trust", "--no-instructions", f"--username={_ROLE}")
+_INITDB: Final = (
+    "--no-locale",
+    "--encoding=UTF8",
+    "--auth=trust",
+    "--no-instructions",
+    "--no-sync",
+    f"--username={_ROLE}",
+)
 
 
 class PrivatePostgres:
@@ -54,11 +61,10 @@ class PrivatePostgres:
             raise
 
     def crash(self) -> None:
-        """End it as a crash does, without a word to anybody, and start it again from what it had committed."""
+        """End it as a crash does, without a word to its disk, and start it again from what it had committed."""
         if self._process is None:
             raise RuntimeError("PostgreSQL does not run")
-        os.kill(self._process.pid, signal.SIGQUIT)
-        self._process.wait()
+        self._process.stop()
         self._run()
 
     def stop(self) -> None:
@@ -95,8 +101,7 @@ class PrivatePostgres:
     def _make(self) -> None:
         if self._user is not None:
             shutil.chown(self.folder, self._user, self._user)
-        synced = () if self._durable else ("--no-sync",)
-        command = [*setpriv(self._user), str(_program("initdb")), *_INITDB, *synced, "-D", str(self._data)]
+        command = [*setpriv(self._user), str(_program("initdb")), *_INITDB, "-D", str(self._data)]
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode != 0:
             raise PartFailed(f"initdb ended with {made.returncode}:\n{made.stderr}")
@@ -113,7 +118,7 @@ class PrivatePostgres:
             [str(_program("postgres")), "-D", str(self._data), *given],
             log=self.folder / "log",
             user=self._user,
-            told=signal.SIGINT,  # TERM would wait for whoever is connected
+            told=signal.SIGQUIT,  # at once: its data end with it; TERM would wait for whoever is connected
         )
         self._process.wait_until(self._answers)
 

@@ -12,7 +12,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -425,10 +424,10 @@ class Engine:
         )
         return tuple(reason for reason, holds in said if holds)
 
-    def _rest(self, seconds: float, now_s: Callable[[], float] = time.monotonic) -> None:
+    def _rest(self, seconds: float) -> None:
         """Take time as the motor does; the panel and the network are heard meanwhile."""
-        until_s = now_s() + seconds
-        while (left_s := until_s - now_s()) > 0:
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0:
             self._changed.wait(left_s)
 
 

@@ -64,10 +64,6 @@ class Process:
                 raise PartFailed(f"{self.name} was not ready within {timeout_s:.0f} s:\n{self.tail()}")
             time.sleep(0.02)
 
-    def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Wait until the child has ended by itself."""
-        self._popen.wait(timeout_s)
-
     def tail(self, lines: int = 15) -> str:
         """Return the log's last lines."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

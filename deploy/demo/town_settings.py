@@ -19,7 +19,7 @@ from issuance_server.settings import (
     MunicipalitySettings,
     OpenHours,
 )
-from printing.paper.records import CertificateKind, ResidenceItem
+from printing.paper.records import CertificateKind, Contact, ResidenceItem
 
 COMMISSION_YEN: Final = 117
 VALID_FROM: Final = date(2024, 4, 1)
@@ -74,6 +74,7 @@ _UMIBE: Final = MunicipalitySettings(
     municipality_name=TOWNS[UMIBE],
     valid_from=VALID_FROM,
     specimen=True,
+    contact=Contact(office="市民課 証明係", telephone="0000-00-0001"),
     documents=tuple(
         _document(kind, _ALL_DAY, unpaid_refuses=kind is CertificateKind.TAX_PAYMENT) for kind in CertificateKind
     ),
@@ -102,6 +103,7 @@ _HOSHIMI: Final = MunicipalitySettings(
     municipality_name=TOWNS[HOSHIMI],
     valid_from=VALID_FROM,
     specimen=True,
+    contact=Contact(office="住民課", telephone="0000-00-0002"),
     documents=(
         _document(
             CertificateKind.RESIDENCE,

@@ -1,11 +1,11 @@
 """Municipal tax as arithmetic: incomes and deductions of one person's fiscal year -> a register's tax record.
 
 A demo's tax office, true enough that the amounts on a certificate add up: 給与所得控除, 公的年金等控除, personal
-deductions, 調整控除, 所得割 6 % and 4 %, 均等割 3,000 and 1,000, 森林環境税 1,000, 定額減税 of fiscal year 2024, and
-the limits below which nothing is levied (those of a first-class area). Left out: every other credit, capital income,
-losses.
+deductions, 調整控除, 所得割 6 % and 4 %, 均等割 by year with 森林環境税 from fiscal year 2024, 定額減税 of fiscal year
+2024, and the limits below which nothing is levied (those of a first-class area). Left out: every other credit, capital
+income, losses.
 Source: 所得税法 28条, 35条, 別表第五; 地方税法 24条の5, 34条, 35条, 37条, 38条, 295条, 310条, 314条の2, 314条の3,
-314条の6.
+314条の6; 復興財源確保の地方税臨時特例法 2条 (均等割 until fiscal year 2023); 森林環境税法 5条.
 
 Units: whole yen throughout.
 """
@@ -24,9 +24,10 @@ REFORM_YEAR: Final = 2026  # 令和7年分 on: more 給与所得控除, a higher
 
 CITY_PERCENT: Final = 6
 PREFECTURE_PERCENT: Final = 4
-CITY_PER_CAPITA_YEN: Final = 3_000
-PREFECTURE_PER_CAPITA_YEN: Final = 1_000
-FOREST_TAX_YEN: Final = 1_000
+FOREST_YEAR: Final = 2024
+#: City, prefecture, 森林環境税: what one person owes whatever the income; the sum stayed the same.
+_PER_CAPITA_BEFORE_YEN: Final = (3_500, 1_500, None)
+_PER_CAPITA_YEN: Final = (3_000, 1_000, 1_000)
 BASIC_DEDUCTION_YEN: Final = 430_000
 RELIEF_PER_HEAD_YEN: Final = 10_000
 
@@ -72,6 +73,7 @@ class Claims:
     general: int = 0
     specific: int = 0  # 特定扶養親族, 19 to 22
     aged: int = 0  # 同居老親等, 70 and over
+    special_relatives_yen: int = 0  # 特定親族特別控除: what is deducted for them, by each one's income
     under_16: int = 0
     disabled: bool = False
     life_insurance_yen: int = 0
@@ -148,7 +150,9 @@ def assess(
         city_yen = (city_yen - city_relief_yen) // 100 * 100
         prefecture_yen = (prefecture_yen - prefecture_relief_yen) // 100 * 100
         reduction_yen = city_relief_yen + prefecture_relief_yen
-    per_capita = (0, 0, 0) if untaxed else (CITY_PER_CAPITA_YEN, PREFECTURE_PER_CAPITA_YEN, FOREST_TAX_YEN)
+    per_capita: tuple[int, int, int | None] = _PER_CAPITA_YEN if fiscal_year >= FOREST_YEAR else _PER_CAPITA_BEFORE_YEN
+    if untaxed:
+        per_capita = (0, 0, None if per_capita[2] is None else 0)
     return TaxRecord(
         resident_id=resident_id,
         fiscal_year=fiscal_year,
@@ -166,7 +170,7 @@ def assess(
         prefecture_income_based_yen=prefecture_yen,
         prefecture_per_capita_yen=per_capita[1],
         forest_tax_yen=per_capita[2],
-        annual_yen=city_yen + prefecture_yen + sum(per_capita),
+        annual_yen=city_yen + prefecture_yen + sum(yen or 0 for yen in per_capita),
     )
 
 
@@ -183,7 +187,7 @@ def _base(fiscal_year: int, income: Income, claims: Claims, *, aged_65: bool) ->
     if income.salary_yen:
         incomes += [("給与収入", income.salary_yen), ("給与所得", salary_yen)]
     if income.pension_yen:
-        incomes += [("年金収入", income.pension_yen), ("雑所得(公的年金等)", pension_yen)]
+        incomes += [("公的年金等収入", income.pension_yen), ("雑所得(公的年金等)", pension_yen)]
     if income.business_yen:
         incomes += [("営業等所得", income.business_yen)]
     social_yen = income.salary_yen * 148 // 1_000 + income.pension_yen * 6 // 100 + income.business_yen * 14 // 100
@@ -198,6 +202,7 @@ def _base(fiscal_year: int, income: Income, claims: Claims, *, aged_65: bool) ->
             330_000 * claims.general + 450_000 * (claims.specific + claims.aged),
             50_000 * claims.general + 180_000 * claims.specific + 130_000 * claims.aged,
         ),
+        ("特定親族特別控除", claims.special_relatives_yen, 0),
         ("障害者控除", 260_000 if claims.disabled else 0, 10_000 if claims.disabled else 0),
         ("基礎控除", BASIC_DEDUCTION_YEN, 50_000),
     )

@@ -216,7 +216,7 @@ class VirtualPrinter:
         self.stop(kill=True)
 
     def power_back(self) -> None:
-        """Switch it on again after a power cut: what it says of its up-time begins anew."""
+        """Switch it on again after a power cut, its tray as full as at first; its up-time begins anew."""
         self.stop(kill=True)
         self._model = msgspec.structs.replace(self._model, booted_s_ago=0)
         self.start()

@@ -68,8 +68,10 @@ class Visitor:
         """Leave the kiosk."""
         self._http.close()
 
-    def visit(self, asked: VisitFile, *, is_me: bool = True) -> Outcome:
+    def visit(self, asked: VisitFile, *, is_me: bool = True, is_bad: bool = False, again: bool = False) -> Outcome:
         """Walk one visit to its end and return what came of it; is_me answers 「この方はあなたですか」.
+
+        is_bad: the paper that comes out is of no use, and is handed to the staff. again: the free new one is asked for.
 
         Errors: VisitBroken.
         """
@@ -78,10 +80,13 @@ class Visitor:
         papers_before = set(self._world.papers())
         self._wait_for({"IDLE"} if asked.card == "virtual" else {"IDLE", "READING", "PIN", "REFUSED"})
         try:
-            self._walk(asked, outcome, is_me=is_me)
+            self._walk(asked, outcome, is_me=is_me, again=again)
         finally:
             self._world.take_card()
         self._note_orders(outcome)
+        if is_bad:
+            self._touch("paper-bad")
+            self._wait_for({"REFUSED"})
         self._leave()
         after = self._world.money()
         outcome.change_yen = after.change_yen - before.change_yen
@@ -92,7 +97,11 @@ class Visitor:
         outcome.papers = [paper for paper in self._world.papers() if paper not in papers_before]
         return outcome
 
-    def _walk(self, asked: VisitFile, outcome: Outcome, *, is_me: bool) -> None:
+    def staff_destroyed(self, sheets: int) -> None:
+        """Play the staff, who have counted and destroyed the sheets of what is in doubt."""
+        self._http.post("/dock/staff", data={"sheets": str(sheets)}).raise_for_status()
+
+    def _walk(self, asked: VisitFile, outcome: Outcome, *, is_me: bool, again: bool) -> None:
         """The way of one visit, as far as it goes."""
         if asked.card == "virtual":
             self._world.put_card(asked.resident or self._world.directory.sample)
@@ -104,7 +113,7 @@ class Visitor:
         if self._state == "TAKE_CARD":
             self._world.take_card()
             self._wait_for({"CHOOSING", "REFUSED"})
-        if self._state == "CHOOSING" and self._choose(asked, outcome):
+        if self._state == "CHOOSING" and (self._choose_again() if again else self._choose(asked, outcome)):
             self._wait_for({"CONFIRMING", "REFUSED"})
         if self._state == "CONFIRMING":
             outcome.asked_name = self._view["masked_name"]
@@ -159,6 +168,12 @@ class Visitor:
         self._touch("cancel")
         self._wait_for({"REFUSED"})
         return False
+
+    def _choose_again(self) -> bool:
+        """Ask for the paper in place of one that was destroyed."""
+        self._post("/touch/choose", {"reissue": "0"}).raise_for_status()
+        self._wait_for_other("CHOOSING")
+        return True
 
     def _offer(self, asked: VisitFile) -> dict[str, Any] | None:
         """Return the offer that was asked for; of two municipalities', the one that can be had."""

@@ -140,7 +140,7 @@ def _stated_person(resident: Resident, items: frozenset[StatedItem]) -> StatedPe
         if StatedItem.DOMICILE in items:
             chosen["domicile"], chosen["domicile_head"] = resident.domicile, resident.domicile_head
     else:
-        chosen["alias"] = foreign.alias
+        chosen["alias"], chosen["kanji_name"] = foreign.alias, foreign.kanji_name
         for item, names in _STATED_OF_FOREIGN.items():
             if item in items:
                 chosen |= {name: getattr(foreign, name) for name in names}

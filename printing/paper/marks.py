@@ -20,7 +20,7 @@ _QR_MAX_MODULES = 177
 _LEFT = [f"{left} " for left in range(_QR_MAX_MODULES + 1)]
 _WIDE = [f" {width} 1 re" for width in range(_QR_MAX_MODULES + 1)]
 STAMP_COLOUR = (0.72, 0.08, 0.10)
-SPECIMEN_COLOUR = (0.90, 0.92, 0.95)
+SPECIMEN_COLOUR = (0.85, 0.875, 0.915)
 
 
 def snap_mm(value_mm: float) -> float:

@@ -27,13 +27,19 @@ from printing.paper.fonts import (
     words_font,
     words_name,
 )
+from printing.paper.lines import Break, Room, divide
 from printing.paper.pdf import A4_PT, EmbeddedFont, Form, Mask, PdfFile, mask
 
 PT_PER_MM: Final = 72 / 25.4
-MIN_SIZE_PT = 6.0  # the smallest type that an officer signs; below it a value wraps, and then is refused
+MIN_SIZE_PT = 6.0  # the smallest type that an officer signs; a value that needs smaller type is refused
 MIN_READING_PT = 4.5  # of readings above a name, as ruby is set
 SIZE_STEP_PT = 0.25
 LEADING = 1.18  # line distance by type size
+PADDING_MM = 1.2  # between a value and the rules beside it
+_LABEL_WHITE_MM: Final = 2.0
+_HARDLY_SMALLER: Final = 0.9  # a value stays on one line where two would not make it larger than by this
+_TWO_LINES_EM: Final = LEADING + 1.22  # a bracket reaches out of its em box by a tenth of it
+_WHITE_MM: Final = 0.4  # above and below two lines together
 _BASELINE_EM = 0.38  # from the middle of an em box down to its baseline
 #: What a process remembers of forms: some 20 KB each, so that a register of unusual papers cannot fill the memory.
 _FORMS_KEPT: Final = 256
@@ -104,44 +110,95 @@ def fit(
     *,
     item: str,
     min_pt: float = MIN_SIZE_PT,
+    lead: str = "",
 ) -> Fitted:
-    """Return how a value fits: shrunk on one line to min_pt at the least, then wrapped at that size.
+    """Return how a value fits: as large as one line or two allow; on one line if it is hardly smaller there.
 
-    Errors: ValueTooLong(item) where even that does not hold it; UndrawableText.
+    Shape:  lead stands before the value on its first line, and the second begins under the value.
+    Errors: ValueTooLong(item) where min_pt is too large; UndrawableText.
     """
-    width_pt = width_mm * PT_PER_MM
-    width_em = faces.width_em(text)
-    if width_em * size_pt <= width_pt:
-        return Fitted(size_pt, (text,))
-    shrunk_pt = (width_pt / width_em) // SIZE_STEP_PT * SIZE_STEP_PT
-    if shrunk_pt >= min_pt:
-        return Fitted(shrunk_pt, (text,))
-    most = int(height_mm * PT_PER_MM / (min_pt * LEADING))
-    for at_spaces in (True, False):
-        lines = _wrap(faces, text, width_pt / min_pt, at_spaces=at_spaces)
-        if len(lines) <= most:
-            return Fitted(min_pt, lines)
-    raise ValueTooLong(item)
+    width_pt, height_pt = width_mm * PT_PER_MM, height_mm * PT_PER_MM
+    advances_em = [hit.advance_em for _unit, hit in faces.runs(text)]
+    lead_em = faces.width_em(lead)
+    width_em = lead_em + sum(advances_em) - sum(_hang_em(lead + text))
+    one_pt = min(size_pt, width_pt / width_em // SIZE_STEP_PT * SIZE_STEP_PT) if width_em > 0 else size_pt
+    # Never three lines: they would not be read back beside their label.
+    two_pt = min(size_pt, (height_pt - _WHITE_MM * PT_PER_MM) / _TWO_LINES_EM // SIZE_STEP_PT * SIZE_STEP_PT)
+    if two_pt < min_pt and 2 * min_pt * LEADING <= height_pt:
+        two_pt = min_pt
+    if one_pt >= max(min_pt, two_pt * _HARDLY_SMALLER):
+        return Fitted(one_pt, (text,))
+    letters = units(text)
+    two = divide(letters, advances_em, Room(width_pt, lead_em, two_pt, min_pt, SIZE_STEP_PT))
+    if one_pt >= min_pt:
+        freely_pt = two.size_pt if two is not None and two.cost is Break.FREE else 0.0
+        if one_pt >= freely_pt * _HARDLY_SMALLER:
+            return Fitted(one_pt, (text,))
+    if two is None:
+        raise ValueTooLong(item)
+    return Fitted(two.size_pt, ("".join(letters[: two.at]), "".join(letters[two.at :])))
 
 
-def _wrap(faces: FaceList, text: str, width_em: float, *, at_spaces: bool) -> tuple[str, ...]:
-    """Break a text into lines: between any two units, or at the last space of a line's second half if there is one."""
-    lines: list[str] = []
-    line: list[str] = []
-    used_em = 0.0
-    for unit in units(text):
-        advance_em = faces.width_em(unit)
-        if line and used_em + advance_em > width_em:
-            cut = len(line)
-            if at_spaces and unit != " ":
-                cut = next((n for n in range(len(line), len(line) // 2, -1) if line[n - 1] == " "), cut)
-            lines.append("".join(line[:cut]))
-            line = line[cut:]
-            used_em = faces.width_em("".join(line))
-        line.append(unit)
-        used_em += advance_em
-    lines.append("".join(line))
-    return tuple(lines)
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A value's type size, and its lines with their left end, middle or right end and the middle of their em boxes."""
+
+    size_pt: float
+    lines: tuple[tuple[str, float, float], ...]
+
+
+def place(
+    faces: FaceList,
+    text: str,
+    box: Box,
+    size_pt: float,
+    item: str,
+    *,
+    align: Align = Align.LEFT,
+    padding_mm: float = PADDING_MM,
+    min_pt: float = MIN_SIZE_PT,
+    lead: str = "",
+    level_mm: float | None = None,
+) -> Placed:
+    """Return where a value stands in its cell.
+
+    Shape:  level_mm: where the middle of the first line stands below the cell's top; without it, the lines stand in the
+            middle of the cell. lead: of values on the left alone.
+    Errors: ValueTooLong(item), UndrawableText.
+    """
+    fitted = fit(
+        faces, text, box.width_mm - 2 * padding_mm, box.height_mm, size_pt, item=item, min_pt=min_pt, lead=lead
+    )
+    pitch_mm, em_mm = fitted.size_pt * LEADING / PT_PER_MM, fitted.size_pt / PT_PER_MM
+    first_mm = (
+        box.top_mm + level_mm if level_mm is not None else _middle_mm(box) - pitch_mm * (len(fitted.lines) - 1) / 2
+    )
+    first, *others = fitted.lines
+    x_mm = _x_mm(box, align, padding_mm, *(part * em_mm for part in _hang_em(lead + text)))
+    lines = [(lead + first if align is Align.LEFT else first.rstrip(), x_mm, first_mm)]
+    if others:
+        under_mm = x_mm + faces.width_em(lead) * em_mm
+        lines.append((others[0], under_mm, first_mm + pitch_mm))
+    return Placed(fitted.size_pt, tuple(lines))
+
+
+def _middle_mm(box: Box) -> float:
+    return box.top_mm + box.height_mm / 2
+
+
+def _hang_em(text: str) -> tuple[float, float]:
+    """Return how far a value hangs out at either side: 【 and 】 are half white, and would stand further in."""
+    return 0.5 * text.startswith("【"), 0.5 * text.endswith("】")
+
+
+def _x_mm(box: Box, align: Align, padding_mm: float, left_mm: float, right_mm: float) -> float:
+    match align:
+        case Align.LEFT:
+            return box.left_mm + padding_mm - left_mm
+        case Align.CENTRE:
+            return box.left_mm + box.width_mm / 2
+        case Align.RIGHT:
+            return box.left_mm + box.width_mm - padding_mm + right_mm
 
 
 class _Ink:
@@ -219,8 +276,9 @@ def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, tuple[tupl
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
-def _label_pt(faces: FaceList, text: str, width_mm: float, size_pt: float) -> float:
-    return min(size_pt, (width_mm - 1.0) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
+def label_pt(faces: FaceList, text: str, width_mm: float, size_pt: float) -> float:
+    """Return the size of one of the form's own words in a cell: white stays between it and a value that hangs out."""
+    return min(size_pt, (width_mm - _LABEL_WHITE_MM) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
 
 
 @lru_cache(maxsize=_FORMS_KEPT)
@@ -338,36 +396,45 @@ class Document:
         item: str,
         *,
         align: Align = Align.LEFT,
-        padding_mm: float = 1.2,
+        padding_mm: float = PADDING_MM,
         min_pt: float = MIN_SIZE_PT,
-    ) -> None:
-        """Set a register's value in its cell: shrunk, then wrapped, never cut.
+        lead: str = "",
+        level_mm: float | None = None,
+    ) -> float:
+        """Set a register's value in its cell as `place` says, never cut; return its size.
 
         Errors: ValueTooLong(item), UndrawableText.
         """
-        left_mm, top_mm, box_mm, height_mm = box
-        if align is Align.LEFT:
-            x_mm = left_mm + padding_mm
-        else:
-            x_mm = left_mm + (box_mm / 2 if align is Align.CENTRE else box_mm - padding_mm)
-        width_mm = box_mm - 2 * padding_mm
-        middle_mm = top_mm + height_mm / 2
         if self._recording is None:
-            width_em, runs = self._codes.line(text)
-            if width_em * size_pt <= width_mm * PT_PER_MM:
+            width_em, runs = self._codes.line(lead + text)
+            left_em, right_em = _hang_em(lead + text)
+            em_mm = size_pt / PT_PER_MM
+            if (width_em - left_em - right_em) * em_mm <= box.width_mm - 2 * padding_mm:
+                x_mm = _x_mm(box, align, padding_mm, left_em * em_mm, right_em * em_mm)
+                middle_mm = box.top_mm + level_mm if level_mm is not None else _middle_mm(box)
                 self._ink.operators.append(_shown(runs, width_em, _Line(x_mm, middle_mm, size_pt, align)))
-                return
+                return size_pt
         faces = self.fonts.values
-        fitted = fit(faces, text, width_mm, height_mm, size_pt, item=item, min_pt=min_pt)
-        pitch_mm = fitted.size_pt * LEADING / PT_PER_MM
-        first_mm = middle_mm - pitch_mm * (len(fitted.lines) - 1) / 2
-        for number, line in enumerate(fitted.lines):
-            self.text(faces, line, x_mm, first_mm + number * pitch_mm, fitted.size_pt, align=align)
+        placed = place(
+            faces,
+            text,
+            box,
+            size_pt,
+            item,
+            align=align,
+            padding_mm=padding_mm,
+            min_pt=min_pt,
+            lead=lead,
+            level_mm=level_mm,
+        )
+        for line, x_mm, middle_mm in placed.lines:
+            self.text(faces, line, x_mm, middle_mm, placed.size_pt, align=align)
+        return placed.size_pt
 
     def label(self, text: str, box: Box, size_pt: float = 7.5) -> float:
         """Set one of the form's own words in the middle of its cell, shrunk to the cell's width; return the size."""
         faces = self.fonts.labels
-        size_pt = _label_pt(faces, text, box.width_mm, size_pt)
+        size_pt = label_pt(faces, text, box.width_mm, size_pt)
         self.text(
             faces, text, box.left_mm + box.width_mm / 2, box.top_mm + box.height_mm / 2, size_pt, align=Align.CENTRE
         )

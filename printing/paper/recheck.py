@@ -24,17 +24,17 @@ SIDES = 2  # of a sheet: front and back are a page each in the file
 # Labels that begin a line of the extracted text; a wrapped value goes over several lines, up to the next label. A name
 # is what stands right before its own sex or birth: a remark that happens to break before the word 氏名 is none.
 _ENTRY = re.compile(r"^氏名 ((?:(?!^氏名 ).)*?)\s(?:性別 \S+\s+)?生年月日 (\S+)", re.DOTALL | re.MULTILINE)
-# The address at a sheet's head, or of a seal's owner; those of a supplementary register have their dates beside them,
-# or the next item where none is recorded.
+# The address at a sheet's head, or of a seal's owner; those of a supplementary register have their dates beside them.
 _ADDRESS = re.compile(
-    r"^住所(?:\(\S+\))? ((?:(?!住所を定めた年月日|在外選挙人名簿の登録).)*?)\s(?:世帯主 |氏名 |印影\s)",
-    re.DOTALL | re.MULTILINE,
+    r"^住所(?:\(\S+\))? ((?:(?!住所を定めた年月日).)*?)\s(?:世帯主 |氏名 |印影\s)", re.DOTALL | re.MULTILINE
 )
 _DOMICILE = re.compile(r"^本籍 (.*?)\s筆頭者 ", re.DOTALL | re.MULTILINE)
 _ISSUE_NUMBER = re.compile(r"^発行番号 (\S+)", re.MULTILINE)
 _SHEET_NUMBER = re.compile(r"(?<!\S)([0-9]+/[0-9]+)\s*\Z")
-# Digits of any width, in one run that a line may break, or in groups of four as the card has them.
-_INDIVIDUAL_NUMBER = re.compile(r"(?<![\d-])(?:\d(?:\r?\n?\d){11}|\d{4}([ \u3000-])\d{4}\1\d{4})(?![\d-])")
+# Digits of any width, in one run that a line may break, or in groups of four as the card has them; lines may part them.
+_INDIVIDUAL_NUMBER = re.compile(
+    r"(?<![\d-])(?:\d(?:\r?\n?\d){11}|\d{4}([ \u3000-])(?:\r?\n)?\d{4}\1(?:\r?\n)?\d{4})(?![\d-])"
+)
 _UNMOVED = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 

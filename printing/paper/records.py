@@ -98,7 +98,7 @@ class ResidencePerson(Record, frozen=True, kw_only=True):
     former_surname: str | None = None  # always prints if recorded; Japanese nationals alone have one
     former_surname_reading: str | None = None
     born_on: date
-    sex: str
+    sex: str | None
     relationship: str | None = None
     domicile: str | None = None
     domicile_head: str | None = None
@@ -168,6 +168,7 @@ class StatedPerson(Record, frozen=True, kw_only=True):
     former_surname: str | None = None  # always prints if recorded
     former_surname_reading: str | None = None
     alias: str | None = None  # always prints if recorded
+    kanji_name: str | None = None  # beside the name in Latin letters, on request
     foreign: bool = False
     born_on: date
     sex: str | None = None
@@ -371,10 +372,18 @@ def printed_names(record: Certificate) -> tuple[str, ...]:
     return (record.name,)
 
 
+class Contact(Record, frozen=True, kw_only=True):
+    """Whom a receiver may ask about a paper: an office (担当課) and its telephone number, as both are printed."""
+
+    office: str
+    telephone: str
+
+
 class Certifier(Record, frozen=True, kw_only=True):
     """Who certifies: office, title, name and seal, as decided by the date on the certificate.
 
     seal_png: the municipal seal (電子公印), one bit a pixel, and its resolution in it, from which comes its size.
+    contact: None = the back sends nobody anywhere with questions.
     """
 
     municipality_code: str
@@ -384,6 +393,7 @@ class Certifier(Record, frozen=True, kw_only=True):
     name: str
     seal_png: bytes
     specimen: bool  # prints 「見本」 on every side: invented municipalities only
+    contact: Contact | None = None
 
 
 class Issuance(Record, frozen=True, kw_only=True):
@@ -404,6 +414,7 @@ class Back(Record, frozen=True, kw_only=True):
     check_address: str
     specimen: bool
     latent_screen: str = STANDARD_SCREEN
+    contact: Contact | None = None
 
 
 def back_of(issuance: Issuance) -> Back:
@@ -414,4 +425,5 @@ def back_of(issuance: Issuance) -> Back:
         check_address=issuance.check_address,
         specimen=certifier.specimen,
         latent_screen=issuance.latent_screen,
+        contact=certifier.contact,
     )

@@ -16,13 +16,14 @@ import structlog
 from msgspec.structs import replace
 
 from terminal.payment.cash_devices import DISPENSE_MAX_COINS, CashDevices, Hopper
-from terminal.payment.cash_record import Moving, Order, Payment, RecordFile
+from terminal.payment.cash_record import Moving, Order, Payment, RecordFile, RecordUnusable
 from terminal.payment.cctalk import (
     BillEvent,
     BillPlace,
     Event,
     Lost,
     Route,
+    Said,
     Taken,
     TrayAction,
     TrayFlag,
@@ -62,6 +63,7 @@ class Mover:
             self._route_note()
             self._drop_tray()
             self._pay_rest()
+            return self._finish()
         except (NotMoved, DeviceGone) as error:
             if self._nothing_moved:
                 self._file.keep(payment=replace(self._payment, moving=None))
@@ -69,10 +71,11 @@ class Mover:
             if isinstance(error, NotMoved):
                 self._file.end(capture_yen, None)
             raise MoneyOutcomeUnknown(str(error)) from error
+        except RecordUnusable as error:
+            raise MoneyOutcomeUnknown(str(error)) from error
         except MoneyOutcomeUnknown:
             self._file.end(capture_yen, None)
             raise
-        return self._finish()
 
     def resolve(self) -> None:
         """Find out what became of a movement that was cut short; what was not paid out is owed from then on.
@@ -145,14 +148,8 @@ class Mover:
         for _ in range(ORDER_TRIES):
             order = Order(counter=counter())
             self._keep(**{step: order})
-            try:
-                acknowledged = send() is not False
-            except (Refused, Busy, NoAnswer) as error:
-                log.warning("no yes to an order", step=step, error=str(error))
-                acknowledged = False
-            if acknowledged:
-                order = replace(order, acknowledged=True)
-                self._keep(**{step: order})
+            order = replace(order, said=_said(send))
+            self._keep(**{step: order})
             found = taken(order)
             if found is Taken.YES:
                 return
@@ -188,7 +185,7 @@ class Mover:
             if went:
                 return self._book_note(answer[0]) if went == [self._moving.route] else Taken.UNKNOWN
             late = time.monotonic() > deadline_s
-            if (late or not order.acknowledged) and bills.has_note():
+            if (late or order.said is not Said.YES) and bills.has_note():
                 return Taken.NO
             if late:
                 return Taken.UNKNOWN
@@ -196,7 +193,7 @@ class Mover:
 
     def _book_note(self, bill_counter: int) -> Taken:
         now, note_yen = self._file.now, self._payment.note_yen
-        order = Order(counter=bill_counter, acknowledged=True, done=True)
+        order = Order(counter=bill_counter, done=True)
         stacked = self._moving.route is Route.STACK
         self._keep(
             {
@@ -233,7 +230,7 @@ class Mover:
             status = tray.status()
         began_anew = TrayFlag.POWER_UP in status.flags
         not_empty = TrayFlag.NOT_EMPTY in status.flags
-        taken = was_taken(order.counter, status.counter, acknowledged=order.acknowledged, began_anew=began_anew)
+        taken = was_taken(order.counter, status.counter, order.said, began_anew=began_anew)
         if taken is Taken.YES and not not_empty:
             return self._book_tray(order)
         return Taken.NO if taken is Taken.NO and not_empty else Taken.UNKNOWN
@@ -310,11 +307,11 @@ class Mover:
             began_anew = hopper.began_anew()
             if status.paid != paid:
                 paid, deadline_s = status.paid, time.monotonic() + COIN_TIMEOUT_S
-        taken = was_taken(order.counter, status.counter, acknowledged=order.acknowledged, began_anew=began_anew)
+        taken = was_taken(order.counter, status.counter, order.said, began_anew=began_anew)
         if taken is not Taken.YES:
             return taken
-        if status.paid + status.unpaid != coins:
-            return Taken.UNKNOWN
+        if status.paid > coins or (began_anew and status.paid + status.unpaid != coins):
+            return Taken.UNKNOWN  # the word on another payout
         return self._book_payout(hopper, status.paid, order)
 
     def _book_payout(self, hopper: Hopper, paid: int, order: Order) -> Taken:
@@ -350,6 +347,19 @@ class Mover:
         payment = replace(self._payment, moving=replace(self._moving, **steps))
         rises = {} if totals is None else {**totals, "event_counter": self._file.now.event_counter + 1}
         self._file.keep(payment=payment, **rises)
+
+
+def _said(send: Callable[[], object]) -> Said:
+    """Send an order once and return what its device said to it."""
+    try:
+        done = send() is not False
+    except NoAnswer as error:
+        log.warning("no answer to an order", error=str(error))
+        return Said.NOTHING
+    except (Refused, Busy) as error:
+        log.warning("an order was refused", error=str(error))
+        return Said.NO
+    return Said.YES if done else Said.NO
 
 
 def _routed(event: Event) -> Route | None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from terminal.payment.cctalk import Route, TrayAction
+from terminal.payment.cctalk import Route, Said, TrayAction
 from terminal.payment.device import Counted, PaymentDeviceError
 
 REMEMBERED_PAYMENTS: Final = 100
@@ -29,7 +29,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One order that moves money, written before it is sent."""
 
     counter: int  # the device's, before
-    acknowledged: bool = False
+    said: Said = Said.NOTHING
     done: bool = False
 
 

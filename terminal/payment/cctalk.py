@@ -41,7 +41,6 @@ class Header(IntEnum):
     REQUEST_HOPPER_STATUS = 166
     DISPENSE_HOPPER_COINS = 167
     REQUEST_COIN_ID = 184
-    MODIFY_SORTER_PATHS = 210
     MODIFY_MASTER_INHIBIT_STATUS = 228
     READ_BUFFERED_CREDIT = 229
     REQUEST_INHIBIT_STATUS = 230
@@ -301,17 +300,27 @@ class Taken(Enum):
     UNKNOWN = "unknown"
 
 
-def was_taken(before: int, after: int, *, acknowledged: bool, began_anew: bool) -> Taken:
-    """Decide by a device's counter whether one order between two readings was taken.
+class Said(StrEnum):
+    """What a device itself answered to an order."""
 
-    Shape:  acknowledged: the device said so itself; began_anew: it shows that its power was off since.
+    NOTHING = "nothing"
+    YES = "yes"
+    NO = "no"  # refused or busy
+
+
+def was_taken(before: int, after: int, said: Said, *, began_anew: bool) -> Taken:
+    """Decide by a device's counter and its own answer whether one order between two readings was taken.
+
+    Shape:  began_anew: the device shows that its power was off since.
     """
-    if acknowledged:
+    if said is Said.YES:
         return Taken.YES
     if began_anew:
         return Taken.UNKNOWN  # the counter counts from 0 again: whether it took the order before that, it does not say
     if after == before:
         return Taken.NO
+    if said is Said.NO:
+        return Taken.UNKNOWN  # some count what they refuse, too
     return Taken.YES if after == next_counter(before) else Taken.UNKNOWN
 
 

@@ -26,7 +26,7 @@ class PaymentState(StrEnum):
     ACTIVE = "active"  # collecting, or held in the tray
     CAPTURED = "captured"
     ROLLED_BACK = "rolled_back"
-    UNKNOWN = "unknown"  # the unit never heard of it, or has forgotten it
+    UNKNOWN = "unknown"  # the unit never heard of it, has forgotten it, or cannot tell what became of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class WorkerCoinUnit:
 
     def check(self) -> UnitStatus:
         """See the port."""
-        return cast(UnitStatus, self._worker.call("check", timeout_s=CALL_TIMEOUT_S))
+        return cast(UnitStatus, self._worker.call("check", timeout_s=MOVEMENT_TIMEOUT_S))  # as for the status
 
     def start(self, payment_id: str, due_yen: int, exact_only: bool = False) -> None:
         """See the port."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from protocol.errors import ErrorCode
-from protocol.messages import MemberOffer, Offer, PreparedOrder, Scope
+from protocol.messages import MemberOffer, Offer, PreparedOrder, ReissueOffer, Scope
 from terminal.screens import choosing
 from terminal.screens.choosing import Draft
 from terminal.screens.documents import (
@@ -42,7 +42,8 @@ def choices(visit: Visit, lang: Lang, municipality: str | None) -> dict[str, Any
     """Return what the choosing page shows: the municipalities where there are several, else one's documents.
 
     Shape: municipalities (empty where there is no question), municipality_name, usual, columns of groups of offers,
-           back (there is a question to go back to). municipality: the code that was chosen, None before that.
+           back (there is a question to go back to), reissues (papers that may be had again for nothing).
+           municipality: the code that was chosen, None before that.
     """
     codes = choosing.municipalities(visit.offers)
     shown = municipality or (codes[0] if len(codes) == 1 else None)
@@ -53,6 +54,16 @@ def choices(visit: Visit, lang: Lang, municipality: str | None) -> dict[str, Any
         "usual": next((o for o in offers if o["kind"] == _USUAL_KIND and o["refusal"] is None), None),
         "columns": _columns(offers, lang),
         "back": len(codes) > 1 and shown is not None,
+        "reissues": [_reissue(index, offer, lang) for index, offer in enumerate(visit.reissues)],
+    }
+
+
+def _reissue(index: int, offer: ReissueOffer, lang: Lang) -> dict[str, Any]:
+    return {
+        "index": index,
+        "municipality": offer.municipality_name,
+        **titles(offer, lang),
+        "number": say("reissue_number", lang, number=offer.issue_number),
     }
 
 
@@ -111,7 +122,7 @@ def offer_view(index: int, offer: Offer, lang: Lang) -> dict[str, Any]:
     }
 
 
-def titles(document: Offer | PreparedOrder, lang: Lang) -> dict[str, str | None]:
+def titles(document: Offer | PreparedOrder | ReissueOffer, lang: Lang) -> dict[str, str | None]:
     """Return a document's title in the screen's language, and its own on the paper where that is another one."""
     if lang is Lang.JA or document.kind not in KINDS:
         return {"title": document.title, "printed_title": None}

@@ -128,6 +128,24 @@ def choice(draft: Draft, visit: Visit) -> Choice:
     )
 
 
+def read_reissue(form: MultiDict[str, str], visit: Visit) -> Choice:
+    """Return the choice of a free replacement: the very document that was destroyed.
+
+    Errors: BadTouch.
+    """
+    offer = visit.reissues[_number(form, "reissue", 0, len(visit.reissues) - 1)]
+    return Choice(
+        municipality_code=offer.municipality_code,
+        kind=offer.kind,
+        scope=offer.scope,
+        members=offer.members,
+        items=offer.items,
+        fiscal_year=offer.fiscal_year,
+        copies=1,
+        replaces=offer.replaces,
+    )
+
+
 def _scopes(offer: Offer) -> tuple[Scope, ...]:
     return offer.scopes or (Scope.SELF,)
 

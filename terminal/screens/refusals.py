@@ -405,6 +405,17 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_STAFF,
     ),
+    TerminalCode.PAPER_BAD: RefusalWords(
+        title=("店員をお呼びください", "Please call a member of staff"),
+        what=(
+            "白紙、汚れ、破れなどの紙は、店員に渡してください。店員が枚数を確かめて処分します。",
+            "Please hand the blank, smeared or torn paper to the staff. They count the sheets and destroy them.",
+        ),
+        next=(
+            "処分のあと、もう一度カードを置いてください。同じ証明書を、30日以内なら無料で作り直せます。",
+            "Then place your card again: the same certificate is made again free of charge, for 30 days.",
+        ),
+    ),
     TerminalCode.PAPER_LEFT: RefusalWords(
         title=("証明書が残っています", "A certificate is still in the tray"),
         what=("紙が取られなかったので、手続きを終えました。", "The sheets were not taken, so we stopped."),

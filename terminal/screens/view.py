@@ -11,7 +11,7 @@ from typing import Any
 from protocol.errors import ErrorCode
 from protocol.messages import Offer, PreparedOrder, Scope
 from terminal.flow import TIMEOUT_S
-from terminal.flow_steps import PIN_LENGTH
+from terminal.flow_steps import PIN_LENGTH, the_one_paid
 from terminal.health import SERVER_REFUSES
 from terminal.screens import choosing
 from terminal.screens.choices import (
@@ -55,7 +55,7 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.CAPTURING: (),
     State.RETURNING: (),
     State.KEEPING: (),
-    State.TAKE_PAPER: ("taken",),
+    State.TAKE_PAPER: ("taken", "paper-bad"),
     State.REFUSED: ("taken",),
     State.CLOSED: (),
 }
@@ -195,6 +195,8 @@ def _gap(lang: Lang) -> str:
 def _actions(visit: Visit) -> tuple[str, ...]:
     if _asks_last_try(visit):
         return ("confirm-last-try", "cancel")
+    if visit.state is State.TAKE_PAPER and the_one_paid(visit) is None:
+        return ("taken",)
     return ACTIONS[visit.state]
 
 

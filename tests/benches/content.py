@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from printing.paper.certificates import residence, sheet
 from printing.paper.fonts import FONT_FOLDER, FaceList, Fonts
-from printing.paper.page import LEADING, MIN_SIZE_PT, PT_PER_MM, SIZE_STEP_PT, Align, Box, Document, fit
+from printing.paper.page import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, Document, label_pt, place
 from printing.paper.records import ResidenceCertificate, ResidencePerson
 from tests.paper_samples import ALL_ITEMS
 from tests.paper_samples import ISSUANCE as SAMPLE
@@ -90,7 +90,7 @@ class Recorder:
     def label(self, text: str, box: Box, size_pt: float = 7.5) -> float:
         """Take down a label."""
         faces = self.fonts.labels
-        size_pt = min(size_pt, (box.width_mm - 1.0) * PT_PER_MM / faces.width_em(text) // SIZE_STEP_PT * SIZE_STEP_PT)
+        size_pt = label_pt(faces, text, box.width_mm, size_pt)
         middle_mm = box.top_mm + box.height_mm / 2
         self.text(faces, text, box.left_mm + box.width_mm / 2, middle_mm, size_pt, align=Align.CENTRE)
         return size_pt
@@ -102,18 +102,16 @@ class Recorder:
         size_pt: float,
         item: str,
         *,
-        padding_mm: float = 1.2,
+        padding_mm: float = PADDING_MM,
         min_pt: float = MIN_SIZE_PT,
-    ) -> None:
-        """Take down a value, fitted to its cell."""
-        faces = self.fonts.values
-        fitted = fit(faces, text, box.width_mm - 2 * padding_mm, box.height_mm, size_pt, item=item, min_pt=min_pt)
-        pitch_mm = fitted.size_pt * LEADING / PT_PER_MM
-        first_mm = box.top_mm + box.height_mm / 2 - pitch_mm * (len(fitted.lines) - 1) / 2
+    ) -> float:
+        """Take down a value, fitted to its cell; return its size."""
+        placed = place(self.fonts.values, text, box, size_pt, item, padding_mm=padding_mm, min_pt=min_pt)
         self._item = item
-        for number, line in enumerate(fitted.lines):
-            self.text(faces, line, box.left_mm + padding_mm, first_mm + number * pitch_mm, fitted.size_pt)
+        for line, x_mm, middle_mm in placed.lines:
+            self.text(self.fonts.values, line, x_mm, middle_mm, placed.size_pt)
         self._item = ""
+        return placed.size_pt
 
     def frame(self, box: Box, line_pt: float) -> None:
         """Take down a rectangle."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +34,10 @@ DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "printer-scenar
 
 @click.command()
 @click.option("--only", default="", help="the name of one scenario, or how several begin")
+@click.option("--jobs", default=2, show_default=True, help="how many are played side by side: most of them wait")
 @click.option("--write", is_flag=True, help="only write docs/printer-scenarios.md")
-def main(only: str, *, write: bool) -> None:
-    """Play the scenarios one after another."""
+def main(only: str, jobs: int, *, write: bool) -> None:
+    """Play the scenarios."""
     if write:
         DOCUMENT.write_text(table_in_words(), encoding="utf-8")
         return
@@ -43,10 +46,11 @@ def main(only: str, *, write: bool) -> None:
     if not chosen:
         raise click.BadParameter(f"there is no scenario {only!r}")
     played: list[Played] = []
-    for scenario in chosen:
-        with memory_folder() as folder:
-            played.append(play(scenario, folder))
-        _tell(played[-1])
+    # Each in a process's main thread: the parts are bound to the thread that starts them.
+    with ProcessPoolExecutor(min(jobs, len(chosen)), get_context("spawn")) as pool:
+        for end in pool.map(_play, [scenario.name for scenario in chosen]):
+            played.append(end)
+            _tell(end)
     told = counted(played)
     click.echo(json.dumps(told))
     sys.exit(1 if told["wrong"] else 0)
@@ -72,10 +76,16 @@ def _end_in_words(scenario: Scenario) -> str:
             return "**printed**: the fee is taken"
 
 
+def _play(name: str) -> Played:
+    scenario = next(scenario for scenario in SCENARIOS if scenario.name == name)
+    with memory_folder() as folder:
+        return play(scenario, folder)
+
+
 def _tell(played: Played) -> None:
     verdict = played.verdict
     mark = "WRONG" if played.wrong else "ok"
-    click.echo(f"{mark:5} {played.scenario.name:36} {verdict.outcome:8} {played.seconds:5.1f} s  {verdict.why}")
+    click.echo(f"{mark:5} {played.name:36} {verdict.outcome:8} {played.seconds:5.1f} s  {verdict.why}")
     for wrong in played.wrong:
         click.echo(f"      {wrong}")
 

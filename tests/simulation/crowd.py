@@ -99,6 +99,12 @@ class Resident:
             self.take_card()
         self._take_all()
 
+    def _after_cut(self, visit: Visit) -> None:
+        """Money of the visit that was cut: whoever put it in takes it back."""
+        self.take_card()
+        if visit.visit_id in self.stay.ids:
+            self._kiosk.post(v.TakeBack())
+
     def _pin(self, visit: Visit) -> None:
         if visit.pin_length:
             return
@@ -245,6 +251,8 @@ def masked_by_hand(name: str) -> str:
 _ACTS: Final[dict[State, Callable[[Resident, Visit], None]]] = {
     State.IDLE: Resident._idle,
     State.OUT_OF_SERVICE: Resident._dark,
+    State.RECOVERING: Resident._dark,
+    State.AFTER_CUT: Resident._after_cut,
     State.PIN: Resident._pin,
     State.TAKE_CARD: Resident._take_card,
     State.CHOOSING: Resident._choose,
@@ -278,13 +286,14 @@ class Staff:
             return
         tray_yen = yen(kiosk.machine.tray)
         self._hub.say("staff", f"at terminal {number}: {' '.join(kiosk.shown.reasons)}; {tray_yen} yen in the tray")
-        for sheet in self._world.outlet(number):
+        found = self._world.outlet(number)
+        for sheet in found:
             sheet.hands = Hands.DESTROYED
         pour(kiosk.machine.cup, kiosk.machine.lost_and_found)
         kiosk.coins.empty_by_hand()
         kiosk.printer.clear()
         self.found.append(f"{number}: {' '.join(kiosk.shown.reasons)}")
-        kiosk.close_cases("sheets destroyed, money counted")
+        kiosk.close_cases("sheets destroyed, money counted", len(found))
         if "journal-unavailable" in kiosk.shown.reasons:
             kiosk.restart()
         self._hub.at(self._feet, STAFF_S, self.see, number, kiosk.shown)
@@ -300,4 +309,6 @@ def _needs_staff(visit: Visit) -> bool:
         "printer-has-unfinished-jobs",
         "cover-open",
     )
-    return visit.state is State.OUT_OF_SERVICE and any(reason.startswith(said) for reason in visit.reasons)
+    return visit.state in {State.OUT_OF_SERVICE, State.RECOVERING} and any(
+        reason.startswith(said) for reason in visit.reasons
+    )

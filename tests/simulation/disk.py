@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,13 +57,15 @@ def copy(image: bytes, connection: sqlite3.Connection) -> None:
 class SimJournal(Journal):
     """The real journal on a disk that is cut: `before` and `after` stand around every commit and may raise `Killed`."""
 
-    def __init__(self, disk: Disk, before: Callable[[], None], after: Callable[[], None]) -> None:
+    def __init__(
+        self, disk: Disk, now_utc: Callable[[], datetime], before: Callable[[], None], after: Callable[[], None]
+    ) -> None:
         self.dead = False
         self.full = False
         self._disk = disk
         self._before, self._after = before, after
         with _opening(disk):
-            super().__init__(Path(_MEMORY))
+            super().__init__(Path(_MEMORY), now_utc)
 
     def _write(self, write: Callable[[], Any]) -> Any:
         if self.dead:

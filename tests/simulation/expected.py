@@ -41,9 +41,9 @@ def _less(*lost: Lost) -> Expected:
 
 ENDS: Final[Mapping[str, Expected]] = {
     # The terminal comes back and asks: the printer knows its jobs, the coin unit its counters.
-    Kind.TERMINAL_KILLED: _less(Lost.LONG, Lost.NOBODY),
-    Kind.TERMINAL_CUT: _less(Lost.LONG, Lost.NOBODY),
-    Kind.STORE_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.HISTORY, Lost.MOVEMENT),
+    Kind.TERMINAL_KILLED: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS),
+    Kind.TERMINAL_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS),
+    Kind.STORE_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS, Lost.HISTORY, Lost.MOVEMENT),
     Kind.PRINTER_CUT: _less(Lost.HISTORY, Lost.NOBODY),
     Kind.COINS_CUT: _less(Lost.MOVEMENT, Lost.NOBODY),
     # The server keeps what it committed, and is asked again.

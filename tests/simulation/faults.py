@@ -59,10 +59,20 @@ EVERYWHERE: Final = frozenset(
 )
 FOR_GOOD: Final = frozenset({Kind.RENDER_MIXUP})  # the municipality stays stopped until somebody has found out why
 MIXING: Final = frozenset({Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP})
-LEADS: Final = (Kind.PRINTER_CUT, Kind.PRINTER_STOPS, Kind.PRINTER_LIES)  # to a screen that is seldom seen
 AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
 SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
-_LINE: Final = ("lose_requests", "lose_answers", "double", "delay")
+_CUTS: Final = (Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT)
+_DOUBTS: Final = (Kind.PRINTER_CUT, Kind.PRINTER_STOPS, Kind.PRINTER_LIES)
+_ACTS_AT: Final = (State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.CAPTURING)
+#: Screens that are seldom seen, and what leads to them: a kind of fault, and in which state.
+_LEADS: Final[dict[State, tuple[tuple[Kind, ...], tuple[State, ...]]]] = {
+    State.RECOVERING: (_CUTS, _ACTS_AT),
+    State.AFTER_CUT: (_CUTS, (State.COLLECTING, State.RESERVED, State.GRANTING)),
+    State.KEEPING: (_CUTS, (State.COLLECTING, State.RESERVED, State.GRANTING)),
+    State.ASK_SHEETS: (_DOUBTS, (State.PRINTING,)),
+    State.RETURNING: ((Kind.CANCELLED,), (State.COLLECTING,)),
+    State.REFUSED: ((Kind.CANCELLED,), (State.CHOOSING, State.CONFIRMING)),
+}
 
 
 @dataclass
@@ -88,30 +98,34 @@ class Fault:
 
 
 def plan(hub: Hub, kinds: tuple[Kind, ...], terminals: int, visits: int) -> list[Fault]:
-    """Return a seed's faults."""
+    """Return a seed's faults: half of the pairs hit one visit, and some lead to a screen that is seldom seen."""
     chance = hub.random
-    made = []
-    for kind in kinds:
-        row = chance.randrange(1, 8) if kind in AT_A_ROW and chance.random() < 0.6 else 0
-        made.append(
-            Fault(
-                kind=kind,
-                terminal=chance.randrange(terminals),
-                visit=chance.randrange(visits),
-                state=chance.choice(list(State)),
-                delay_s=chance.choice((0.0, chance.random() * 0.05, chance.random(), chance.random() * 6)),
-                row=row,
-                before_row=chance.random() < 0.5,
-                long=chance.random() < 0.4,
-                size=chance.randrange(4),
-            )
-        )
-    if len(made) > 1 and chance.random() < 0.5:
-        made[1].terminal, made[1].visit = made[0].terminal, made[0].visit
-        if made[0].kind in LEADS and chance.random() < 0.7:
-            made[0].state, made[0].delay_s = State.PRINTING, 0.8
-            made[1].state, made[1].delay_s = State.ASK_SHEETS, chance.random() * 0.5
+    made = [_fault(hub, kind, chance.randrange(terminals), chance.randrange(visits)) for kind in kinds]
+    if len(made) > 1 and chance.random() < 0.6:
+        first, second = made[0], made[1]
+        second.terminal, second.visit = first.terminal, first.visit
+        if second.state in _LEADS:
+            lead_kinds, states = _LEADS[second.state]
+            first.kind, first.state = chance.choice(lead_kinds), chance.choice(states)
+            first.row, first.delay_s = 0, chance.random() * 1.5
+            first.long = second.state is State.KEEPING
+            second.row, second.delay_s = second.row and 1, chance.choice((0.0, chance.random() * 0.3))
     return made
+
+
+def _fault(hub: Hub, kind: Kind, terminal: int, visit: int) -> Fault:
+    chance = hub.random
+    return Fault(
+        kind=kind,
+        terminal=terminal,
+        visit=visit,
+        state=chance.choice((*State, *_ACTS_AT, *_ACTS_AT)),
+        delay_s=chance.choice((0.0, chance.random() * 0.05, chance.random(), chance.random() * 6)),
+        row=chance.choice((1, 1, 2, 2, 3, 4, 5, 6)) if kind in AT_A_ROW and chance.random() < 0.6 else 0,
+        before_row=chance.random() < 0.5,
+        long=chance.random() < 0.4,
+        size=chance.randrange(4),
+    )
 
 
 class Faults:
@@ -131,7 +145,10 @@ class Faults:
         """A terminal shows something."""
         for fault in self.faults:
             here = (fault.terminal, fault.state) == (number, visit.state)
-            now = fault.visit == visit_number or fault.state is State.OUT_OF_SERVICE  # which is seldom a visit's
+            now = fault.visit == visit_number or fault.state in {
+                State.OUT_OF_SERVICE,
+                State.RECOVERING,
+            }  # seldom a visit's
             if here and now and not fault.armed:
                 fault.armed = True
                 self._arm(fault, self._simulation.kiosks[number])

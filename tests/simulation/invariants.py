@@ -218,6 +218,10 @@ def _payment(books: Books, payment_id: str, moved: Moved) -> list[Violation]:
         return [] if silent else [Violation("every payment is told", f"{payment_id}: {moved}")]
     accounts = books.balances.get(payment_id, Counter())
     found = []
+    kept_yen = moved.inserted_yen - moved.change_yen - moved.returned_yen
+    if -accounts[Account.REFUND_LIABILITY] > kept_yen:
+        what = f"{payment_id}: {-accounts[Account.REFUND_LIABILITY]} yen are owed, {kept_yen} yen were kept"
+        found.append(Violation("nothing is owed that was not kept", what))
     if accounts[Account.SUSPENSE] and payment_id not in books.open_payment_cases:
         found.append(Violation("suspense only with an open case", f"{payment_id}: {accounts[Account.SUSPENSE]}"))
     if books.lists.has({payment_id} | {o.order_id for o in books.orders.values() if o.payment_id == payment_id}):
@@ -256,7 +260,9 @@ def _journals(simulation: Simulation) -> list[Violation]:
     found = []
     for kiosk in simulation.kiosks:
         if kiosk.journal is not None:
-            unfinished = [row.row for row in kiosk.journal.unfinished()]
+            rows = list(kiosk.journal.rows())
+            ended = {row.of_row for row in rows if row.kind is RowKind.RESULT}
+            unfinished = [row.row for row in rows if row.kind is RowKind.INTENT and row.row not in ended]
             if unfinished:
                 found.append(Violation("no act without a result", f"terminal {kiosk.number}: rows {unfinished}"))
     return found

@@ -19,7 +19,7 @@ from tests.simulation.coins import SimCoins
 from tests.simulation.disk import Disk, SimJournal
 from tests.simulation.hub import Hub, Killed, Process
 from tests.simulation.network import Link, SimClient
-from tests.simulation.printer import SimCups, SimPress, SimPrinter
+from tests.simulation.printer import CAPABILITIES, SimCups, SimPress, SimPrinter
 from tests.simulation.reader import SimReader
 from tests.simulation.town import Town, terminal_id
 from tests.simulation.world import Lost, Machine, World
@@ -72,12 +72,14 @@ class Kiosk:
 
     def _boot(self) -> None:
         hub, power = self._hub, self.power
-        self.journal = SimJournal(self.disk, lambda: self._cut_at(self.before_commit), self._committed)
+        self.journal = SimJournal(
+            self.disk, hub.now_utc, lambda: self._cut_at(self.before_commit), lambda: self._cut_at(self.after_commit)
+        )
         press = SimPress(self.cups, self.printer, self.tell)
         client = SimClient(hub, self.link, power)
         self.stepper = Stepper(
             self.journal,
-            Devices(self.reader, press, self.coins, client),
+            Devices(self.reader, press, self.coins, client, CAPABILITIES.outlet),
             Identity(terminal_id(self.number), self._town.terminal_keys[self.number]),
             self.guard,
             self.sources(),
@@ -90,15 +92,13 @@ class Kiosk:
         self.reader.tell = self.tell
         self.stepper.boot()
         self.stepper.begin()
+        self._show(self.stepper.visit)
         self.tell(CardInserted() if self.reader.owner else CardRemoved())
         self._arm()
 
     def sources(self) -> Sources:
         """Return clock and chance."""
         return Sources(self._hub.monotonic, self._hub.now_utc, self._hub.random.randbytes)
-
-    def _committed(self) -> None:
-        self._cut_at(self.after_commit)
 
     def _cut_at(self, asked: Callable[[], bool]) -> None:
         if asked():
@@ -139,10 +139,10 @@ class Kiosk:
         """A device says something by itself."""
         self._put(Told(event))
 
-    def close_cases(self, note: str) -> None:
+    def close_cases(self, note: str, sheets_destroyed: int) -> None:
         """Staff say what they found."""
         if self.power.alive:
-            self._put(CloseCases(note))
+            self._put(CloseCases(note, sheets_destroyed))
 
     def _put(self, item: Item) -> None:
         self._queue.append(item)

@@ -17,20 +17,13 @@ class Known:
     why: str
 
 
-_CUTS: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
 _COINS: Final = frozenset({Kind.COIN_ANSWER_LOST, Kind.COINS_CUT, Kind.STORE_CUT})
-_NO_EVENT: Final = "a cut between the row that ends an act and the row of its event: the server never hears of it"
-_READ_ONCE: Final = "a lost answer to counters, which moves nothing, is not asked for again: the act is given up"
+_READ_ONCE: Final = "a lost answer to counters or hold, which move nothing, is not asked for again: the act is given up"
 
-KNOWN: Final = (
-    Known("orders are what the sheets are", _CUTS, _NO_EVENT),
-    Known("physical accounts equal coins", _CUTS, _NO_EVENT),
-    Known("every payment is told", _CUTS, _NO_EVENT),
-    Known(
-        "a doubt only where the evidence is gone",
-        _CUTS,
-        "an act that was begun becomes a case, whatever the devices say",
-    ),
+_LEFT_OPEN: Final = "a collection left open by that is read at the next start against totals that hold others' money"
+
+KNOWN: Final[tuple[Known, ...]] = (
+    Known("nothing is owed that was not kept", _COINS, _LEFT_OPEN),
     Known("a doubt only where the evidence is gone", frozenset({Kind.COIN_ANSWER_LOST}), _READ_ONCE),
     Known("no act without a result", _COINS, _READ_ONCE),
 )

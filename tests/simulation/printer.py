@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from printing.press import cups
-from printing.press.cups import MEDIA, SIDES, QueueState
+from printing.press.cups import MEDIA, REQUESTING_USER, SIDES, QueueState
 from printing.press.errors import DigestMismatch, DuplicateJob, NoSuchJob, PrinterUnreachable
 from printing.press.printer import PrinterJob, PrinterStatus
-from printing.press.service import PressService, SheetProgress
+from printing.press.service import Bounds, PressService, SheetProgress
 from printing.press.verdict import ENDED, Capabilities, JobState, PaperOutlet
 from tests.simulation.hub import Hub, Process
 from tests.simulation.paper import contents
@@ -83,6 +83,8 @@ class SimPrinter:
         self._require()
         for job in self.jobs_known:
             if job.job_id == job_id and job.state not in ENDED:
+                if job.sides:
+                    self.lose(Lost.SHEETS)  # stopped between its sides: what is out is no whole paper
                 job.state, job.reasons = JobState.CANCELED, ("job-canceled-by-user",)
 
     def close(self) -> None:
@@ -97,6 +99,7 @@ class SimPrinter:
     def take(self, order_id: str, pdf: bytes, sheets: int) -> None:
         """Take a job from the queue."""
         if not self.power.alive:
+            self.lose(Lost.HISTORY)
             return  # the queue sends it into nothing
         job = _Job(len(self.jobs_known) + 1, order_id, pdf, sheets)
         self.jobs_known.append(job)
@@ -173,7 +176,16 @@ class SimPrinter:
 
 
 def _told(job: _Job) -> PrinterJob:
-    return PrinterJob(job.job_id, job.order_id, job.state, job.reasons, job.sides, job.sides // 2)
+    return PrinterJob(
+        job_id=job.job_id,
+        name=job.order_id,
+        state=job.state,
+        reasons=job.reasons,
+        impressions_completed=job.sides,
+        sheets_completed=job.sides // 2,
+        user=REQUESTING_USER,
+        documents=1,
+    )
 
 
 @dataclass
@@ -183,6 +195,10 @@ class _Queued:
     pdf: bytes
     sheets: int
     released: bool = False
+
+    @property
+    def state(self) -> JobState:
+        return JobState.PROCESSING if self.released else JobState.PENDING_HELD
 
 
 class SimCups:
@@ -250,6 +266,7 @@ class SimPress(PressService):
         self._printer = printer  # type: ignore[assignment]
         self._capabilities = CAPABILITIES
         self._emit = emit
+        self._bounds = Bounds()
         self._queue = cups_queue
 
     def residue(self) -> tuple[str, ...]:

@@ -70,7 +70,13 @@ class Outcome:
 class Simulation:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, server_disk: ServerDisk, kinds: tuple[Kind, ...] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        server_disk: ServerDisk,
+        kinds: tuple[Kind, ...] | None = None,
+        faults: list[Fault] | None = None,
+    ) -> None:
         self.seed = seed
         self.hub = Hub(seed)
         self.town = town()
@@ -88,7 +94,8 @@ class Simulation:
         self.staff = Staff(self.hub, self.world, self.kiosks)
         if kinds is None:
             kinds = tuple(self.hub.random.choices(list(Kind), k=FAULTS))
-        self.faults = Faults(self, plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL))
+        planned = plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL)
+        self.faults = Faults(self, planned if faults is None else faults)
         self.residents: list[list[Resident]] = [[] for _ in self.kiosks]
         self._next = [0] * TERMINALS
         self._door = Process("door")
@@ -239,11 +246,13 @@ def forget_disk() -> None:
     _DISKS.clear()
 
 
-def run_seed(seed: int, *, kinds: tuple[Kind, ...] | None = None, trace: bool = False) -> Outcome:
-    """Return what a seed comes to."""
+def run_seed(
+    seed: int, *, kinds: tuple[Kind, ...] | None = None, faults: list[Fault] | None = None, trace: bool = False
+) -> Outcome:
+    """Return what a seed comes to; with its own faults, or with those that are given."""
     disk = server_disk()
     disk.begin()
-    simulation = Simulation(seed, disk, kinds)
+    simulation = Simulation(seed, disk, kinds, faults)
     outcome = Outcome(seed)
     if trace:
         simulation.hub.trace = outcome.trace

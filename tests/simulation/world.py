@@ -37,7 +37,7 @@ class Hands(StrEnum):
 class Lost(StrEnum):
     """Evidence that the world destroyed, or that nobody was there to give: only with it may a visit end in a list."""
 
-    HISTORY = "the printer's history went with its power while it had this visit's job"
+    HISTORY = "the printer's history went with its power while it had this visit's job, or was to get it"
     SHEETS = "some sheets came out and not all, or one stands in the path"
     MOVEMENT = "the coin unit's power went while coins moved, or it was dark when they had to"
     CHANGE = "the hoppers did not pay out"

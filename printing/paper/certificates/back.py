@@ -7,12 +7,12 @@ each as it is printed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from printing.paper import latent
 from printing.paper.marks import draw_specimen
 from printing.paper.page import Align, Box, Document
-from printing.paper.records import Back
+from printing.paper.records import Back, Contact
 from printing.paper.screens import screen_named
 
 LEFT_MM = 15.0
@@ -26,7 +26,8 @@ SPECIMEN_MM = 289.0
 TITLE_PT = 18.0
 ADDRESS_PT = 22.0
 ADDRESS_MIN_PT = 9.0  # as wide as the narrower line on the front at the smallest type: what fits there fits here
-ISSUER_PT = 15.0
+ISSUER_PT = 13.0
+CONTACT_PT = 10.5
 SECTION_PT = 11.0
 HEADING_PT = 9.5
 LINE_PT = 8.5
@@ -37,10 +38,11 @@ _RULE_PT = 0.5
 _BORDER_PT = 1.1
 _SHADE = (0.955, 0.96, 0.97)
 _PITCH_MM = 4.1
-_HEADING_MM = 5.0
+_HEADING_MM = 4.6
+_CONTACT_MM = 5.0  # from the issuer's name to its office, and on to the telephone
 _ONE_LINE_MM = 3.0  # too low for a second line: what is typed or asked for is never broken
-_GAP_MM = 1.6  # between two entries
-_SECTION_MM = 6.2  # from what stands above a section to the middle of its heading
+_GAP_MM = 1.2  # between two entries
+_SECTION_MM = 5.6  # from what stands above a section to the middle of its heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ PROOF = Section(
         ),
     ),
 )
-#: Headings as the page itself says them: who reads the one finds the other.
+#: Headings as the page itself says them: who reads the one finds the other. What the page says of a file, or without a
+#: server to ask, is no answer about a paper in somebody's hands, and says itself what to do.
 ANSWERS = Section(
     "結果の意味",
     "What the answers mean",
@@ -164,10 +167,28 @@ ANSWERS = Section(
             ("Do not accept it; ask for a new certificate.",),
         ),
         Entry(
+            "この証明書は作り直されました。この紙は無効です",
+            "This certificate was replaced; this paper is void",
+            ("受け取らず、作り直された証明書をお求めください。",),
+            ("Do not accept it; ask for the new one.",),
+        ),
+        Entry(
             "この証明書は発行されていません",
             "This certificate was not issued by us",
-            ("受け取らず、下記にお問い合わせください。",),
-            ("Do not accept it; ask the municipality below.",),
+            ("受け取らないでください。",),
+            ("Do not accept it.",),
+        ),
+    ),
+)
+#: Where there is somebody to ask, the last of the answers says so.
+_ANSWERS_ASKING = replace(
+    ANSWERS,
+    entries=(
+        *ANSWERS.entries[:-1],
+        replace(
+            ANSWERS.entries[-1],
+            japanese_lines=("受け取らず、下記にお問い合わせください。",),
+            english_lines=("Do not accept it; ask the municipality below.",),
         ),
     ),
 )
@@ -176,10 +197,10 @@ NOTES = Section(
     "Please note",
     (
         Entry(
-            "写しには「複写」の文字が現れます",
-            "「複写」 (copy) appears on copies",
+            "コピーには「複写」の文字が現れます",
+            "「複写」 (copy) appears on photocopies",
             ("この文字が読める紙は、コピーしたものです。",),
-            ("A sheet on which these letters can be read is a copy.",),
+            ("Where these letters can be read, it is a photocopy.",),
         ),
         Entry(
             "法律で定められた有効期限はありません",
@@ -195,22 +216,29 @@ NOTES = Section(
         ),
     ),
 )
-SECTIONS = (STEPS, PROOF, ANSWERS, NOTES)
+ISSUER = ("発行元", "Issued by")
 ASK = ("発行元・お問い合わせ先", "Issued by; please ask here")
+TELEPHONE = "電話"
 SPECIMEN = "見本です。発行元も記載もすべて架空のものです。 Specimen: issuer and content are invented."
+
+
+def _sections(facts: Back) -> tuple[Section, ...]:
+    return (STEPS, PROOF, ANSWERS if facts.contact is None else _ANSWERS_ASKING, NOTES)
 
 
 def words(facts: Back) -> str:
     """Return every word of the back in the order of drawing, white space left out: what the re-check must find."""
     texts = [*TITLE, *LEAD.japanese_lines, *LEAD.english_lines, *ADDRESS]
-    for section in SECTIONS:
+    for section in _sections(facts):
         texts += [section.japanese, section.english]
         for entry in section.entries:
             texts += [entry.number, entry.japanese, *entry.japanese_lines, entry.english, *entry.english_lines]
-    texts += ASK
+    texts += ISSUER if facts.contact is None else ASK
     if facts.specimen:
         texts.append(SPECIMEN)
     texts += [facts.check_address, facts.municipality_name]
+    if facts.contact is not None:
+        texts += [facts.contact.office, _telephone(facts.contact)]
     return "".join("".join(texts).split())
 
 
@@ -227,13 +255,12 @@ def draw(document: Document, facts: Back) -> None:
     with document.prepared():
         frame = _draw_head(document)
         y_mm = frame.top_mm + frame.height_mm
-        for section in SECTIONS:
+        for section in _sections(facts):
             y_mm = _draw_section(document, section, y_mm)
-        issuer_mm = _draw_foot(document, y_mm, specimen=facts.specimen)
+        issuer_mm = _draw_foot(document, y_mm, facts)
     # 3. The issuer's own data: a name may need glyphs that no form's words have.
     _draw_address(document, facts.check_address, frame)
-    name = Box(ENGLISH_MM, issuer_mm - _ONE_LINE_MM / 2, COLUMN_MM, _ONE_LINE_MM)
-    document.value(facts.municipality_name, name, ISSUER_PT, "municipality_name", padding_mm=0.0)
+    _draw_issuer(document, facts, issuer_mm)
 
 
 def _draw_head(document: Document) -> Box:
@@ -294,12 +321,27 @@ def _draw_lines(document: Document, entry: Entry, top_mm: float) -> float:
     return max(ends_mm)
 
 
-def _draw_foot(document: Document, above_mm: float, *, specimen: bool) -> float:
-    """Draw what stands beside the issuer's name; return the name's middle."""
-    fonts, middle_mm = document.fonts, above_mm + 8.0
-    document.line((LEFT_MM, middle_mm - 5.5), (RIGHT_MM, middle_mm - 5.5), _BORDER_PT)
-    document.text(fonts.headings, ASK[0], LEFT_MM, middle_mm, HEADING_PT)
-    document.text(fonts.values, ASK[1], LEFT_MM, middle_mm + _HEADING_MM, HEADING_PT)
-    if specimen:
+def _draw_foot(document: Document, above_mm: float, facts: Back) -> float:
+    """Draw what stands beside the issuer's name; return the first line's middle."""
+    fonts, middle_mm = document.fonts, above_mm + 7.4
+    japanese, english = ISSUER if facts.contact is None else ASK
+    document.line((LEFT_MM, middle_mm - 5.0), (RIGHT_MM, middle_mm - 5.0), _BORDER_PT)
+    document.text(fonts.headings, japanese, LEFT_MM, middle_mm, HEADING_PT)
+    document.text(fonts.values, english, LEFT_MM, middle_mm + _HEADING_MM, HEADING_PT)
+    if facts.specimen:
         document.text(fonts.labels, SPECIMEN, MIDDLE_MM, SPECIMEN_MM, 7.0, align=Align.CENTRE)
-    return middle_mm + _HEADING_MM / 2
+    return middle_mm
+
+
+def _draw_issuer(document: Document, facts: Back, first_mm: float) -> None:
+    lines = [(facts.municipality_name, ISSUER_PT, "municipality_name")]
+    if facts.contact is not None:
+        lines.append((facts.contact.office, CONTACT_PT, "contact.office"))
+        lines.append((_telephone(facts.contact), CONTACT_PT, "contact.telephone"))
+    for number, (text, size_pt, item) in enumerate(lines):
+        line = Box(ENGLISH_MM, first_mm + number * _CONTACT_MM - _ONE_LINE_MM / 2, COLUMN_MM, _ONE_LINE_MM)
+        document.value(text, line, size_pt, item, padding_mm=0.0)
+
+
+def _telephone(contact: Contact) -> str:
+    return f"{TELEPHONE} {contact.telephone}"

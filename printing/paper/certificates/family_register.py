@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 
 from printing.paper.certificates import flow, sheet
 from printing.paper.certificates.flow import Band, Block, Cell, Flow, Row
@@ -15,7 +16,7 @@ from printing.paper.certificates.sheet import EMPTY, SheetWords
 from printing.paper.certificates.vocabulary import check_word
 from printing.paper.certificates.wording import wording
 from printing.paper.errors import InconsistentRecord
-from printing.paper.page import Document
+from printing.paper.page import Align, Document
 from printing.paper.records import (
     FamilyRegister,
     FamilyRegisterCertificate,
@@ -34,8 +35,8 @@ TITLE_INDIVIDUAL = "戸籍個人事項証明書"
 _HEADING_MM = 30.0
 _WIDTH_MM = sheet.WIDTH_MM - _HEADING_MM
 _PARENT_LABEL_MM = 12.0
-_RELATION_MM = 22.0
-_ONE_LINE_EM = 60.0
+_RELATION_MM = 26.0
+_ONE_LINE_EM = 42.0
 _UNDIVIDED_LINES = 8  # a matter of no more lines stands on one sheet
 
 
@@ -81,10 +82,11 @@ def _flow(record: FamilyRegister, notes: tuple[str, ...]) -> Flow:
         flow.wide_row("本籍", record.domicile, "domicile", _HEADING_MM),
         flow.wide_row("筆頭者", head, "head_given_name", _HEADING_MM),
     )
-    blocks = [_block(record, person) for person in record.people]
-    if record.matters:
-        blocks.insert(0, Block(_matters("戸籍事項", record.matters), "戸籍事項"))
-    return Flow(header, tuple(blocks), notes)
+    blocks = (
+        Block(_matters("戸籍事項", record.matters), "戸籍事項"),
+        *(_block(record, person) for person in record.people),
+    )
+    return Flow(header, blocks, notes)
 
 
 def _full_name(record: FamilyRegister, given_name: str) -> str:
@@ -92,9 +94,18 @@ def _full_name(record: FamilyRegister, given_name: str) -> str:
 
 
 def _block(record: FamilyRegister, person: RegisteredPerson) -> Block:
-    section = "戸籍から除かれている者(除籍)" if person.removed else "戸籍に記録されている者"
-    intro = Band((_section(section), *_intro(record, person)), whole=True)
+    intro = Band((_recorded(person), *_intro(record, person)), whole=True)
     return Block((intro, *_matters("身分事項", person.matters)), _full_name(record, person.given_name))
+
+
+def _recorded(person: RegisteredPerson) -> Row:
+    """Who was removed stands in the register still, under the mark 除籍 in a frame of its own."""
+    words = flow.section_row("戸籍に記録されている者")
+    if not person.removed:
+        return words
+    cell, mark_mm = words.cells[0], _HEADING_MM - _PARENT_LABEL_MM
+    mark = Cell("", "除籍", "removed", 0.0, mark_mm, align=Align.CENTRE)
+    return replace(words, cells=(replace(cell, value_mm=2 * _HEADING_MM - mark_mm), mark))
 
 
 def _intro(record: FamilyRegister, person: RegisteredPerson) -> tuple[Row, ...]:
@@ -105,16 +116,14 @@ def _intro(record: FamilyRegister, person: RegisteredPerson) -> tuple[Row, ...]:
         _full_name(record, person.given_name), reading, flow.date_text(person.born_on), sheet.WIDTH_MM, _HEADING_MM
     )
     relationship = Cell("続柄", person.relationship or EMPTY, "relationship", _PARENT_LABEL_MM, _RELATION_MM)
-    rows = [
-        name,
-        Row((*_parents(("父", person.father), ("母", person.mother)), relationship)),
-    ]
+    rows = [name]
+    if person.spouse is not None:
+        rows.append(Row((Cell("配偶者区分", person.spouse, "spouse", _HEADING_MM, _WIDTH_MM),)))
+    rows.append(Row((*_parents(("父", person.father), ("母", person.mother)), relationship)))
     if person.adoptive is not None:
         adoptive = person.adoptive
         relationship = Cell("続柄", adoptive.relationship, "adoptive.relationship", _PARENT_LABEL_MM, _RELATION_MM)
         rows.append(Row((*_parents(("養父", adoptive.father), ("養母", adoptive.mother)), relationship)))
-    if person.spouse is not None:
-        rows.append(Row((Cell("配偶者区分", person.spouse, "spouse", _HEADING_MM, _WIDTH_MM),)))
     return tuple(rows)
 
 
@@ -126,21 +135,18 @@ def _parents(*parents: tuple[str, str | None]) -> Iterator[Cell]:
 
 def _matters(section: str, matters: tuple[Matter, ...]) -> tuple[Band, ...]:
     if not matters:
-        return ()
-    return Band((_section(section),)), *(_matter(matter) for matter in matters)
+        return (Band((_line("matters", "", EMPTY),), section=section),)
+    return tuple(_matter(section, matter) for matter in matters)
 
 
-def _section(words: str) -> Row:
-    return Row((Cell("", words, "section", 0.0, sheet.WIDTH_MM),), flow.LINE_MM)
+def _matter(section: str, matter: Matter) -> Band:
+    rows = (_line(matter.title, f"【{entry.label}】", entry.value or EMPTY) for entry in matter.entries)
+    return Band(tuple(rows), matter.title, _HEADING_MM, whole=len(matter.entries) <= _UNDIVIDED_LINES, section=section)
 
 
-def _matter(matter: Matter) -> Band:
-    rows = (_line(matter.title, f"【{entry.label}】{entry.value or EMPTY}") for entry in matter.entries)
-    return Band(tuple(rows), matter.title, _HEADING_MM, whole=len(matter.entries) <= _UNDIVIDED_LINES)
-
-
-def _line(item: str, text: str) -> Row:
+def _line(item: str, lead: str, text: str) -> Row:
     """A line's height must be known before a font is: a text that will be set on two lines gets the room for them."""
-    width_em = sum(1.0 if unicodedata.east_asian_width(letter) in "WFA" else 0.5 for letter in text)
+    width_em = sum(1.0 if unicodedata.east_asian_width(letter) in "WFA" else 0.5 for letter in lead + text)
     height_mm = flow.LINE_MM if width_em <= _ONE_LINE_EM else flow.TWO_LINES_MM
-    return Row((Cell("", text, item, 0.0, _WIDTH_MM),), height_mm, ruled=False)
+    width_mm = _WIDTH_MM if lead else sheet.WIDTH_MM
+    return Row((Cell("", text, item, 0.0, width_mm, lead=lead),), height_mm, ruled=False)

@@ -6,7 +6,7 @@ that is divided says on the next sheet whose it is; a band that is divided repea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
@@ -14,26 +14,28 @@ from itertools import groupby
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import SheetWords
 from printing.paper.era import era_date, western_date
-from printing.paper.page import BLACK, MIN_SIZE_PT, Align, Box, Document
+from printing.paper.page import BLACK, LEADING, MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, Document
 from printing.paper.records import Issuance
 
 ROW_MM = 6.5
 LINE_MM = 5.2  # a line without rules around it
-TWO_LINES_MM = 7.0  # the most that a value takes: one of three lines would not be read back beside its label
+TWO_LINES_MM = LINE_MM + sheet.VALUE_PT * LEADING / PT_PER_MM  # two of them, at their full size
 LABEL_MM = 26.0
 NOTE_MM = 4.6
 _GAP_MM = 2.0
 _CONTINUED_MM = 6.0
 _END_MM = sheet.FOOT_TOP_MM - 5.0  # below it, every last sheet says that nothing follows
 _CONTINUED = "(続き)"
-_INDENT_MM = 1.2
 _WIDE_INDENT_MM = 2.0  # of values without a label
-_LEAD_UNITS = 3  # no block begins at a sheet's foot with less
+_LEAD_UNITS = 2  # no block begins at a sheet's foot with less
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One label with its value and the width of both; a width of 0 leaves that half out."""
+    """One label with its value and the width of both; a width of 0 leaves that half out.
+
+    lead: the form's word that a line without rules begins with; what does not go on its line stands under the value.
+    """
 
     label: str
     value: str
@@ -43,6 +45,7 @@ class Cell:
     align: Align = Align.LEFT
     size_pt: float = sheet.VALUE_PT
     reading: str | None = None  # of a name
+    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,15 @@ class Row:
 class Band:
     """Rows with one heading at their left: words beside lines, a number beside a table.
 
-    whole: never divided between sheets.
+    whole: never divided between sheets. section: what bands that follow one another are a part of; it stands above the
+    first of them, and once more where a sheet begins with one.
     """
 
     rows: tuple[Row, ...]
     heading: str = ""
     heading_mm: float = 0.0
     whole: bool = False
+    section: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,11 @@ class _Unit:
     band: Band
     rows: tuple[Row, ...]
 
-    @property
-    def height_mm(self) -> float:
-        return sum(row.height_mm for row in self.rows)
+
+def _height_mm(units: Sequence[_Unit]) -> float:
+    """Return what units take one under the other, sections included."""
+    sections = sum(section != "" for section, _units in groupby(unit.band.section for unit in units))
+    return sections * LINE_MM + sum(row.height_mm for unit in units for row in unit.rows)
 
 
 @dataclass(slots=True)
@@ -180,6 +187,11 @@ def heading_row(*columns: tuple[str, float]) -> Row:
     return Row(tuple(Cell(label, "", label, width_mm, 0.0) for label, width_mm in columns), 6.0)
 
 
+def section_row(words: str) -> Row:
+    """Return a line of its own that says what follows."""
+    return Row((Cell("", words, "section", 0.0, sheet.WIDTH_MM),), LINE_MM)
+
+
 def yen(amount_yen: int | None) -> str:
     """Return an amount as papers write it, or that it is not recorded."""
     return sheet.EMPTY if amount_yen is None else f"{amount_yen:,}円"
@@ -205,20 +217,18 @@ def _paginate(flow: Flow) -> list[list[_Piece]]:
     for block in flow.blocks:
         units = list(_units(block))
         # Kept together at the block's beginning: all of it, or enough that nobody's heading stands alone.
-        height_mm = sum(unit.height_mm for unit in (units if block.whole else units[:_LEAD_UNITS]))
-        if y_mm + height_mm > _END_MM and y_mm > first_mm:
+        if y_mm + _height_mm(units if block.whole else units[:_LEAD_UNITS]) > _END_MM and y_mm > first_mm:
             divided.append([])
             y_mm = first_mm
         piece = _Piece(block, y_mm, continued=False)
         divided[-1].append(piece)
         for unit in units:
-            if y_mm + unit.height_mm > _END_MM and piece.units:
+            if y_mm + _height_mm([*piece.units, unit]) > _END_MM and piece.units:
                 piece = _Piece(block, first_mm, continued=True)
                 divided.append([piece])
                 y_mm = first_mm + _CONTINUED_MM
             piece.units.append(unit)
-            y_mm += unit.height_mm
-        y_mm += _GAP_MM
+        y_mm += _height_mm(piece.units) + _GAP_MM
     if flow.notes and y_mm + NOTE_MM * len(flow.notes) > _END_MM:
         divided.append([])
     return divided
@@ -229,11 +239,15 @@ def _draw_piece(document: Document, piece: _Piece) -> float:
     if piece.continued:
         box = Box(sheet.LEFT_MM, y_mm, sheet.WIDTH_MM, _CONTINUED_MM)
         document.frame(box, sheet.RULE_PT)
-        document.value(f"{piece.block.subject} {_CONTINUED}", box, 9.0, "continued", padding_mm=2.0)
+        document.value(f"{piece.block.subject}{_CONTINUED}", box, 9.0, "continued", padding_mm=2.0)
         y_mm += _CONTINUED_MM
+    section = ""
     for _identity, group in groupby(piece.units, key=lambda unit: id(unit.band)):
         units = list(group)
         band, rows = units[0].band, tuple(row for unit in units for row in unit.rows)
+        if band.section not in {"", section}:
+            y_mm = draw_rows(document, (section_row(band.section),), y_mm, sheet.LEFT_MM)
+        section = band.section
         y_mm = _draw_band(document, band, rows, y_mm, continued=rows[0] is not band.rows[0])
     document.frame(Box(sheet.LEFT_MM, piece.top_mm, sheet.WIDTH_MM, y_mm - piece.top_mm), sheet.BORDER_PT)
     return y_mm
@@ -247,7 +261,7 @@ def _draw_band(document: Document, band: Band, rows: tuple[Row, ...], top_mm: fl
     document.frame(Box(left_mm, top_mm, sheet.WIDTH_MM - band.heading_mm, height_mm), sheet.RULE_PT)
     if not rows[0].ruled:
         # Beside lines the heading stands on the first of them, and before it in the extracted text.
-        _draw_heading(document, heading, box, rows[0].height_mm)
+        _draw_heading(document, heading, box)
         return draw_rows(document, rows, top_mm, left_mm)
     # Beside a table it is a number of its own in the middle, and no text: it would be extracted amidst a name.
     if box.width_mm:
@@ -257,10 +271,10 @@ def _draw_band(document: Document, band: Band, rows: tuple[Row, ...], top_mm: fl
     return draw_rows(document, rows, top_mm, left_mm)
 
 
-def _draw_heading(document: Document, heading: str, box: Box, height_mm: float) -> None:
+def _draw_heading(document: Document, heading: str, box: Box) -> None:
     if box.width_mm:
         document.frame(box, sheet.RULE_PT)
-        at = Box(box.left_mm, box.top_mm, box.width_mm, height_mm)
+        at = box._replace(height_mm=LINE_MM)
         document.value(heading, at, 9.0, "heading", align=Align.CENTRE, padding_mm=0.6)
 
 
@@ -272,27 +286,22 @@ def _draw_rows(document: Document, rows: tuple[Row, ...], top_mm: float) -> floa
 
 
 def _draw_row(document: Document, row: Row, left_mm: float, top_mm: float) -> None:
-    x_mm = left_mm
+    names: list[tuple[Cell, Box, float]] = []
     for cell in row.cells:
-        _draw_cell(document, cell, Box(x_mm, top_mm, cell.label_mm, row.height_mm), ruled=row.ruled)
-        x_mm += cell.label_mm + cell.value_mm
-    for cell, x_mm in zip(row.cells, _lefts(row, left_mm), strict=True):
+        label_box = Box(left_mm, top_mm, cell.label_mm, row.height_mm)
         if cell.reading:
-            label_box = Box(x_mm, top_mm, cell.label_mm, row.height_mm)
-            sheet.name_reading(document, label_box, cell.reading, cell.value_mm)
-
-
-def _lefts(row: Row, left_mm: float) -> Iterator[float]:
-    for cell in row.cells:
-        yield left_mm
+            name_pt = sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=True)
+            names.append((cell, label_box, name_pt))
+        else:
+            _draw_cell(document, cell, label_box, ruled=row.ruled)
         left_mm += cell.label_mm + cell.value_mm
+    # After all others, or it would be extracted amidst the name.
+    for cell, label_box, name_pt in names:
+        sheet.name_reading(document, label_box, cell.reading or "", cell.value_mm, name_pt)
 
 
 def _draw_cell(document: Document, cell: Cell, label_box: Box, *, ruled: bool) -> None:
     value_box = Box(label_box.left_mm + cell.label_mm, label_box.top_mm, cell.value_mm, label_box.height_mm)
-    if cell.reading:
-        sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=True)
-        return
     if ruled:
         document.frame(label_box, sheet.RULE_PT)
         document.frame(value_box, sheet.RULE_PT)
@@ -300,12 +309,16 @@ def _draw_cell(document: Document, cell: Cell, label_box: Box, *, ruled: bool) -
         label_pt = document.label(cell.label, label_box, sheet.LABEL_PT)
         assert label_pt >= MIN_SIZE_PT, f"the form leaves too little room for {cell.label}"
     if cell.value_mm:
-        height_mm = min(TWO_LINES_MM, value_box.height_mm)
-        middle_mm = value_box.top_mm + value_box.height_mm / 2
-        value_box = Box(value_box.left_mm, middle_mm - height_mm / 2, value_box.width_mm, height_mm)
-        size_pt = sheet.NAME_PT if cell.item == "name" else cell.size_pt
-        padding_mm = _INDENT_MM if cell.label_mm else _WIDE_INDENT_MM
-        document.value(cell.value, value_box, size_pt, cell.item, align=cell.align, padding_mm=padding_mm)
+        document.value(
+            cell.value,
+            value_box,
+            sheet.NAME_PT if cell.item == "name" else cell.size_pt,
+            cell.item,
+            align=cell.align,
+            padding_mm=PADDING_MM if cell.label_mm else _WIDE_INDENT_MM,
+            lead=cell.lead,
+            level_mm=None if ruled else LINE_MM / 2,
+        )
 
 
 def draw_end(document: Document, notes: tuple[str, ...], end_mm: float) -> None:

@@ -60,7 +60,8 @@ def _flow(record: IncomeCertificate, notes: tuple[str, ...]) -> Flow:
 
 def _block(heading: str, item: str, lines: tuple[AmountLine, ...]) -> Block:
     """A part without lines says 【空欄】."""
-    rows = [_row(item, line.label, flow.yen(line.amount_yen)) for line in lines] or [_row(item, "", sheet.EMPTY)]
+    empty = Row((Cell("", sheet.EMPTY, item, 0.0, _LABEL_MM + _AMOUNT_MM, size_pt=10.5),))
+    rows = [_row(item, line.label, flow.yen(line.amount_yen)) for line in lines] or [empty]
     head = flow.heading_row((heading, _LABEL_MM), ("金額", _AMOUNT_MM))
     return Block((Band((head, *rows)),), heading)
 

@@ -38,8 +38,8 @@ _BLOCK_ROWS = 7
 _BLOCK_MM = sheet.NAME_ROW_MM + (_BLOCK_ROWS - 1) * _ROW_MM
 _BLOCK_GAP_MM = 1.0
 _LABEL_MM = 18.0
-_HALVES_MM = (69.0, _LABEL_MM, 69.0)
-_LONG_LABEL_MM = 30.0  # of labels that would be too small to read in the common width
+#: Where every vertical rule of a person's rows stands on the sheet: two rules are one, or far enough apart.
+_GRID_MM = frozenset((39, 51, 80, 99, 110, 123, 137, 152, 166, 176, 195))
 
 
 class Cell(NamedTuple):
@@ -155,32 +155,33 @@ def _draw_person(
     document.label(str(index), Box(block.left_mm, block.top_mm, _INDEX_MM, block.height_mm), 9.0)
     rows = [_name_row(record, person), *_rows(record, person)]
     assert len(rows) == _BLOCK_ROWS
-    y_mm = top_mm
+    y_mm, name_pt = top_mm, 0.0
     for row in rows:
         height_mm = sheet.NAME_ROW_MM if row is rows[0] else _ROW_MM
         x_mm = block.left_mm + _INDEX_MM
         for cell in row:
             label_box = Box(x_mm, y_mm, cell.label_mm, height_mm)
             if cell.item == "name":
-                sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=bool(person.name_reading))
+                below = bool(person.name_reading)
+                name_pt = sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=below)
             else:
                 sheet.cell(document, cell.label, label_box, cell.value, cell.value_mm, item=cell.item)
             x_mm += cell.label_mm + cell.value_mm
         y_mm += height_mm
     if person.name_reading:
         label_box = Box(block.left_mm + _INDEX_MM, top_mm, _LABEL_MM, sheet.NAME_ROW_MM)
-        sheet.name_reading(document, label_box, person.name_reading, rows[0][0].value_mm)
+        sheet.name_reading(document, label_box, person.name_reading, rows[0][0].value_mm, name_pt)
     document.frame(block, sheet.BORDER_PT)
 
 
 def _name_row(record: ResidenceCertificate, person: ResidencePerson) -> tuple[Cell, ...]:
     born_on = western_date(person.born_on) if person.foreign else era_date(person.born_on)
     relationship = _chosen(record, ResidenceItem.RELATIONSHIP, person.relationship)
-    return (
-        Cell("氏名", person.name, "name", _LABEL_MM, 60.0),
-        Cell("性別", person.sex or EMPTY, "sex", 11.0, 9.0),
-        Cell("生年月日", born_on, "born_on", 16.0, 30.0),
-        Cell("続柄", relationship, "relationship", 11.0, 19.0),
+    return _row(
+        ("氏名", person.name, "name", 39, 99),
+        ("性別", person.sex or EMPTY, "sex", 110, 123),
+        ("生年月日", born_on, "born_on", 137, 166),
+        ("続柄", relationship, "relationship", 176, 195),
     )
 
 
@@ -192,97 +193,82 @@ def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tup
     former = person.former_surname or EMPTY
     if person.former_surname and person.former_surname_reading:
         former = f"{person.former_surname} ({person.former_surname_reading})"
+    domicile, head = (
+        _chosen(record, ResidenceItem.DOMICILE, value) for value in (person.domicile, person.domicile_head)
+    )
+    previous = _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address)
     return (
-        _pair(
-            ("旧氏", former, "former_surname"),
-            ("住民となった年月日", _date_or_empty(person.became_resident_on), "became_resident_on"),
+        _row(
+            ("旧氏", former, "former_surname", 39, 99),
+            ("住民となった年月日", _date_or_empty(person.became_resident_on), "became_resident_on", 137, 195),
         ),
-        (
-            Cell("届出日", _date_or_empty(person.notified_on), "notified_on", _LABEL_MM, 31.0),
-            Cell("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 29.0, 31.0),
-            Cell("個人番号", _individual_number(person), "individual_number", _LABEL_MM, 47.0),
+        _row(
+            ("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 51, 80),
+            ("届出日", _date_or_empty(person.notified_on), "notified_on", 99, 137),
+            ("個人番号", _individual_number(person), "individual_number", 152, 195),
         ),
-        _pair(
-            ("本籍", _chosen(record, ResidenceItem.DOMICILE, person.domicile), "domicile"),
-            ("筆頭者", _chosen(record, ResidenceItem.DOMICILE, person.domicile_head), "domicile_head"),
-            (96.0, 14.0, 46.0),
-        ),
-        _full("転入前住所", person.moved_in_from or EMPTY, "moved_in_from"),
-        _full(
-            "異動前住所", _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address), "previous_address"
-        ),
-        _full("備考", person.remarks or EMPTY, "remarks"),
+        _row(("本籍", domicile, "domicile", 39, 137), ("筆頭者", head, "domicile_head", 152, 195)),
+        _row(("転入前住所", person.moved_in_from or EMPTY, "moved_in_from", 39, 195)),
+        _row(("異動前住所", previous, "previous_address", 39, 195)),
+        _row(("備考", person.remarks or EMPTY, "remarks", 39, 195)),
     )
 
 
 def _foreign_rows(
     record: ResidenceCertificate, person: ResidencePerson, foreign: ForeignResidentItems
 ) -> tuple[tuple[Cell, ...], ...]:
-    status, special = ResidenceItem.STATUS, foreign.category == SPECIAL_PERMANENT_RESIDENT
-    expires_on = None if foreign.expires_on is None else western_date(foreign.expires_on)
-    history = "、".join(foreign.alias_history) or None
+    category, status, period, expires_on = (
+        _chosen(record, ResidenceItem.STATUS, value)
+        for value in (
+            foreign.category,
+            foreign.status,
+            foreign.period,
+            None if foreign.expires_on is None else western_date(foreign.expires_on),
+        )
+    )
+    nationality = _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality)
+    special = foreign.category == SPECIAL_PERMANENT_RESIDENT
     card_label = "特別永住者証明書番号" if special else "在留カード番号" if foreign.category else "在留カード等番号"
+    card = _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number)
+    previous = _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address)
+    history = _chosen(record, ResidenceItem.ALIAS_HISTORY, "、".join(foreign.alias_history) or None)
     return (
         _alias_row(foreign),
-        (
-            Cell(
-                "国籍・地域",
-                _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality),
-                "nationality",
-                _LABEL_MM,
-                31.0,
-            ),
-            Cell("30条の45に規定する区分", _chosen(record, status, foreign.category), "category", 34.0, 43.0),
-            Cell("個人番号", _individual_number(person), "individual_number", 16.0, 32.0),
+        _row(
+            ("国籍・地域", nationality, "nationality", 39, 80),
+            ("30条の45に規定する区分", category, "category", 110, 152),
+            ("個人番号", _individual_number(person), "individual_number", 166, 195),
         ),
-        (
-            Cell("在留資格", _chosen(record, status, foreign.status), "status", _LABEL_MM, 52.0),
-            Cell("在留期間", _chosen(record, status, foreign.period), "period", 16.0, 30.0),
-            Cell("満了日", _chosen(record, status, expires_on), "expires_on", 16.0, 42.0),
+        _row(
+            ("在留資格", status, "status", 39, 99),
+            ("在留期間", period, "period", 123, 152),
+            ("満了日", expires_on, "expires_on", 166, 195),
         ),
-        (
-            Cell(
-                card_label,
-                _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number),
-                "card_number",
-                _LONG_LABEL_MM,
-                37.0,
-            ),
-            Cell("届出日", _date_or_empty(person.notified_on), "notified_on", 16.0, 31.0),
-            Cell("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 29.0, 31.0),
+        _row(
+            (card_label, card, "card_number", 51, 99),
+            ("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 123, 152),
+            ("届出日", _date_or_empty(person.notified_on), "notified_on", 166, 195),
         ),
-        _pair(
-            ("転入前住所", person.moved_in_from or EMPTY, "moved_in_from"),
-            (
-                "異動前住所",
-                _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address),
-                "previous_address",
-            ),
-            _HALVES_MM,
+        _row(
+            ("転入前住所", person.moved_in_from or EMPTY, "moved_in_from", 39, 110),
+            ("異動前住所", previous, "previous_address", 123, 195),
         ),
-        (
-            Cell(
-                "通称の記載・削除",
-                _chosen(record, ResidenceItem.ALIAS_HISTORY, history),
-                "alias_history",
-                _LONG_LABEL_MM,
-                76.0,
-            ),
-            Cell("備考", person.remarks or EMPTY, "remarks", 11.0, 57.0),
+        _row(
+            ("通称の記載・削除", history, "alias_history", 51, 123),
+            ("備考", person.remarks or EMPTY, "remarks", 137, 195),
         ),
     )
 
 
 def _alias_row(foreign: ForeignResidentItems) -> tuple[Cell, ...]:
-    alias = foreign.alias or EMPTY
-    since = _date_or_empty(foreign.became_foreign_resident_on)
+    alias, since = foreign.alias or EMPTY, _date_or_empty(foreign.became_foreign_resident_on)
     label, item = "外国人住民となった年月日", "became_foreign_resident_on"
     if foreign.kanji_name is None:
-        return _pair(("通称", alias, "alias"), (label, since, item))
-    return (
-        Cell("通称", alias, "alias", _LABEL_MM, 44.0),
-        Cell("漢字氏名", foreign.kanji_name, "kanji_name", 16.0, 31.0),
-        Cell(label, since, item, 34.0, 31.0),
+        return _row(("通称", alias, "alias", 39, 99), (label, since, item, 137, 195))
+    return _row(
+        ("通称", alias, "alias", 39, 80),
+        ("漢字氏名", foreign.kanji_name, "kanji_name", 99, 137),
+        (label, since, item, 166, 195),
     )
 
 
@@ -299,12 +285,12 @@ def _date_or_empty(on: date | None) -> str:
     return EMPTY if on is None else era_date(on)
 
 
-def _pair(
-    left: tuple[str, str, str], right: tuple[str, str, str], widths_mm: tuple[float, float, float] = (60.0, 34.0, 62.0)
-) -> tuple[Cell, Cell]:
-    left_value_mm, right_label_mm, right_value_mm = widths_mm
-    return Cell(*left, _LABEL_MM, left_value_mm), Cell(*right, right_label_mm, right_value_mm)
-
-
-def _full(label: str, value: str, item: str) -> tuple[Cell]:
-    return (Cell(label, value, item, _LABEL_MM, sheet.WIDTH_MM - _INDEX_MM - _LABEL_MM),)
+def _row(*cells: tuple[str, str, str, int, int]) -> tuple[Cell, ...]:
+    """Return a row: each cell's label, value and item, and where on the sheet the two end, in mm."""
+    row: list[Cell] = []
+    left_mm = sheet.LEFT_MM + _INDEX_MM
+    for label, value, item, label_end_mm, value_end_mm in cells:
+        assert {label_end_mm, value_end_mm} <= _GRID_MM, f"{label}: off the grid"
+        row.append(Cell(label, value, item, label_end_mm - left_mm, value_end_mm - label_end_mm))
+        left_mm = value_end_mm
+    return tuple(row)

@@ -40,6 +40,7 @@ _FIELDS: Mapping[StatedItem, tuple[str, ...]] = {
 # An item of foreign residents alone, or of Japanese nationals alone, has no row in the others' entries.
 _FOREIGN_ONLY = (
     "alias",
+    "kanji_name",
     "nationality",
     "category",
     "status",
@@ -135,6 +136,8 @@ def _cells(person: StatedPerson) -> list[_Stated]:
         cells.append((None, "旧氏", f"{person.former_surname}{reading}", "former_surname", True))
     if person.alias is not None:
         cells.append((None, "通称", person.alias, "alias", True))
+    if person.kanji_name is not None:
+        cells.append((None, "漢字氏名", person.kanji_name, "kanji_name", True))
     since_label = "外国人住民となった年月日" if person.foreign else "住民となった年月日"
     cells += [
         (StatedItem.RELATIONSHIP, "続柄", person.relationship or EMPTY, "relationship", True),

@@ -10,7 +10,7 @@ from printing.paper.certificates import back
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
-from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document, fit
+from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, SIZE_STEP_PT, Align, Box, Document, fit
 from printing.paper.records import Issuance, back_of
 from printing.paper.screens import screen_named
 from printing.paper.seal import MAX_SEAL_CHARS
@@ -38,7 +38,10 @@ _STAMP_OVERLAP_MM = 1.2  # a quarter of a letter
 _STAMP_BOTTOM_MM = 35.0
 _NAME_INDENT_MM = 6.0
 _CERTIFIER_PT = 14.0
-_READING_MM = 3.0
+_READING_MM = 2.4
+_ABOVE_READING_MM = 0.3
+_READING_PT = 6.5
+_READING_SHARE = 0.6  # of its name's size: two lines of a long name are not outgrown by their reading
 _ONE_LINE_MM = 4.5  # too low for a second line: what must be typed or compared is never broken
 _STATEMENT_PT = 10.5
 
@@ -207,20 +210,24 @@ def cell(
     return value_box
 
 
-def name_cell(document: Document, label_box: Box, name: str, value_width_mm: float, *, below_reading: bool) -> None:
-    """Draw the name, below the line of its reading if it has one; label and value stand together in extracted text."""
+def name_cell(document: Document, label_box: Box, name: str, value_width_mm: float, *, below_reading: bool) -> float:
+    """Draw the name, below the line of its reading if it has one; return its size.
+
+    Label and value stand together in extracted text.
+    """
     value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_width_mm, label_box.height_mm)
     document.frame(label_box, RULE_PT)
     document.frame(value_box, RULE_PT)
-    # As high with a reading as without: a name of three lines would no longer be read back beside its label.
-    height_mm = label_box.height_mm - _READING_MM
-    top_mm = label_box.top_mm + (_READING_MM if below_reading else _READING_MM / 2)
+    above_mm = _READING_MM if below_reading else 0.0
+    top_mm, height_mm = label_box.top_mm + above_mm, label_box.height_mm - above_mm
     document.label("氏名", Box(label_box.left_mm, top_mm, label_box.width_mm, height_mm), LABEL_PT)
-    document.value(name, Box(value_box.left_mm, top_mm, value_width_mm, height_mm), NAME_PT, "name")
+    return document.value(name, Box(value_box.left_mm, top_mm, value_width_mm, height_mm), NAME_PT, "name")
 
 
-def name_reading(document: Document, label_box: Box, reading: str, value_width_mm: float) -> None:
-    """Draw the reading above a name, in the cell that name_cell ruled."""
-    document.label("振り仮名", Box(label_box.left_mm, label_box.top_mm, label_box.width_mm, _READING_MM), MIN_SIZE_PT)
-    value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm + 0.2, value_width_mm, _READING_MM)
-    document.value(reading, value_box, 6.5, "name_reading", min_pt=MIN_READING_PT)
+def name_reading(document: Document, label_box: Box, reading: str, value_width_mm: float, name_pt: float) -> None:
+    """Draw the reading above a name of this size, in the cell that name_cell ruled."""
+    label_box = Box(label_box.left_mm, label_box.top_mm + _ABOVE_READING_MM, label_box.width_mm, _READING_MM)
+    document.label("振り仮名", label_box, MIN_SIZE_PT)
+    value_box = label_box._replace(left_mm=label_box.left_mm + label_box.width_mm, width_mm=value_width_mm)
+    size_pt = max(MIN_READING_PT, min(_READING_PT, name_pt * _READING_SHARE // SIZE_STEP_PT * SIZE_STEP_PT))
+    document.value(reading, value_box, size_pt, "name_reading", min_pt=MIN_READING_PT)

@@ -28,6 +28,11 @@ SEX_SINCE = date(2022, 1, 11)  # of who was removed before, sex was never entere
 _INDEX_MM = 8.0
 _LABEL_MM = 30.0
 _WIDTH_MM = sheet.WIDTH_MM - _INDEX_MM
+#: From the right: a date under the two cells of the sex, so that their rules are one.
+_DATE_MM = 30.0
+_SEX_MM = _DATE_MM / 2
+_BORN_LABEL_MM = 18.0
+_SINCE_LABEL_MM = 25.0
 _VOTER_LABEL = "在外選挙人名簿の登録"
 
 
@@ -85,31 +90,30 @@ def _block(record: SupplementaryRegisterCopy, person: SupplementaryPerson, numbe
     rows = [_name_row(person)]
     if person.removed_on is not None:
         rows.append(_wide("除かれた年月日", flow.date_text(person.removed_on), "removed_on"))
-    rows += [_address_row(address) for address in person.addresses] or [_wide("住所", EMPTY, "addresses")]
+    rows += map(_address_row, person.addresses or (None,))
     voter = (person.overseas_voter or EMPTY) if SupplementaryItem.OVERSEAS_VOTER in record.items else OMITTED
     rows.append(_wide(_VOTER_LABEL, voter, "overseas_voter"))
     return Block((Band(tuple(rows), str(number), _INDEX_MM),), person.name)
 
 
 def _name_row(person: SupplementaryPerson) -> Row:
-    born_on = flow.date_text(person.born_on)
-    born_label_mm, born_mm, sex_label_mm, sex_mm = 16.0, 32.0, 16.0, 14.0
-    name_mm = _WIDTH_MM - _LABEL_MM - born_label_mm - born_mm
+    born_on, label_mm = flow.date_text(person.born_on), _BORN_LABEL_MM
+    name_mm = _WIDTH_MM - _LABEL_MM - label_mm - _DATE_MM
     sex: tuple[Cell, ...] = ()
     if _has_sex(person):
-        name_mm -= sex_label_mm + sex_mm
-        sex = (Cell("男女の別", person.sex or EMPTY, "sex", sex_label_mm, sex_mm),)
+        name_mm -= 2 * _SEX_MM
+        sex = (Cell("男女の別", person.sex or EMPTY, "sex", _SEX_MM, _SEX_MM),)
     name = Cell("氏名", person.name, "name", _LABEL_MM, name_mm, reading=person.name_reading)
-    return Row((name, Cell("生年月日", born_on, "born_on", born_label_mm, born_mm), *sex), sheet.NAME_ROW_MM)
+    return Row((name, Cell("生年月日", born_on, "born_on", label_mm, _DATE_MM), *sex), sheet.NAME_ROW_MM)
 
 
-def _address_row(address: DatedAddress) -> Row:
-    since_label_mm, since_mm = 26.0, 31.0
-    address_mm = _WIDTH_MM - _LABEL_MM - since_label_mm - since_mm
+def _address_row(address: DatedAddress | None) -> Row:
+    where, since = (EMPTY, None) if address is None else (address.address, address.since)
+    address_mm = _WIDTH_MM - _LABEL_MM - _SINCE_LABEL_MM - _DATE_MM
     return Row(
         (
-            Cell("住所", address.address, "addresses", _LABEL_MM, address_mm),
-            Cell("住所を定めた年月日", flow.date_text(address.since), "since", since_label_mm, since_mm),
+            Cell("住所", where, "addresses", _LABEL_MM, address_mm),
+            Cell("住所を定めた年月日", flow.date_text(since), "since", _SINCE_LABEL_MM, _DATE_MM),
         )
     )
 

@@ -19,8 +19,8 @@ _ROW_MM = 6.0
 _TABLE_GAP_MM = 3.0
 _END_MM = sheet.FOOT_TOP_MM - 5.0  # below the longer column stands that nothing follows
 _LABEL_MM = 44.0
-_COLUMN_MM = 88.0
-_GAP_MM = sheet.WIDTH_MM - 2 * _COLUMN_MM
+_GAP_MM = _TABLE_GAP_MM
+_COLUMN_MM = (sheet.WIDTH_MM - _GAP_MM) / 2
 
 
 def sheets(_record: TaxationCertificate) -> int:
@@ -57,7 +57,7 @@ def draw(document: Document, record: TaxationCertificate, issuance: Issuance, se
     row, names = wording(CertificateKind.TAXATION, issuance), tax_names(issuance)
     words = SheetWords(title(record), fiscal_year_words(record.fiscal_year), row.statement)
     sheet.draw_head(document, words, issuance)
-    below_mm = _draw_person(document, record) + 4.0
+    below_mm = _draw_person(document, record) + _TABLE_GAP_MM
     if record.amounts_withheld:
         end_mm = _draw_withheld(document, record, row.withheld, names, below_mm)
     else:
@@ -86,7 +86,7 @@ def _draw_withheld(
     year = fiscal_year_words(record.fiscal_year)
     for number, line in enumerate(lines):
         words = line.format(year=year, city=names.city, prefecture=names.prefecture)
-        document.text(document.fonts.labels, words, sheet.LEFT_MM + 2.0, top_mm + 5.0 + 7.0 * number, 10.0)
+        document.text(document.fonts.labels, words, sheet.LEFT_MM, top_mm + 5.0 + 7.0 * number, 10.0)
     return top_mm + 5.0 + 7.0 * len(lines)
 
 
@@ -131,7 +131,9 @@ def _table(document: Document, heading: str, lines: list[tuple[str, str, str]], 
     heading_box = Box(left_mm, top_mm, _COLUMN_MM, _ROW_MM)
     document.frame(heading_box, sheet.RULE_PT)
     document.label(heading, heading_box, 8.5)
-    for number, (item, label, value) in enumerate(lines or [(heading, "", EMPTY)]):
+    if not lines:
+        document.value(EMPTY, box._replace(top_mm=top_mm + _ROW_MM, height_mm=_ROW_MM), 10.0, heading)
+    for number, (item, label, value) in enumerate(lines):
         y_mm = top_mm + (number + 1) * _ROW_MM
         label_box = Box(left_mm, y_mm, _LABEL_MM, _ROW_MM)
         value_box = Box(left_mm + _LABEL_MM, y_mm, _COLUMN_MM - _LABEL_MM, _ROW_MM)

@@ -40,23 +40,23 @@ ROWS: tuple[WordingRow, ...] = (
     WordingRow(
         CertificateKind.SEAL_REGISTRATION,
         "この写しは、登録された印影と相違ないことを証明する。",
-        notes=("印影は実物大です。左下の目盛りの長さが10mmでないものは、拡大または縮小されています。",),
+        notes=("印影は実物大である。左下の目盛りの長さが10mmでないものは、拡大又は縮小されたものである。",),
     ),
     WordingRow(CertificateKind.INCOME, "上記のとおり証明する。"),
     WordingRow(
         CertificateKind.TAXATION,
         "上記のとおり証明する。",
         withheld=(
-            "上記の者には、{year}の{city}・{prefecture}は課税されていません。",
-            "被扶養者で申告がないため、所得および控除の金額は証明しません。",
+            "上記の者には、{year}の{city}及び{prefecture}は課税されていない。",
+            "被扶養者で申告がないため、所得及び控除の金額は証明しない。",
         ),
     ),
     WordingRow(
         CertificateKind.TAX_PAYMENT,
         "上記のとおり相違ないことを証明する。",
         notes=(
-            "納付された税が収納の記録に載るまで、2週間から3週間かかります。",
-            "収納確認日より後に納付された額は、納付済額に含まれていません。",
+            "納付された税が収納の記録に載るまで、2週間から3週間を要する。",
+            "収納確認日より後に納付された額は、納付済額に含まれない。",
         ),
     ),
     WordingRow(CertificateKind.FAMILY_REGISTER, "これは、戸籍に記録されている事項の全部を証明した書面である。"),

@@ -1,0 +1,236 @@
+"""S9: what holds of one server holds of several. Two gunicorn masters, with workers of their own, on one PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
+
+from deploy import migrations
+from deploy.demo.postgres import PrivatePostgres
+from deploy.demo.processes import Process, free_port, listens
+from issuance_server import sessions
+from issuance_server.config import ENVIRONMENT_VARIABLE
+from issuance_server.database import read, write
+from issuance_server.ledger import OrderState
+from issuance_server.schema import order_events, orders
+from issuance_server.sessions import Caller, KnownAs
+from printing.paper import recheck
+from protocol.messages import Event, EventKind, EventsAnswer, SignedEvent
+from protocol.signing import RequestSigner, sign_event
+from terminal.client import NetworkDown, Paper, ServerClient
+from tests.issuing_parts import CODE, FEE_YEN, Clock, Office, counted, grant_request, link_digest, order_id, payment_id
+from tests.server_parts import Authority
+
+pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("two servers")]
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+GUNICORN = [str(Path(sys.executable).with_name("gunicorn")), "--config", str(REPOSITORY / "deploy/gunicorn.conf.py")]
+
+
+def terminal_key(terminal_id: str) -> Ed25519PrivateKey:
+    """The key that the office enrolled."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(terminal_id.encode()).digest())
+
+
+@dataclass
+class Visit:
+    """One card's session at one terminal, which may speak to either server."""
+
+    terminal_id: str
+    session_id: str
+    caller: Caller
+    ask: tuple[ServerClient, ServerClient]
+    wiring: Office
+    sequence: int = 0
+
+    def prepare(self, server: int, number: int, **fields: Any) -> Paper:
+        request = self.wiring.request(number, self.caller, session_id=self.session_id, **fields)
+        return self.ask[server].prepare(request)
+
+    def event(self, kind: EventKind, **fields: Any) -> SignedEvent:
+        """The terminal's next event."""
+        self.sequence += 1
+        told = Event(sequence=self.sequence, at_utc=datetime.now(UTC), kind=kind, **fields)
+        return sign_event(told, terminal_key(self.terminal_id))
+
+
+@dataclass
+class Site:
+    """Both servers, their database, and terminals."""
+
+    office: Office
+    postgres: PrivatePostgres
+    servers: list[Process]
+    addresses: list[str]
+    clients: list[ServerClient] = field(default_factory=list)
+    visits: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def visit(self, terminal_id: str = "t-1", resident_id: str = "r-taro") -> Visit:
+        """A card at a terminal; the session is opened as an authentication does."""
+        visit_id = hashlib.sha256(f"visit {next(self.visits)}".encode()).hexdigest()[:32]
+        holder = sessions.holder_digest(self.office.keys.challenge, CODE, visit_id, resident_id)
+        with write(self.office.engine) as connection:
+            session_id, caller = sessions.open_session(
+                connection,
+                terminal=self.office.terminals[terminal_id],
+                known_as=[KnownAs(CODE, link_digest(resident_id), holder)],
+                visit_id=visit_id,
+                now_utc=datetime.now(UTC),
+            )
+        signer = RequestSigner(terminal_id, terminal_key(terminal_id))
+        first, second = (ServerClient(address, signer) for address in self.addresses)
+        self.clients += (first, second)
+        return Visit(terminal_id, session_id, caller, (first, second), self.office)
+
+    def order_rows(self, *numbers: int) -> list[tuple[str, str]]:
+        """(id, state) of these orders."""
+        ids = [order_id(number) for number in numbers]
+        with read(self.office.engine) as connection:
+            rows = connection.execute(select(orders.c.order_id, orders.c.state).where(orders.c.order_id.in_(ids)))
+            return [(row.order_id, row.state) for row in rows]
+
+
+def start(site_folder: Path, config: Path, port: int, number: int) -> Process:
+    """One gunicorn master."""
+    return Process(
+        f"server {number}",
+        [*GUNICORN, "--bind", f"127.0.0.1:{port}", "issuance_server.wsgi:app"],
+        log=site_folder / f"server{number}.log",
+        env={ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(REPOSITORY)},
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two servers that are up."""
+    folder = tmp_path_factory.mktemp("site")
+    with PrivatePostgres(durable=False) as postgres:
+        url = postgres.create("issuing")
+        migrations.upgrade(url)
+        office = Office(folder, url, clock=Clock(datetime.now(UTC)))
+        office.link("r-hanako")
+        ports = [free_port(), free_port()]
+        config = folder / "server.json"
+        values = {
+            "database_url": url,
+            "keys_folder": str(folder / "keys"),
+            "anchors_folder": str(Authority().anchor(folder / "anchors")),
+            "authorities": [f"127.0.0.1:{port}" for port in ports],
+            "check_address": "https://check.invalid/",
+            "production": False,
+        }
+        config.write_text(json.dumps(values))
+        servers = [start(folder, config, port, number) for number, port in enumerate(ports)]
+        try:
+            for server, port in zip(servers, ports, strict=True):
+                server.wait_until(lambda port=port: listens(port))  # type: ignore[misc]
+            made = Site(office, postgres, servers, [f"http://127.0.0.1:{port}" for port in ports])
+            yield made
+            for client in made.clients:
+                client.close()
+        finally:
+            for server in servers:
+                server.stop()
+            office.close()
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """Do all of these in the same instant."""
+    gate = threading.Barrier(len(acts), timeout=10)
+
+    def act_at_the_gate(act: Callable[[], Any]) -> Any:
+        gate.wait()
+        return act()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(act_at_the_gate, acts))
+
+
+def test_s9_one_order_id_that_reaches_both_at_once_is_one_order(site: Site) -> None:
+    for number in range(1, 6):
+        visit = site.visit()
+        papers = at_once(partial(visit.prepare, 0, number), partial(visit.prepare, 1, number))
+        assert papers[0] == papers[1]
+        assert site.order_rows(number) == [(order_id(number), OrderState.PREPARED)]
+    with read(site.office.engine) as connection:
+        taken = connection.execute(select(orders.c.number).order_by(orders.c.number)).scalars().all()
+    assert taken == [1, 2, 3, 4, 5]
+
+
+def test_s9_s2_orders_of_one_instant_at_both_are_each_its_own(site: Site) -> None:
+    names = {"t-1": "見本 太郎", "t-2": "見本 花子"}
+    visits = [site.visit("t-1", "r-taro"), site.visit("t-2", "r-hanako")] * 4
+    asked = list(enumerate(visits, 101))
+    papers: list[Paper] = at_once(*(partial(visit.prepare, number % 4 // 2, number) for number, visit in asked))
+    for (number, visit), paper in zip(asked, papers, strict=True):
+        said = "\n".join(recheck.page_texts(paper.pdf))
+        assert paper.prepared.order_id == order_id(number)
+        assert paper.prepared.issue_number in said
+        assert [name for name in names.values() if name in said] == [names[visit.terminal_id]]
+    assert len({paper.prepared.issue_number for paper in papers}) == len(papers)
+
+
+def test_s9_s11_a_visit_settles_though_each_request_reaches_another_server(site: Site) -> None:
+    visit = site.visit()
+    paper = visit.prepare(0, 201)
+    assert visit.prepare(1, 201) == paper
+    payment = grant_request(payment=201)
+    payment = msgspec.structs.replace(payment, session_id=visit.session_id)
+    granted = visit.ask[1].grant(order_id(201), payment)
+    assert visit.ask[0].grant(order_id(201), payment) == granted
+    told = [
+        (EventKind.PRINTED, {"order_id": order_id(201), "sheets_out": 1}),
+        (EventKind.CAPTURED, {"order_id": order_id(201), "payment_id": payment_id(201), "amount_yen": FEE_YEN}),
+        (EventKind.PAYMENT_CLOSED, {"payment_id": payment_id(201), **counted(500, FEE_YEN, 0, 500 - FEE_YEN)}),
+    ]
+    signed = [visit.event(kind, **fields) for kind, fields in told]
+    for number, event in enumerate(signed, 1):  # to both at once, as after an answer that was lost
+        answers = at_once(*(partial(ask.send_events, (event,)) for ask in visit.ask))
+        assert answers == [EventsAnswer(accepted_through=number)] * 2
+    assert site.order_rows(201) == [(order_id(201), OrderState.SETTLED)]
+    with read(site.office.engine) as connection:
+        moved = select(order_events.c.to_state).where(order_events.c.order_id == order_id(201))
+        assert sorted(connection.execute(moved).scalars()) == sorted(
+            ("INTENDED", "PREPARED", "GRANTED", "PRINTED", "SETTLED")
+        )
+    assert site.office.open_cases() == []
+    assert sum(site.office.balances().values()) == 0
+
+
+def test_s9_a_database_that_fell_and_came_again_is_used_by_both(site: Site) -> None:
+    visit = site.visit()
+    papers = [visit.prepare(server, 301) for server in (0, 1)]
+    site.postgres.crash()
+    assert [visit.prepare(server, 301) for server in (0, 1)] == papers
+    visit.prepare(1, 302)
+    assert len(site.order_rows(301, 302)) == 2
+
+
+def test_s9_s5_when_one_server_is_killed_the_other_goes_on_with_its_visits(site: Site) -> None:
+    visit = site.visit()
+    paper = visit.prepare(0, 401)
+    os.killpg(site.servers[0].pid, signal.SIGKILL)
+    site.servers[0].stop()
+    with pytest.raises(NetworkDown):
+        visit.prepare(0, 401)
+    assert visit.prepare(1, 401) == paper
+    payment = msgspec.structs.replace(grant_request(payment=401), session_id=visit.session_id)
+    visit.ask[1].grant(order_id(401), payment)
+    assert site.order_rows(401) == [(order_id(401), OrderState.GRANTED)]
