@@ -18,6 +18,7 @@ from protocol.codec import encode
 from protocol.messages import EventKind
 from protocol.signing import sign_event
 from terminal import history
+from terminal.history import Unfinished
 from terminal.journal import Case, Entry, Journal, JournalUnavailable, Result, RowKind
 from terminal.outlet import SHEET_CASES, is_found_out
 from terminal.programs import Identity, Sources
@@ -57,6 +58,14 @@ def paper_told(book: Book, visit_id: str, order_id: str, verdict: Verdict) -> tu
     if verdict.outcome is not Outcome.PARTIAL:
         return told
     return (*told, Case(code=TerminalCode.PRINT_PARTIAL, visit_id=visit_id, order_id=order_id))
+
+
+def voids(payment: Unfinished) -> tuple[Note, ...]:
+    """Of the orders that were never printed the first may have been granted, once there was money for it."""
+    waiting = [copy.order_id for copy in payment.copies.values() if copy.outcome is CopyOutcome.WAITING]
+    first = EventKind.ORDER_VOIDED if payment.collect is None else EventKind.GRANT_ABANDONED
+    kinds = (first, *(EventKind.ORDER_VOIDED for _ in waiting[1:]))
+    return tuple(Telling(kind, {"order_id": order_id}) for kind, order_id in zip(kinds, waiting, strict=False))
 
 
 class Book:
@@ -109,9 +118,18 @@ class Book:
             if case.code in SHEET_CASES and case.order_id is not None:
                 self.tell(EventKind.SHEETS_DESTROYED, order_id=case.order_id, sheets_out=sheets_destroyed)
 
+    def settle(self) -> None:
+        """A visit is forgotten: void what it left prepared, and remember that nothing stands open, if nothing does."""
+        found = history.read(self.journal.open_rows())
+        notes = [note for payment in found.unfinished if payment.is_given_up for note in voids(payment)]
+        if notes:
+            self.write(*notes)
+        if not found.strays and all(payment.is_given_up for payment in found.unfinished):
+            self.note(self.journal.settle)
+
     def _left_to_staff(self, payment_id: str | None) -> list[Entry]:
         """End what nobody could: others' money goes through the unit next, and its totals then tell of theirs too."""
-        found = history.read(self.journal.rows()).unfinished
+        found = history.read(self.journal.open_rows()).unfinished
         begun = [row for payment in found if payment.payment_id == payment_id for row in payment.begun()]
         return [result(row.row, "left to staff") for row in begun]
 

@@ -313,6 +313,7 @@ class Effects:
     def _forget_visit(self, _effect: v.ForgetVisit, _visit: Visit) -> Program:
         """The memory was wiped when the step was taken; here the spool."""
         press = self._devices.press
+        self.book.note(self.book.settle)
         yield Call(Lane.PRESS, "press.purge", press.purge_all)
         residue = yield Call(Lane.PRESS, "press.residue", press.residue)
         return v.Failed(TerminalCode.RESIDUE) if residue else None

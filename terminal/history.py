@@ -80,8 +80,13 @@ class Unfinished:
     @property
     def is_open(self) -> bool:
         """Whether anything of it has no end."""
-        money = (self.collect is not None and not self.collected) or self.movement is not None
-        return money or not all(copy.has_end for copy in self.copies.values())
+        return bool(self.begun()) or not all(copy.has_end for copy in self.copies.values())
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether all that is open is an order that nobody began to pay for or to print."""
+        waiting = all(copy.has_end or copy.outcome is CopyOutcome.WAITING for copy in self.copies.values())
+        return waiting and not self.begun()
 
     def begun(self) -> tuple[Row, ...]:
         """Return the rows of money that have no result."""

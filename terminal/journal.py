@@ -41,10 +41,26 @@ _COLUMNS: Final = {
     "previous_hash": bytes,
     "hash": bytes,
 }
-_MARKS: Final = {"id": int, "accepted_through": int, "backed_up_through": int, "alive_utc": str}
+_MARKS: Final = {
+    "id": int,
+    "accepted_through": int,
+    "accepted_head": bytes,  # the chain of events through that one
+    "backed_up_through": int,
+    "alive_utc": str,
+    "settled_row": int,  # whatever was begun up to this row has an end
+}
+_FIRST_MARKS: Final = {
+    "id": 1,
+    "accepted_through": 0,
+    "accepted_head": GENESIS,
+    "backed_up_through": 0,
+    "alive_utc": "",
+    "settled_row": 0,
+}
 _GENESIS: Final = hashlib.sha256(b"madoguchi-journal-v1").digest()
 _BUSY_TIMEOUT_S: Final = 5.0
 _NONCE_BYTES: Final = 16
+_CHAINED: Final = ("at_utc", "kind", "of_row", "sequence")  # what a row's hash stands for, beside its body
 
 
 class RowKind(StrEnum):
@@ -283,17 +299,32 @@ class Journal:
 
     def resume_from(self, accepted_through: int, backed_up_through: int) -> None:
         """Go on with what the server says it has, even where that is less than it had: its backup lacks the rest."""
-        marks = {"accepted_through": accepted_through, "backed_up_through": backed_up_through}
+        known, head = self.accepted_through(), self._accepted_head()
+        if accepted_through < known:
+            known, head = 0, GENESIS
+        marks = {
+            "accepted_through": accepted_through,
+            "accepted_head": self._chain(head, known, accepted_through),
+            "backed_up_through": backed_up_through,
+        }
         self._write(lambda: self._mark.update(1, marks))
 
     def event_heads(self) -> tuple[bytes, bytes]:
         """Return the chain over the events: through the last, and through the last that the server has accepted."""
-        accepted, accepted_head, head = self.accepted_through(), GENESIS, GENESIS
+        accepted, accepted_head = self.accepted_through(), self._accepted_head()
+        return self._chain(accepted_head, accepted, self.next_sequence() - 1), accepted_head
+
+    def _accepted_head(self) -> bytes:
+        return bytes(self._scalar(f"select accepted_head from {_POSITION}"))  # noqa: S608 - our constant
+
+    def _chain(self, head: bytes, after: int, through: int) -> bytes:
+        where = "kind = 'event' and sequence > :after and sequence <= :through"
         with _reading():
-            for row in self._rows.rows_where("kind = 'event'", select="sequence, body", order_by="sequence"):
+            for row in self._rows.rows_where(
+                where, {"after": after, "through": through}, select="body", order_by="sequence"
+            ):
                 head = link(head, msgspec.json.decode(row["body"], type=SignedEvent).body)
-                accepted_head = head if row["sequence"] <= accepted else accepted_head
-        return head, accepted_head
+        return head
 
     @property
     def head(self) -> bytes:
@@ -324,10 +355,19 @@ class Journal:
         with _reading():
             return tuple(_row(row) for row in self._rows.rows_where(where, order_by="row"))
 
-    def rows(self) -> Iterator[Row]:
-        """Return every row in order."""
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """Return every row in order, or those after one."""
         with _reading():
-            yield from (_row(row) for row in self._rows.rows_where(order_by="row"))
+            yield from (_row(row) for row in self._rows.rows_where("row > ?", [after], order_by="row"))
+
+    def open_rows(self) -> Iterator[Row]:
+        """Return the rows in which anything can stand open, in order."""
+        return self.rows(after=int(self._scalar(f"select settled_row from {_POSITION}")))  # noqa: S608 - our constant
+
+    def settle(self) -> None:
+        """Remember that nothing stands open: years of rows need not be read again at each start."""
+        last = self._scalar(f"select coalesce(max(row), 0) from {_JOURNAL}")  # noqa: S608 - our constant
+        self._write(lambda: self._mark.update(1, {"settled_row": last}))
 
     def _write(self, write: Callable[[], Any]) -> Any:
         """Carry out one write and see that it is committed: an open transaction would be lost with the process."""
@@ -353,15 +393,19 @@ class Journal:
         if not self._mark.exists():
             self._mark.create(_MARKS, pk="id", not_null=set(_MARKS), strict=True)
         if self._mark.count == 0:
-            self._mark.insert({"id": 1, "accepted_through": 0, "backed_up_through": 0, "alive_utc": ""})
+            self._mark.insert(_FIRST_MARKS)
 
     def _verify(self) -> bytes:
         """Return the last hash. Errors: JournalBroken."""
         last = _GENESIS
-        for row in self._rows.rows_where(order_by="row"):
-            if row["previous_hash"] != last or row["hash"] != _chained(row):
-                raise JournalBroken(row["row"])
-            last = row["hash"]
+        told = ", ".join(_CHAINED)
+        # Tuples, since there may be years of them.
+        for row, previous, hash_, body, *chained in self._db.execute(
+            f"select row, previous_hash, hash, body, {told} from {_JOURNAL} order by row"  # noqa: S608 - our constants
+        ):
+            if previous != last or hash_ != _link(previous, chained, body):
+                raise JournalBroken(row)
+            last = hash_
         return last
 
     def _scalar(self, sql: str) -> Any:
@@ -400,8 +444,12 @@ def _values(entry: Entry, at_utc: str, previous_hash: bytes) -> dict[str, Any]:
 
 
 def _chained(row: Mapping[str, Any]) -> bytes:
-    told = msgspec.json.encode([row[name] for name in ("at_utc", "kind", "of_row", "sequence")])
-    return hashlib.sha256(row["previous_hash"] + len(told).to_bytes(4, "big") + told + row["body"]).digest()
+    return _link(row["previous_hash"], [row[name] for name in _CHAINED], row["body"])
+
+
+def _link(previous_hash: bytes, chained: list[Any], body: bytes) -> bytes:
+    told = msgspec.json.encode(chained)
+    return hashlib.sha256(previous_hash + len(told).to_bytes(4, "big") + told + body).digest()
 
 
 def _row(row: dict[str, Any]) -> Row:

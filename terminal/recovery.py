@@ -18,7 +18,7 @@ from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
 from terminal import history
 from terminal import visit as v
-from terminal.book import Book, Note, Telling, paper_told, result
+from terminal.book import Book, Note, Telling, paper_told, result, voids
 from terminal.devices import Devices
 from terminal.history import Copy, Unfinished
 from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
@@ -65,7 +65,7 @@ class Recovery:
             self._running = False
 
     def _next(self, memory: Memory) -> Program:
-        found = history.read(self._book.journal.rows())
+        found = history.read(self._book.journal.open_rows())
         for row in found.strays:
             self._book.write(*_stray(row))
         for payment in found.unfinished:
@@ -79,7 +79,7 @@ class Recovery:
     def _resume(self, payment: Unfinished, memory: Memory) -> Generator[Call, Any, v.Interrupted | None]:
         log.info("recovering", visit=payment.visit_id, payment=payment.payment_id)
         # 1. What was never released is void.
-        self._book.write(*_voids(payment))
+        self._book.write(*voids(payment))
         outcomes = {order_id: copy.outcome for order_id, copy in payment.copies.items()}
         outcomes = {o: CopyOutcome.VOID if it is CopyOutcome.WAITING else it for o, it in outcomes.items()}
         # 2. Of what was, the printer tells what came out.
@@ -211,14 +211,6 @@ def _by_totals(intent: Intent, cashbox_yen: int, change_yen: int, returned_yen: 
     if cashbox_yen == held_yen and returned_yen == 0 and 0 <= change_yen <= held_yen - stays_yen:
         return Counted(stays_yen, change_yen, 0, held_yen - stays_yen - change_yen)
     return None
-
-
-def _voids(payment: Unfinished) -> tuple[Note, ...]:
-    """Of the orders that were never printed the first may have been granted, once there was money for it."""
-    waiting = [copy.order_id for copy in payment.copies.values() if copy.outcome is CopyOutcome.WAITING]
-    first = EventKind.ORDER_VOIDED if payment.collect is None else EventKind.GRANT_ABANDONED
-    kinds = (first, *(EventKind.ORDER_VOIDED for _ in waiting[1:]))
-    return tuple(Telling(kind, {"order_id": order_id}) for kind, order_id in zip(kinds, waiting, strict=False))
 
 
 def _given_up(payment: Unfinished, order_ids: tuple[str, ...]) -> tuple[Note, ...]:

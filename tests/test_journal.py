@@ -9,11 +9,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
+from protocol.chain import GENESIS, link
+from protocol.codec import encode
+from protocol.messages import SignedEvent
 from terminal.journal import (
     Act,
     Case,
@@ -47,6 +51,10 @@ def journal(path: Path) -> Iterator[Journal]:
 
 def _intent(act: Act = Act.PRINT) -> Intent:
     return Intent(act=act, visit_id="a" * 32, order_id="b" * 32, counters={"lifetime_impressions": 7})
+
+
+def signed(body: bytes) -> bytes:
+    return encode(SignedEvent(body=body, signature=bytes(64)))
 
 
 def _write_intents(journal: Journal, count: int) -> None:
@@ -109,15 +117,31 @@ def test_the_chain_holds_over_rows_that_were_written_together(path: Path) -> Non
 
 
 def test_events_wait_in_order_until_they_are_accepted(journal: Journal) -> None:
-    for body in (b"one", b"two", b"three"):
-        journal.event(journal.next_sequence(), body)
-    assert [(e.sequence, e.signed) for e in journal.outgoing(2)] == [(1, b"one"), (2, b"two")]
-    journal.accept_through(2)
+    bodies = (b"one", b"two", b"three")
+    for body in bodies:
+        journal.event(journal.next_sequence(), signed(body))
+    assert [(e.sequence, e.signed) for e in journal.outgoing(2)] == [(1, signed(b"one")), (2, signed(b"two"))]
+    heads = [GENESIS, *accumulate(bodies, link, initial=GENESIS)][1:]
+    assert journal.event_heads() == (heads[3], heads[0])
+    journal.accept_through(2, backed_up_through=1)
     journal.accept_through(1)
+    assert journal.event_heads() == (heads[3], heads[2])
+    assert journal.backed_up_through() == 1
     assert [e.sequence for e in journal.outgoing(9)] == [3]
     assert (journal.accepted_through(), journal.unsent()) == (2, 1)
     with pytest.raises(ValueError, match="never written"):
         journal.accept_through(4)
+    journal.resume_from(1, 0)  # the server was restored
+    assert ([e.sequence for e in journal.outgoing(9)], journal.event_heads()) == ([2, 3], (heads[3], heads[1]))
+
+
+def test_what_has_an_end_is_not_read_again(journal: Journal) -> None:
+    journal.ids(Ids(visit_id="a" * 32))
+    journal.settle()
+    assert list(journal.open_rows()) == []
+    row = journal.intent(_intent())
+    assert [each.row for each in journal.open_rows()] == [row]
+    assert len(list(journal.rows())) == 2
 
 
 def test_an_event_number_is_used_once(journal: Journal) -> None:

@@ -17,7 +17,7 @@ import pytest
 from printing.press.errors import PrinterUnreachable
 from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
-from terminal.history import Unfinished
+from terminal.book import Book
 from terminal.journal import Act, Entry, Intent, JournalUnavailable
 from terminal.payment.device import DeviceGone
 from terminal.recovery import PRINTER_PATIENCE_S
@@ -335,7 +335,7 @@ def test_money_that_staff_saw_to_is_not_read_out_of_totals_that_hold_others_mone
 ) -> None:
     """First the fault: the unit's totals since then are somebody else's 500 yen."""
     if not guarded:
-        monkeypatch.setattr(Unfinished, "begun", lambda _: ())
+        monkeypatch.setattr(Book, "_left_to_staff", lambda _, __: [])
     store = Store(ram, Script(coins=(50,), cancels=True), SHORT)
     process = Process(store)
     process.boot()

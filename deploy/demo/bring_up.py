@@ -69,6 +69,7 @@ class RunningTown:
         self.volatile = volatile
         self.directory = Directory.read(town / "directory.json")
         self.places: list[Place] = []
+        self.kiosks: list[Process] = []
         self.database = ""  # its URL
         self.servers: list[Server] = []
         self.server = ""  # what terminals call
@@ -83,6 +84,16 @@ class RunningTown:
     def world(self, terminal: int = 0) -> World:
         """Return the hands at one terminal."""
         return World(self.places[terminal], self.directory, self.pki, self.run / "cards")
+
+    def cut(self, terminal: int = 0, *, kill: bool = True) -> None:
+        """End a terminal's process; with kill at once, as a power cut does."""
+        self.kiosks[terminal].stop(kill=kill)
+
+    def restart(self, terminal: int = 0) -> None:
+        """Start it again. Errors: PartFailed."""
+        place = self.places[terminal]
+        self.kiosks[terminal] = _kiosk(place)
+        self.kiosks[terminal].wait_until(lambda: listens(place.kiosk_port))
 
     def facts(self) -> dict[str, Any]:
         """Return where everything is; paths absolute."""
@@ -273,14 +284,20 @@ def _start_terminal(
     running.places.append(place)
     _write_terminal_files(running, place)
     coins.wait_until(coins_socket.exists)
-    kiosk = Process(
-        f"kiosk {terminal_id}",
-        [sys.executable, "-m", "deploy.demo.kiosk", str(folder)],
-        log=folder / "kiosk.log",
+    kiosk = _kiosk(place)
+    running.kiosks.append(kiosk)
+    parts.callback(running.cut, len(running.kiosks) - 1, kill=False)
+    return kiosk
+
+
+def _kiosk(place: Place) -> Process:
+    """Start a terminal's process; what it drives and what it wrote are there."""
+    return Process(
+        f"kiosk {place.terminal_id}",
+        [sys.executable, "-m", "deploy.demo.kiosk", place.folder],
+        log=Path(place.folder) / "kiosk.log",
         env={"PYTHONPATH": str(base.REPOSITORY)},
     )
-    parts.callback(kiosk.stop)
-    return kiosk
 
 
 def _write_terminal_files(running: RunningTown, place: Place) -> None:
