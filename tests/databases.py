@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 import pytest
-from sqlalchemy import Engine, NullPool, Pool, create_engine, delete, event, inspect, select, text
+from sqlalchemy import Engine, NullPool, Pool, create_engine, delete, event, inspect, make_url, select, text
 
 from deploy import migrations
 from deploy.demo.postgres import PrivatePostgres
@@ -44,6 +45,12 @@ class Databases(Protocol):
     def migrated(self) -> str:
         """Make one with the tables as the migrations make them. Who changes tables upgrades an empty one."""
 
+    def keep(self, url: str) -> None:
+        """Keep a copy of an `empty` one as it is now. Nobody may be connected to it."""
+
+    def lose(self, url: str) -> None:
+        """Put the copy that was kept in its place."""
+
 
 class SqliteDatabases:
     """Files in a folder."""
@@ -63,10 +70,24 @@ class SqliteDatabases:
     def migrated(self) -> str:
         return self._made_by(migrations.upgrade)
 
+    def keep(self, url: str) -> None:
+        shutil.copy(_file_of(url), _file_of(url).with_suffix(".kept"))
+
+    def lose(self, url: str) -> None:
+        file = _file_of(url)
+        kept = file.with_suffix(".kept")
+        for part in file.parent.glob(f"{file.name}*"):
+            part.unlink()
+        shutil.copy(kept, file)
+
     def _made_by(self, make: Callable[[str], None]) -> str:
         url = self.empty()
         make(url)
         return url
+
+
+def _file_of(url: str) -> Path:
+    return Path(str(make_url(url).database))
 
 
 class Cluster:
@@ -89,6 +110,10 @@ class Cluster:
         _name, url = self.empty()
         make(url)
         return url
+
+    def copy(self, database: str, name: str) -> None:
+        """Make a database that is another as it is now."""
+        self._postgres.copy(database, name)
 
     def drop(self, name: str) -> None:
         """Remove a database."""
@@ -124,6 +149,16 @@ class PostgresDatabases:
 
     def migrated(self) -> str:
         return self._made_by(migrations.upgrade)
+
+    def keep(self, url: str) -> None:
+        name = str(make_url(url).database)
+        self._cluster.copy(name, f"{name}kept")
+        self._empty.append(f"{name}kept")
+
+    def lose(self, url: str) -> None:
+        name = str(make_url(url).database)
+        self._cluster.drop(name)
+        self._cluster.copy(f"{name}kept", name)
 
     def close(self) -> None:
         """Remove those that were empty, and give the others back."""

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import text
 
-from issuance_server.database import write
-from issuance_server.schema import SCHEMA_VERSION
 from madoguchi import main
 from protocol.messages import EventKind
+from tests.databases import Databases
 from tests.issuing_parts import CODE, Office, order_id
 from tests.server_parts import Authority
 
@@ -23,15 +21,12 @@ CASE_ID = f"PARTIAL:{order_id(1)}"
 class Desk:
     """An office with one doubtful order, and its command line."""
 
-    def __init__(self, folder: Path) -> None:
-        self.office = Office(folder)
+    def __init__(self, folder: Path, url: str) -> None:
+        self.office = Office(folder, url)
         caller = self.office.caller()
         self.office.prepare(caller)
         self.office.grant(caller)
         self.office.tell(EventKind.PARTIAL, order_id=order_id(1), sheets_out=0)
-        with write(self.office.engine) as connection:
-            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-            connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": SCHEMA_VERSION})
         self.config = folder / "server.toml"
         Authority().anchor(folder / "anchors")
         self.config.write_text(
@@ -51,8 +46,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def desk(tmp_path: Path, databases: Databases) -> Iterator[Desk]:
+    made = Desk(tmp_path, databases.migrated())
     yield made
     made.office.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sqlalchemy import select
 from fees.postings import Account
 from issuance_server import backups, restores, terminals
 from issuance_server.backups import CannotBackUp
-from issuance_server.database import read, write
+from issuance_server.database import open_engine, read, write
 from issuance_server.ledger import OrderState
 from issuance_server.restores import GAP, How, NothingToWaive
 from issuance_server.schema import orders, restore_terminals
@@ -23,18 +22,19 @@ from protocol import messages
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EventKind, RefundClaim
 from tests.api_parts import CHALLENGE_BODY, make_folder, serving
-from tests.databases import Databases
+from tests.databases import Databases, declare, everything_in
 from tests.issuing_parts import FEE_YEN, Office, code_of, counted, order_id, payment_id
 from tests.machine_parts import Machine
 
 
 class Drill:
-    """One office on a file, its two terminals, and a backup of the file."""
+    """One office, its two terminals, and a backup of its database."""
 
-    def __init__(self, folder: Path) -> None:
-        self.office = Office(folder)
-        self.database = Path(str(self.office.engine.url.database))
-        self.backup = folder / "backup.db"
+    def __init__(self, folder: Path, databases: Databases) -> None:
+        self.databases = databases
+        url = databases.empty()
+        declare(url)
+        self.office = Office(folder, url)
         self.machines = [Machine(self.office, folder / f"{name}.sqlite", name) for name in ("t-1", "t-2")]
         for machine in self.machines:
             machine.say()
@@ -54,14 +54,15 @@ class Drill:
         office.clock.advance(seconds=5)
 
     def back_up(self) -> None:
-        backups.back_up(self.office.engine, self.backup)
+        self.office.engine.dispose()
+        self.databases.keep(self.office.url)
+        with write(self.office.engine) as connection:
+            backups.covers(connection, backups.accepted(connection))
 
     def restore(self) -> None:
         """The disk is lost; what is left is the backup."""
         self.office.engine.dispose()
-        for part in self.database.parent.glob(f"{self.database.name}*"):
-            part.unlink()
-        shutil.copy(self.backup, self.database)
+        self.databases.lose(self.office.url)
         self.office.clock.advance(minutes=10)
 
     def declare(self) -> tuple[str, ...]:
@@ -79,8 +80,8 @@ class Drill:
 
 
 @pytest.fixture
-def drill(tmp_path: Path) -> Iterator[Drill]:
-    drill = Drill(tmp_path)
+def drill(tmp_path: Path, databases: Databases) -> Iterator[Drill]:
+    drill = Drill(tmp_path, databases)
     yield drill
     drill.close()
 
@@ -215,10 +216,26 @@ def test_terminals_learn_what_a_backup_has_and_never_more(drill: Drill) -> None:
     drill.visit(2)
     assert drill.machines[0].say() == messages.BootAnswer(accepted_through=6, backed_up_through=3)
     assert drill.machines[0].journal.backed_up_through() == 3
-    with pytest.raises(CannotBackUp, match="exists"):
-        drill.back_up()
     drill.restore()  # the backup was made before it was known what it has
     assert drill.machines[0].say().backed_up_through == 0
+
+
+def test_a_backup_of_a_file_is_what_it_was_and_is_never_written_over(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    machine = Machine(office, tmp_path / "journal.sqlite")
+    machine.say()
+    machine.tell(EventKind.ORDER_VOIDED, order_id=order_id(1))
+    before = everything_in(office.engine)
+    backups.back_up(office.engine, tmp_path / "backup.db")
+    machine.tell(EventKind.ORDER_VOIDED, order_id=order_id(2))
+    with pytest.raises(CannotBackUp, match="exists"):
+        backups.back_up(office.engine, tmp_path / "backup.db")
+    kept = open_engine(f"sqlite:///{tmp_path / 'backup.db'}", read_only=True)
+    assert everything_in(kept) == before
+    assert machine.say().backed_up_through == 1
+    kept.dispose()
+    machine.stop()
+    office.close()
 
 
 def test_where_nothing_can_be_issued_nobody_is_asked_for_a_card(tmp_path: Path, databases: Databases) -> None:
