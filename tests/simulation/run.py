@@ -92,10 +92,10 @@ class Simulation:
             for number in range(TERMINALS)
         ]
         self.staff = Staff(self.hub, self.world, self.kiosks)
-        if kinds is None:
-            kinds = tuple(self.hub.random.choices(list(Kind), k=FAULTS))
-        planned = plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL)
-        self.faults = Faults(self, planned if faults is None else faults)
+        if faults is None:
+            kinds = tuple(self.hub.random.choices(list(Kind), k=FAULTS)) if kinds is None else kinds
+            faults = plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL)
+        self.faults = Faults(self, faults)
         self.residents: list[list[Resident]] = [[] for _ in self.kiosks]
         self._next = [0] * TERMINALS
         self._door = Process("door")
