@@ -88,6 +88,7 @@ class Fault:
     before_row: bool = False
     long: bool = False
     size: int = 1
+    count: int = 1  # messages
     fired_in: State | None = None
     armed: bool = False
     over: bool = field(default=False)
@@ -125,6 +126,7 @@ def _fault(hub: Hub, kind: Kind, terminal: int, visit: int) -> Fault:
         before_row=chance.random() < 0.5,
         long=chance.random() < 0.4,
         size=chance.randrange(4),
+        count=chance.randrange(1, 5),
     )
 
 
@@ -286,7 +288,7 @@ class Faults:
         return up
 
     def _line(self, name: str, fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
-        setattr(kiosk.link, name, 1 + fault.size)
+        setattr(kiosk.link, name, fault.count)
         kiosk.link.delay_s = (0.3, 3.0, 9.0, 35.0)[fault.size]
 
         def up() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol.signing import CONTENT_TYPE, RequestSigner
 from terminal.client import NetworkDown, ServerClient
 from tests.simulation.hub import Hub, Process, Reply
-from tests.simulation.server import Answer, SimServer
+from tests.simulation.server import Answer, Sent, SimServer
+from tests.simulation.town import AUTHORITY
 
 TIMEOUT_S = 8.0
 CONNECT_S = 3.0
@@ -29,7 +30,7 @@ class Link:
     double: int = 0
     delay: int = 0
     delay_s: float = 0.0
-    watch: Callable[[str], None] = lambda _: None
+    signer: RequestSigner | None = None  # in the seeds with real parts
 
     def ask(self, terminal: Process, path: str, body: bytes) -> Answer:
         """Send a request and return the answer. Errors: NetworkDown, ServerRefused."""
@@ -37,7 +38,11 @@ class Link:
         if hub.now_s < self.down_until_s:
             hub.sleep(CONNECT_S)
             raise NetworkDown("no way")
-        self.watch(path)
+        headers = None
+        if self.signer is not None:
+            signed = self.signer.headers("POST", f"http://{AUTHORITY}{path}", body, CONTENT_TYPE, hub.now_utc())
+            headers = {name.lower(): value for name, value in signed.items()}
+        sent = Sent(self.terminal_id, path, body, headers)
         reply = Reply(hub, terminal)
         behind = 0.0
         if self.delay:
@@ -46,12 +51,12 @@ class Link:
         if self.lose_requests:
             self.lose_requests -= 1
         else:
-            self._deliver(path, body, reply, behind)
+            self._deliver(sent, reply, behind)
         if self.double:
             # Once more, on another way and later: its answer finds nobody.
             self.double -= 1
             later_s = behind + hub.random.choice((0.0, 0.05, 1.0, 12.0, 40.0))
-            self._deliver(path, body, Reply(hub, Process("nobody")), later_s)
+            self._deliver(sent, Reply(hub, Process("nobody")), later_s)
         answer: Answer = reply.wait(TIMEOUT_S, NetworkDown("no answer"))
         if self.lose_answers:
             self.lose_answers -= 1
@@ -59,16 +64,16 @@ class Link:
             raise NetworkDown("no answer")
         return answer
 
-    def _deliver(self, path: str, body: bytes, reply: Reply, behind_s: float) -> None:
+    def _deliver(self, sent: Sent, reply: Reply, behind_s: float) -> None:
         latency_s = LATENCY_S * (0.5 + self.hub.random.random()) + behind_s
-        self.hub.at(self.wire, latency_s, self._arrive, path, body, reply)
+        self.hub.at(self.wire, latency_s, self._arrive, sent, reply)
 
-    def _arrive(self, path: str, body: bytes, reply: Reply) -> None:
+    def _arrive(self, sent: Sent, reply: Reply) -> None:
         alive = [server for server in self.servers if server.power.alive]
         if not alive:
             reply.fail(NetworkDown("refused"))
             return
-        self.hub.random.choice(alive).serve(self.terminal_id, path, body, reply)
+        self.hub.random.choice(alive).serve(sent, reply)
 
 
 class SimClient(ServerClient):

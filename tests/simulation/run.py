@@ -17,6 +17,7 @@ from printing.paper import certificates
 from printing.paper.fonts import Fonts
 from printing.paper.records import Certificate, Issuance
 from printing.press import service
+from protocol.signing import RequestSigner
 from terminal.visit import State, Visit
 from tests.simulation import invariants
 from tests.simulation.crowd import Plan, Resident, Staff
@@ -33,6 +34,7 @@ from tests.simulation.world import Lost, Person, Stay, World
 
 VISITS_A_TERMINAL: Final = 2
 FAULTS: Final = 2
+REAL_EVERY: Final = 100  # one seed of so many has real pages, their seals read from the picture, and signed requests
 CANCEL_AT: Final = (State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING)
 LIMIT_S: Final = 7_200.0
 SETTLE_S: Final = 60.0  # longer than any message is late
@@ -91,15 +93,23 @@ class Simulation:
             Kiosk(self.hub, self.town, self.world, number, Link(self.hub, self.servers, terminal_id(number)))
             for number in range(TERMINALS)
         ]
+        if seed % REAL_EVERY == 0:
+            self._take_real_parts()
         self.staff = Staff(self.hub, self.world, self.kiosks)
-        if kinds is None:
-            kinds = tuple(self.hub.random.choices(list(Kind), k=FAULTS))
-        planned = plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL)
-        self.faults = Faults(self, planned if faults is None else faults)
+        if faults is None:
+            kinds = tuple(self.hub.random.choices(list(Kind), k=FAULTS)) if kinds is None else kinds
+            faults = plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL)
+        self.faults = Faults(self, faults)
         self.residents: list[list[Resident]] = [[] for _ in self.kiosks]
         self._next = [0] * TERMINALS
         self._door = Process("door")
         self._plan_visits()
+
+    def _take_real_parts(self) -> None:
+        for server in self.servers:
+            server.real = True
+        for kiosk, key in zip(self.kiosks, self.town.terminal_keys, strict=True):
+            kiosk.link.signer = RequestSigner(kiosk.link.terminal_id, key)
 
     def _plan_visits(self) -> None:
         order = list(self.world.people)

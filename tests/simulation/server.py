@@ -19,10 +19,12 @@ from issuance_server import events
 from issuance_server.api import Api, Services
 from issuance_server.issue import Issuer
 from issuance_server.terminals import Terminal, Terminals
+from printing.paper import certificates
 from printing.paper.fonts import Fonts
 from printing.paper.records import Certificate, Issuance
 from protocol import codec, messages
 from protocol.errors import ErrorCode, IssueError
+from protocol.signing import verify_request
 from terminal.client import Paper, ServerRefused
 from tests.simulation import paper
 from tests.simulation.disk import ServerDisk, SimEngine
@@ -31,6 +33,16 @@ from tests.simulation.town import AUTHORITY, Town
 
 SERVERS = 2
 _APP = Flask("simulation", static_folder=None)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What goes over the wire; without headers the signature is taken on trust."""
+
+    terminal_id: str
+    path: str
+    body: bytes
+    headers: dict[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,7 @@ class SimServer:
         self.number = number
         self.faults = faults  # errors that no table knows
         self.slow_s = 0.0
+        self.real = False  # pages and requests' signatures as in the product
         self.mixes_people = False  # a page of the last one's data, as from a buffer used again
         self.mixes_answers = False  # the last paper of another visit
         self.made: list[Paper] = []
@@ -109,15 +122,25 @@ class SimServer:
             services=lambda: services,
         )
 
-    def serve(self, terminal_id: str, path: str, body: bytes, reply: Reply) -> None:
+    def serve(self, sent: Sent, reply: Reply) -> None:
         """Serve one request in a thread of its own."""
-        self._hub.spawn(self.power, lambda: self._serve(terminal_id, path, body, reply))
+        self._hub.spawn(self.power, lambda: self._serve(sent, reply))
 
-    def _serve(self, terminal_id: str, path: str, body: bytes, reply: Reply) -> None:
+    def _serve(self, sent: Sent, reply: Reply) -> None:
+        terminal_id, path, body = sent.terminal_id, sent.path, sent.body
         thread = getcurrent()
         try:
             with _APP.app_context():
                 g.line = {}
+                if sent.headers is not None:
+                    terminal_id = verify_request(
+                        "POST",
+                        f"http://{AUTHORITY}{path}",
+                        sent.headers,
+                        body,
+                        resolve_key=self._terminals.public_key,
+                        now_utc=self._hub.now_utc(),
+                    )
                 self._api.requests[thread] = _Request(self._terminals.active(terminal_id), body)
                 response = self._route(path)
             answer = Answer(response.get_data(), httpx.Headers(list(response.headers)))
@@ -152,7 +175,8 @@ class SimServer:
         if self.mixes_people and last is not None and last != certificate:
             self.mixes_people = False
             certificate = last
-        return paper.render(fonts, certificate, issuance, seal_text)
+        render = certificates.render if self.real else paper.render
+        return render(fonts, certificate, issuance, seal_text)
 
     def _keep(self, answer: Answer) -> Answer:
         """Keep what was made, and with the fault give the last one's instead."""
