@@ -299,6 +299,11 @@ def points_of(store: Store) -> list[str]:
     return list(store.points)
 
 
+def telling(points: list[str]) -> list[int]:
+    """Return the points at which store and disk differ from the point before; coins fall in before they are held."""
+    return [n for n, name in enumerate(points) if n == 0 or name.startswith("after") or name == "before payment.hold"]
+
+
 def visit_until(store: Store, point: int | str) -> None:
     """Serve a visitor until the power goes, at a point by its number or name. Errors: Killed names it."""
     process = Process(store)

@@ -23,7 +23,7 @@ from terminal.payment.device import DeviceGone
 from terminal.recovery import PRINTER_PATIENCE_S
 from terminal.visit import State
 from terminal.workers import WorkerDied
-from tests.crash_parts import Cut, Killed, Process, Script, Store, points_of, visit_killed_at, visit_until
+from tests.crash_parts import Cut, Killed, Process, Script, Store, points_of, telling, visit_killed_at, visit_until
 
 SHORT, LONG = Cut(), Cut(length_s=3600)
 BACKWARDS = Cut(length_s=-30)  # a clock that lost its time: nobody knows how long the cut was
@@ -155,7 +155,7 @@ def test_s16_wherever_the_power_goes_there_is_one_end(ram: Path, visit: str, cut
     whole = points_of(fresh("whole"))
     assert len(whole) > 30
     wrong = []
-    for point, _ in enumerate(whole):
+    for point in telling(whole):
         store = fresh(str(point))
         where = visit_killed_at(store, point)
         passed, papers = list(store.points), list(store.press.papers)
@@ -202,7 +202,7 @@ def test_s16_wherever_the_power_goes_again_the_end_is_the_same(ram: Path, name: 
     wanted = restart(once)
     assert len(once.points) > 10
     wrong = []
-    for point, _ in enumerate(once.points):
+    for point in telling(once.points):
         store = interrupted(str(point))
         store.kill_at = point
         with pytest.raises(Killed) as killed:
