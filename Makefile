@@ -16,7 +16,7 @@ SEEDS ?= 2000
 START ?= 1
 MUTATION ?=
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal printer-scenarios bench-render glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal printer-scenarios bench-render bench-restart glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -72,6 +72,9 @@ pictures: setup-test ## take the README's pictures again, from a real visit
 
 bench-render: setup-bench setup-test ## this engine against others, and a worker's memory; WRITE=1 writes the docs
 	@$(PY) -m tests.benches.render --memory 10000 $(if $(WRITE),--write)
+
+bench-restart: setup-test ## how long a terminal needs after a power cut, with VISITS visits in its journal
+	@$(PY) -m tests.benches.restart $(if $(findstring command,$(origin VISITS)),--visits $(VISITS))
 
 glyphs: setup-test ## N random names over all characters of the font: extracted exactly, drawn exactly, or refused
 	@$(PY) -m tests.judges.glyphs --names $(N)

@@ -99,12 +99,13 @@ def _fork(connection: Connection, terminal_id: str, asked: BootRequest, accepted
     known_head = connection.execute(_HEAD_OF_BOOT, keys | {"number": asked.boot_number}).scalar()
     if known_head is not None and known_head != asked.journal_head:
         return f"boot_number {asked.boot_number}: known with another journal"
-    last = connection.execute(_LAST_BOOT, keys).scalar() or 0
-    if asked.boot_number < last:
-        return f"boot_number {asked.boot_number}: {last} was before"
-    # 2. No event that was told is missing.
-    if asked.last_sequence < accepted_through:
-        return f"last_sequence {asked.last_sequence}: {accepted_through} were told"
+    if known_head is None:
+        last = connection.execute(_LAST_BOOT, keys).scalar() or 0
+        if asked.boot_number < last:
+            return f"boot_number {asked.boot_number}: {last} was before"
+        # 2. No event that was told is missing. A boot that is known may only be late: the line doubles and delays.
+        if asked.last_sequence < accepted_through:
+            return f"last_sequence {asked.last_sequence}: {accepted_through} were told"
     # 3. What was told is what stands in the journal. What is not told yet is compared when it arrives.
     claimed = ((asked.accepted_through, asked.accepted_head), (asked.last_sequence, asked.event_head))
     for sequence, head in claimed:

@@ -26,7 +26,7 @@ from http_message_signatures.algorithms import ED25519
 
 from protocol.codec import decode, encode, preimage
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import EVENT_FIELDS, Event, SignedEvent
+from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, SignedEvent
 
 TAG: Final = "madoguchi"
 LABEL: Final = "madoguchi"
@@ -177,12 +177,15 @@ def verify_event(signed: SignedEvent, key: Ed25519PublicKey) -> Event:
 
 
 def _wrong_field(event: Event) -> str | None:
-    """EVENT_FIELDS exactly: a missing field would be guessed at later, a surplus one would be believed by nobody."""
+    """EVENT_FIELDS exactly, but for what EVENT_OPTIONS leaves open.
+
+    A missing field would be guessed at later, a surplus one would be believed by nobody.
+    """
     if event.at_utc.tzinfo is None:
         return "`at_utc` must have an offset"
-    wanted = EVENT_FIELDS[event.kind]
+    wanted, open_to_both = EVENT_FIELDS[event.kind], EVENT_OPTIONS.get(event.kind, frozenset())
     for name in Event.__struct_fields__:
         present = getattr(event, name) is not None
-        if name not in _EVENT_BASE and present != (name in wanted):
+        if name not in _EVENT_BASE | open_to_both and present != (name in wanted):
             return f"`{name}` must {'stand' if not present else 'not stand'} with {event.kind}"
     return None

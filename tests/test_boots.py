@@ -91,6 +91,23 @@ def test_an_answer_that_was_lost_is_no_step_back(office: Office, machine: Machin
     assert not is_over(office)
 
 
+def test_a_boot_that_the_line_doubled_and_delayed_is_no_step_back(office: Office, machine: Machine) -> None:
+    """It comes again after more was told, and after the terminal began anew; a clone's own words still end it."""
+    machine.stop()
+    machine.start()
+    late = machine.request()
+    machine.say()
+    machine.tell(VOID, order_id=order_id(3))
+    assert boots.handshake(office.engine, "t-1", late, office.clock()).accepted_through == 3
+    machine.stop()
+    machine.start()
+    machine.say()
+    assert boots.handshake(office.engine, "t-1", late, office.clock()).accepted_through == 3
+    assert not is_over(office)
+    altered = msgspec.structs.replace(late, journal_head=bytes(32))
+    assert code_of(lambda: boots.handshake(office.engine, "t-1", altered, office.clock())) is ErrorCode.IDENTITY_FORKED
+
+
 def test_a_cloned_disk_ends_the_identity(office: Office, machine: Machine, tmp_path: Path) -> None:
     machine.stop()
     clone = Machine(office, machine.copy(tmp_path / "clone.sqlite"))

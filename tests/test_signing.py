@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol import signing
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import EVENT_FIELDS, Event, EventKind, SignedEvent
+from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind, SignedEvent
 from protocol.signing import RequestSigner, key_thumbprint, sign_event, verify_event, verify_request
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"1" * 32)
@@ -188,6 +188,8 @@ FULL = Event(
     order_id="0" * 32,
     payment_id="1" * 32,
     visit_id="2" * 32,
+    claim_id="3" * 32,
+    claim_digest=bytes(32),
     sheets_out=2,
     amount_yen=200,
     inserted_yen=500,
@@ -225,6 +227,12 @@ def test_an_event_survives_the_way(kind: EventKind) -> None:
     assert verify_event(sign_event(event, KEY), KEY.public_key()) == event
 
 
+def test_a_field_that_may_stand_or_not_survives_either_way() -> None:
+    without = event_of(EventKind.RETURN_DUE)
+    for event in (without, msgspec.structs.replace(without, claim_digest=bytes(32))):
+        assert verify_event(sign_event(event, KEY), KEY.public_key()) == event
+
+
 def test_an_altered_or_foreign_event_is_refused() -> None:
     right = sign_event(event_of(EventKind.PRINTED), KEY)
     altered = msgspec.structs.replace(right, body=right.body.replace(b'"sheets_out":2', b'"sheets_out":1'))
@@ -241,7 +249,8 @@ def test_a_signature_over_anything_else_is_no_events() -> None:
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_each_missing_or_surplus_field_is_named(kind: EventKind) -> None:
     event = event_of(kind)
-    for name in sorted(set(Event.__struct_fields__) - {"sequence", "at_utc", "kind"}):
+    optional = EVENT_OPTIONS.get(kind, frozenset())
+    for name in sorted(set(Event.__struct_fields__) - {"sequence", "at_utc", "kind"} - optional):
         stands = getattr(event, name) is not None
         wrong = msgspec.structs.replace(event, **{name: None if stands else getattr(FULL, name)})
         with pytest.raises(ValueError, match=f"`{name}`"):

@@ -14,8 +14,12 @@ from deploy.demo.town_scenes import Story
 from deploy.demo.town_stories import STORIES
 from deploy.demo.visit_file import VisitFile
 from deploy.demo.visitor import Outcome, Visitor
+from issuance_server import rules
+from issuance_server.rules import JST, NotNow, utc_now
 from printing.paper.records import CertificateKind
+from protocol.errors import ErrorCode
 from protocol.messages import Scope
+from tests.test_town_papers import code_of, town_of
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("town")]
 
@@ -42,6 +46,19 @@ def told(story: Story, coins: tuple[Literal[10, 50, 100, 500, 1000], ...] = (100
         scope="household" if story.scope is Scope.HOUSEHOLD else "self",
         coins=coins,
     )
+
+
+def is_open(story: Story) -> bool:
+    """Whether the story's municipality gives the document at this hour, by its own settings."""
+    people = town_of(100)
+    code = story.municipality or code_of(people, story.resident_id)
+    decided = next(one for one in people.municipalities if one.municipality_code == code)
+    document = next(one for one in decided.documents if one.kind == story.kind)
+    try:
+        rules.check_hours(document, utc_now().astimezone(JST))
+    except NotNow:
+        return False
+    return True
 
 
 def require_settled(town: RunningTown, outcome: Outcome, copies: int = 1) -> None:
@@ -170,8 +187,14 @@ def test_a_story_that_must_be_refused(town: RunningTown, visitor: Visitor, key: 
 
 @pytest.mark.parametrize("key", ISSUED)
 def test_a_story_that_is_issued(town: RunningTown, visitor: Visitor, key: str) -> None:
+    """Not all municipalities are open at all hours: outside theirs the same story is refused, and says until when."""
     story = STORIES[key]
+    open_before = is_open(story)
     outcome = visitor.visit(told(story, coins=(500,)))
+    if not (open_before or is_open(story)):
+        assert (outcome.refused, outcome.papers) == (ErrorCode.NOT_OFFERED_NOW, [])
+        assert "から受け付けます" in outcome.words
+        return
     require_settled(town, outcome)
     assert name_of(town, story.resident_id) in text_of(outcome.papers[0])
 

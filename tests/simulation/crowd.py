@@ -71,6 +71,7 @@ class Resident:
 
     def _lose_patience(self, look: int) -> None:
         if look == self._look and not self.gone:
+            self.stay.gave_up = self.stay.gave_up or "lost patience"
             self._go("lost patience")
 
     def _act(self, look: int) -> None:

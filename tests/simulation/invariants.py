@@ -154,7 +154,7 @@ def _of_stay(world: World, stay: Stay, lists: Lists) -> list[Violation]:
 
 def _cost_yen(world: World, stay: Stay) -> int:
     """Return what a stay cost; who went away has what the machine laid into the cup for them."""
-    if stay.gave_up != "walked away":
+    if stay.gave_up not in {"walked away", "lost patience"}:
         return stay.paid_yen
     moved = [world.machines[stay.terminal].by_payment.get(one, Moved()) for one in stay.ids]
     return sum(of.inserted_yen - of.change_yen - of.returned_yen for of in moved)

@@ -57,16 +57,31 @@ def hunt(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[s
     """Return the first seed that catches a mutation, and by what; None if none does.
 
     One fault of each seed is of the kind that the mutation has to do with, at any state and moment; the other is any.
+    A seed that fails without the mutation too catches nothing.
     """
-    with mutated(name):
-        if name not in ALWAYS:
+    if name not in ALWAYS:
+        with mutated(name):
             without = new_violations(run_seed(seeds[0], kinds=()))
-            assert not without, f"{name} breaks more than it says: {without[0]}"
+        assert not without, f"{name} breaks more than it says: {without[0]}"
+    while seeds:
+        caught = _first(name, seeds, new_violations)
+        if caught is None or not new_violations(run_seed(caught[0], kinds=_kinds(name, caught[0]))):
+            return caught
+        seeds = range(caught[0] + 1, seeds.stop)
+    return None
+
+
+def _first(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[str]]) -> tuple[int, str] | None:
+    with mutated(name):
         for seed in seeds:
-            found = new_violations(run_seed(seed, kinds=(FOCUS[name], list(Kind)[seed % len(Kind)])))
+            found = new_violations(run_seed(seed, kinds=_kinds(name, seed)))
             if found:
                 return seed, found[0]
     return None
+
+
+def _kinds(name: str, seed: int) -> tuple[Kind, ...]:
+    return FOCUS[name], list(Kind)[seed % len(Kind)]
 
 
 # Each check of the right person off
