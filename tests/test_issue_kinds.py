@@ -21,7 +21,6 @@ from printing.paper.fonts import Fonts
 from printing.paper.records import Certificate, CertificateKind, Issuance, kind_of
 from protocol.errors import ErrorCode
 from protocol.messages import Scope
-from tests.databases import Databases
 from tests.issuing_parts import ADDRESS, CODE, FEE_YEN, HANAKO, HOUSEHOLD, INDIVIDUAL_NUMBER, Office, code_of
 from tests.register_parts import (
     ALL_SETTINGS,
@@ -40,8 +39,8 @@ K = CertificateKind
 
 
 @pytest.fixture
-def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
-    made = Office(tmp_path, databases.declared(), decided=(ALL_SETTINGS,))
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path, decided=(ALL_SETTINGS,))
     made.put(*MORE_RECORDS)
     yield made
     made.close()

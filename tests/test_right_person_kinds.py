@@ -25,7 +25,6 @@ from printing.paper import recheck
 from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode
 from protocol.messages import Scope
-from tests.databases import Databases
 from tests.issuing_parts import CHILD, HANAKO, HOUSEHOLD, TARO, TAXED, Office, code_of
 from tests.register_parts import ALL_SETTINGS, MORE_RECORDS, PAID, REGISTER, SEAL, SUPPLEMENTARY
 
@@ -37,8 +36,8 @@ OF_MEMBERS = [kind for kind, row in KINDS.items() if Scope.MEMBERS in row.scopes
 
 
 @pytest.fixture
-def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
-    made = Office(tmp_path, databases.declared(), decided=(ALL_SETTINGS,))
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path, decided=(ALL_SETTINGS,))
     made.put(*MORE_RECORDS, replace(TAXED, fiscal_year=2025), replace(PAID, fiscal_year=2025))
     yield made
     made.close()

@@ -52,6 +52,7 @@ def load(town: Town, engine: Engine, vault: Vault) -> RegisterStore:
     return register
 
 
+@pytest.mark.timeout(240)
 def test_the_whole_town_stands_in_the_servers_tables(engine: Engine, vault: Vault) -> None:
     town = town_of(300)
     register = load(town, engine, vault)

@@ -15,7 +15,7 @@ from deploy.demo.visit_file import VisitFile
 from deploy.demo.visitor import Visitor
 from tests.test_visits import SAMPLE, name_of, require_settled, text_of
 
-pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("two servers")]
+pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("two servers"), pytest.mark.timeout(240)]
 
 
 def requests(town: RunningTown) -> list[int]:

@@ -38,7 +38,7 @@ from terminal.client import NetworkDown, Paper, ServerClient
 from tests.issuing_parts import CODE, FEE_YEN, Clock, Office, counted, grant_request, link_digest, order_id, payment_id
 from tests.server_parts import Authority
 
-pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("two servers")]
+pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("two servers"), pytest.mark.timeout(240)]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUNICORN = [str(Path(sys.executable).with_name("gunicorn")), "--config", str(REPOSITORY / "deploy/gunicorn.conf.py")]
