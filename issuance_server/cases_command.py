@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection
 
 from issuance_server import case_files, findings
 from issuance_server.config import ConfigError, load
@@ -28,7 +26,7 @@ class CaseDesk:
 
     def listed(self, *, ended_too: bool = False, municipality_code: str | None = None) -> Iterator[str]:
         """Yield a line a case, the oldest first, and how many there are."""
-        with self._reading() as connection:
+        with read(self._engine) as connection:
             rows = case_files.listed(connection, ended_too=ended_too, municipality_code=municipality_code)
             said = {
                 (row.municipality_code, row.case_id): findings.of_case(connection, row.municipality_code, row.case_id)
@@ -44,7 +42,7 @@ class CaseDesk:
 
     def shown(self, municipality_code: str, case_id: str, *, as_json: bool = False) -> Iterator[str]:
         """Yield what is known of a case. Errors: FindingRefused if there is none."""
-        with self._reading() as connection:
+        with read(self._engine) as connection:
             case = case_files.gather(connection, municipality_code, case_id)
         if case is None:
             raise FindingRefused(f"case: none is known under {case_id} at {municipality_code}")
@@ -65,11 +63,6 @@ class CaseDesk:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with read(self._engine) as connection:
-            yield connection
 
 
 SIDES = tuple(side.value for side in Side)

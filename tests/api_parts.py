@@ -68,6 +68,7 @@ class FakeIssuer:
     engine: Engine
     key: Ed25519PrivateKey
     callers: list[Caller] = field(default_factory=list)
+    claims: list[tuple[str, RefundClaim]] = field(default_factory=list)
     fails_with: Exception | None = None
 
     def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
@@ -81,7 +82,10 @@ class FakeIssuer:
         return ()
 
     def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
-        raise NotImplementedError
+        if caller is not None:
+            self._asked_by(caller)
+        self.claims.append((terminal_id, asked))
+        return RefundAnswer(claim_id=asked.claim_id, amount_yen=500)
 
     def prepare(self, caller: Caller, request: PrepareRequest) -> tuple[PreparedOrder, bytes]:
         self._asked_by(caller)

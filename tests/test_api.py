@@ -25,6 +25,8 @@ from protocol.messages import (
     EventsAnswer,
     EventsRequest,
     GrantAnswer,
+    RefundAnswer,
+    RefundClaim,
     SignedEvent,
 )
 from protocol.signing import CONTENT_TYPE, RequestSigner, sign_event
@@ -261,10 +263,21 @@ def test_a_session_is_one_terminals_and_minutes_long(server: Server, number: int
     for target, message in (
         (messages.PATH_ORDERS, wanted(session_id)),
         (messages.grant_path(ORDER), paid(session_id)),
+        (messages.PATH_REFUNDS, RefundClaim(claim_id=ORDER, session_id=session_id, payment_id=ORDER)),
     ):
         response = server.send("POST", target, codec.encode(message), number=number)
         assert server.code(response) is ErrorCode.SESSION_EXPIRED
     assert len(server.issuer.callers) == 1
+
+
+def test_a_refund_is_claimed_for_the_terminal_that_signs_by_code_or_by_the_session(server: Server) -> None:
+    by_code = RefundClaim(claim_id=ORDER, code="0410-6105-0R3G-G28A")
+    assert server.ask(messages.PATH_REFUNDS, by_code, RefundAnswer, number=2).amount_yen == 500
+    session_id = server.authenticate().session_id
+    by_card = RefundClaim(claim_id=ORDER, session_id=session_id, payment_id=ORDER)
+    assert server.ask(messages.PATH_REFUNDS, by_card, RefundAnswer).claim_id == ORDER
+    assert server.issuer.claims == [("T-0002", by_code), ("T-0001", by_card)]
+    assert [caller.terminal_id for caller in server.issuer.callers[1:]] == ["T-0001"]
 
 
 def test_an_order_is_repeated_to_its_own_terminal_alone(server: Server) -> None:
