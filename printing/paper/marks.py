@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +17,7 @@ QR_QUIET_MM = 4 * QR_MODULE_MM
 # Masks break up patterns in the data. A seal's is deflated and signed, so that no mask is better than another, and to
 # weigh all eight would take a third of a paper's whole time.
 _QR_MASK = 3
-_QR_MAX_MODULES = 177
-_LEFT = [f"{left} " for left in range(_QR_MAX_MODULES + 1)]
-_WIDE = [f" {width} 1 re" for width in range(_QR_MAX_MODULES + 1)]
+_DARK = bytes([ord("1")]) + bytes([ord("0")]) * 255  # of a picture's byte: 0 is dark
 STAMP_COLOUR = (0.72, 0.08, 0.10)
 SPECIMEN_COLOUR = (0.85, 0.875, 0.915)
 
@@ -56,20 +55,33 @@ def draw_qr(document: Document, text: str, left_mm: float, top_mm: float) -> Non
         return
     rows = qr_rows(text)
     assert len(rows) == _qr_modules(len(text)), "a seal's text is capital letters, digits and the like alone"
-    runs = [run for number, row in enumerate(rows) for run in _dark_runs(row, f"{number}")]
-    document.grid(runs, (left_mm, top_mm), QR_MODULE_MM)
+    document.grid(_dark_runs(rows), (left_mm, top_mm), QR_MODULE_MM)
 
 
-def _dark_runs(row: bytes, top: str) -> list[str]:
-    """Return a row's dark runs as rectangles of the grid; a light module ends a run."""
-    runs: list[str] = []
-    left = 0
-    for run in row.split(b"\xff"):
-        width = len(run)
-        if width:
-            runs.append(_LEFT[left] + top + _WIDE[width])
-        left += width + 1
-    return runs
+def _dark_runs(rows: list[bytes]) -> list[str]:
+    """Return a code's dark runs as rectangles of the grid, one text a row; a run ends with its eight modules at most.
+
+    Rectangles that touch within one path are filled as one: there is no seam to be seen.
+    """
+    chunks = _chunks(-(-len(rows) // 8))
+    pad = b"0" * (-len(rows) % 8)
+    found = []
+    for number, row in enumerate(rows):
+        packed = int(row.translate(_DARK) + pad, 2).to_bytes(len(chunks), "big")
+        found.append(
+            "".join([runs[modules] for runs, modules in zip(chunks, packed, strict=True)]).replace("y", str(number))
+        )
+    return found
+
+
+@lru_cache(maxsize=8)
+def _chunks(count: int) -> list[list[str]]:
+    """Return the rectangles of every eight modules at each place of a row that is called y."""
+    return [[_rectangles(8 * place, modules) for modules in range(256)] for place in range(count)]
+
+
+def _rectangles(left: int, modules: int) -> str:
+    return "".join(f"{left + run.start()} y {len(run[0])} 1 re\n" for run in re.finditer("1+", f"{modules:08b}"))
 
 
 def draw_stamp(document: Document, stamp: Bitmap, left_mm: float, top_mm: float) -> None:

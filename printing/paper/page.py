@@ -10,12 +10,12 @@ was drawn in this document and of nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from printing.paper.errors import ValueTooLong
 from printing.paper.fonts import (
@@ -44,14 +44,19 @@ _BASELINE_EM = 0.38  # from the middle of an em box down to its baseline
 #: What a process remembers of forms: some 20 KB each, so that a register of unusual papers cannot fill the memory.
 _FORMS_KEPT: Final = 256
 _WORDS_KEPT: Final = 8192
+_RULED_KEPT: Final = 2048
+_DRAWN_KEPT: Final = 16
+_HANG_EM: Final = 0.5  # 【 and 】 are half white
 
+T = TypeVar("T")
 Colour = tuple[float, float, float]
 BLACK: Colour = (0.0, 0.0, 0.0)
 WHITE: Colour = (1.0, 1.0, 1.0)
-#: A drawing call: the name of the method of `_Ink` and its arguments.
+#: A drawing call: the name of the method of `_Ink` and its arguments. Calls that draw the same are equal.
 _Call = tuple[Any, ...]
 #: Which characters the form's own words take of which face.
 _Words = dict[tuple[FaceList, Face], set[str]]
+_Characters = tuple[tuple[Face, frozenset[str]], ...]
 
 
 class Align(StrEnum):
@@ -187,8 +192,8 @@ def _middle_mm(box: Box) -> float:
 
 
 def _hang_em(text: str) -> tuple[float, float]:
-    """Return how far a value hangs out at either side: 【 and 】 are half white, and would stand further in."""
-    return 0.5 * text.startswith("【"), 0.5 * text.endswith("】")
+    """Return how far a value hangs out at either side: half white, it would stand further in."""
+    return _HANG_EM * text.startswith("【"), _HANG_EM * text.endswith("】")
 
 
 def _x_mm(box: Box, align: Align, padding_mm: float, left_mm: float, right_mm: float) -> float:
@@ -199,6 +204,47 @@ def _x_mm(box: Box, align: Align, padding_mm: float, left_mm: float, right_mm: f
             return box.left_mm + box.width_mm / 2
         case Align.RIGHT:
             return box.left_mm + box.width_mm - padding_mm + right_mm
+
+
+class Style(NamedTuple):
+    """The type of a cell's label and value before they are fitted, and its rules; pt."""
+
+    label_pt: float
+    value_pt: float
+    rule_pt: float
+
+
+class _Ruled:
+    """A label's cell and, to the right of it, its value's: what is the same on many papers, worked out once.
+
+    Equal where it looks the same, whatever was forgotten in between; hashed once, since a sheet has dozens.
+    """
+
+    __slots__ = ("_hash", "_key", "call", "characters", "frames", "label", "places", "room_em", "value_box")
+
+    def __init__(self, faces: FaceList, label: str, label_box: Box, value_mm: float, style: Style) -> None:
+        self._key = (faces, label, label_box, value_mm, style)
+        self._hash = hash(self._key)
+        self.call: _Call = ("ruled", self)
+        box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_mm, label_box.height_mm)
+        self.value_box = box
+        self.frames = ((label_box, style.rule_pt), (box, style.rule_pt))
+        size_pt = label_pt(faces, label, label_box.width_mm, style.label_pt)
+        assert size_pt >= MIN_SIZE_PT, f"the form leaves too little room for {label}"
+        middle_mm = _middle_mm(box)
+        centre = _Line(label_box.left_mm + label_box.width_mm / 2, middle_mm, size_pt, Align.CENTRE)
+        self.label, self.characters = _word_line(faces, label, centre)
+        em_mm = style.value_pt / PT_PER_MM
+        self.room_em = (value_mm - 2 * PADDING_MM) / em_mm
+        starts_mm = [_x_mm(box, Align.LEFT, PADDING_MM, hang_em * em_mm, 0.0) for hang_em in (0.0, _HANG_EM)]
+        #: Where a value begins, and where one does that hangs out.
+        self.places = tuple(_at(_Line(x_mm, middle_mm, style.value_pt, Align.LEFT), 0.0) for x_mm in starts_mm)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Ruled) and self._key == other._key)
 
 
 class _Ink:
@@ -244,8 +290,14 @@ class _Ink:
         )
         self.operators.append("q {:g} {:g} {:g} rg ".format(*colour) + shows + " Q")
 
+    def ruled(self, ruled: _Ruled) -> None:
+        for box, line_pt in ruled.frames:
+            self.frame(box, line_pt, BLACK)
+
     def word_line(self, faces: FaceList, text: str, line: _Line) -> None:
-        operators, used = _word_line(faces, text, line)
+        self.words(faces, *_word_line(faces, text, line))
+
+    def words(self, faces: FaceList, operators: str, used: _Characters) -> None:
         self.operators.append(operators)
         for face, characters in used:
             words = self._words.get((faces, face))
@@ -262,7 +314,7 @@ def _words_fonts(words: _Words) -> list[tuple[str, EmbeddedFont]]:
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
-def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, tuple[tuple[Face, frozenset[str]], ...]]:
+def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, _Characters]:
     """Return the operators of one of the form's own lines, and the characters that it takes of each face."""
     runs: list[tuple[Face, list[str]]] = []
     for unit, hit in faces.runs(text):
@@ -293,13 +345,27 @@ def _prepared(calls: tuple[_Call, ...]) -> Form:
 
 def _shown(runs: list[tuple[str, str]], width_em: float, line: _Line) -> str:
     """Return the operators of one line. Shape: runs are font names with codes in hexadecimal."""
+    return _at(line, width_em) + _shows(runs, line.size_pt)
+
+
+def _at(line: _Line, width_em: float) -> str:
     x_mm, middle_mm, size_pt, align = line
     x_pt = x_mm * PT_PER_MM
     if align is not Align.LEFT:
         x_pt -= width_em * size_pt / (2 if align is Align.CENTRE else 1)
     y_pt = A4_PT[1] - middle_mm * PT_PER_MM - _BASELINE_EM * size_pt
-    shows = "".join([f"/{name} {size_pt:g} Tf <{codes}> Tj " for name, codes in runs])
-    return f"BT 1 0 0 1 {x_pt:.3f} {y_pt:.3f} Tm {shows}ET"
+    return f"BT 1 0 0 1 {x_pt:.3f} {y_pt:.3f} Tm "
+
+
+def _shows(runs: list[tuple[str, str]], size_pt: float) -> str:
+    if len(runs) == 1:
+        return f"/{runs[0][0]} {size_pt:g} Tf <{runs[0][1]}> Tj ET"
+    return "".join([f"/{name} {size_pt:g} Tf <{codes}> Tj " for name, codes in runs]) + "ET"
+
+
+@lru_cache(maxsize=_RULED_KEPT)
+def _ruled(faces: FaceList, label: str, label_box: Box, value_mm: float, style: Style) -> _Ruled:
+    return _Ruled(faces, label, label_box, value_mm, style)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +402,7 @@ class Document:
         self._pages: list[_Page] = []
         # The same calls on two pages are one form of this document, whatever was forgotten in between.
         self._forms: dict[tuple[_Call, ...], Form] = {}
+        self._drawn: dict[tuple[Any, ...], tuple[Form, Any]] = {}
         self._recording: list[_Call] | None = None
         self._begin_page()
 
@@ -352,6 +419,19 @@ class Document:
         yield
         calls, self._recording = tuple(self._recording), None
         self._under.append(self._form(calls))
+
+    def prepared_by(self, draw: Callable[..., T], *arguments: Hashable) -> T:
+        """Show what draw(document, *arguments) draws, as within `prepared`; return what it returns.
+
+        It is called once in a process's life: whatever it does must follow from its arguments and the fonts.
+        """
+        key = (draw, arguments)
+        drawn = self._drawn.get(key)
+        if drawn is None:
+            drawn = self._drawn[key] = _drawn(self.fonts, draw, arguments)
+        form, value = drawn
+        self._under.append(form)
+        return cast(T, value)
 
     def next_page(self) -> None:
         """Finish a page; another one begins with what is drawn next."""
@@ -440,6 +520,23 @@ class Document:
         )
         return size_pt
 
+    def cell(self, label: str, label_box: Box, value: str, value_mm: float, item: str, *, style: Style) -> None:
+        """Rule a label and its value to the right of it, as `frame`, `label` and `value` do.
+
+        Errors: ValueTooLong(item), UndrawableText.
+        """
+        assert self._recording is None, "a register's value within prepared"
+        faces = self.fonts.labels
+        ruled = _ruled(faces, label, label_box, value_mm, style)
+        self._rules.append(ruled.call)
+        self._ink.words(faces, ruled.label, ruled.characters)
+        width_em, runs = self._codes.line(value)
+        left_em, right_em = _hang_em(value)
+        if width_em - left_em - right_em <= ruled.room_em:
+            self._ink.operators.append(ruled.places[left_em > 0] + _shows(runs, style.value_pt))
+        else:
+            self.value(value, ruled.value_box, style.value_pt, item)
+
     def frame(self, box: Box, line_pt: float, colour: Colour = BLACK) -> None:
         """Rule a rectangle."""
         self._rule("frame", box, line_pt, colour)
@@ -497,6 +594,14 @@ class Document:
         if form is None:
             form = self._forms[calls] = _prepared(calls)
         return form
+
+
+@lru_cache(maxsize=_DRAWN_KEPT)
+def _drawn(fonts: Fonts, draw: Callable[..., T], arguments: tuple[Hashable, ...]) -> tuple[Form, T]:
+    document = Document(fonts, "", "")
+    with document.prepared():
+        value = draw(document, *arguments)
+    return document._under[0], value
 
 
 def _y_pt(y_mm: float) -> float:

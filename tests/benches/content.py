@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from printing.paper.certificates import residence, sheet
 from printing.paper.fonts import FONT_FOLDER, FaceList, Fonts
-from printing.paper.page import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, Document, label_pt, place
+from printing.paper.page import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, Document, Style, label_pt, place
 from printing.paper.records import ResidenceCertificate, ResidencePerson
 from tests.paper_samples import ALL_ITEMS
 from tests.paper_samples import ISSUANCE as SAMPLE
@@ -112,6 +112,14 @@ class Recorder:
             self.text(self.fonts.values, line, x_mm, middle_mm, placed.size_pt)
         self._item = ""
         return placed.size_pt
+
+    def cell(self, label: str, label_box: Box, value: str, value_mm: float, item: str, *, style: Style) -> None:
+        """Take down a label and its value, both ruled."""
+        value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_mm, label_box.height_mm)
+        self.frame(label_box, style.rule_pt)
+        self.frame(value_box, style.rule_pt)
+        self.label(label, label_box, style.label_pt)
+        self.value(value, value_box, style.value_pt, item)
 
     def frame(self, box: Box, line_pt: float) -> None:
         """Take down a rectangle."""

@@ -76,6 +76,9 @@ class Judge:
         found = _without_spaces(extracted(pdf))
         candidates = [self._picture(names, substitute) for substitute in (_right, _box, _nothing, self._base)]
         candidates += [self._picture(names, self._variant(number)) for number in range(2)]
+        if not whole:  # the latent pattern's dots would outweigh what tells one variant from another
+            under = raster(_without_text(pdf), GLYPH_DPI)
+            candidates = [ImageChops.multiply(candidate, under) for candidate in candidates]
         verdicts = [self._is_right(box, drawn, candidates) for text in names for box in self._places(text)]
         page_difference, lines = self._differences(pdf, page)
         return Verdict(
@@ -168,6 +171,17 @@ def raster(pdf: bytes, dpi: int) -> Image.Image:
         return image.convert("L")
     finally:
         document.close()
+
+
+def _without_text(pdf: bytes) -> bytes:
+    """Return a PDF with what lies under its first page's text alone: the forms that the page shows."""
+    opened = pikepdf.open(io.BytesIO(pdf))
+    page = opened.pages[0]
+    shown = [command for command in pikepdf.parse_content_stream(page) if str(command.operator) == "Do"]
+    page.Contents = opened.make_stream(pikepdf.unparse_content_stream(shown))
+    out = io.BytesIO()
+    opened.save(out)
+    return out.getvalue()
 
 
 def extracted(pdf: bytes) -> str:

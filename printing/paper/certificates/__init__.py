@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -76,7 +76,7 @@ def check(fonts: Fonts, record: Certificate, issuance: Issuance) -> None:
 
 def undrawable(fonts: Fonts, record: Certificate, issuance: Issuance) -> tuple[str, ...]:
     """Return every sequence of record and issuance that cannot be drawn, once each, in order of appearance."""
-    texts = (text for part in (record, issuance) for _item, text in _texts(part))
+    texts = [text for part in (record, issuance) for _item, text in _texts(part)]
     return tuple(dict.fromkeys(sequence for text in texts for sequence in fonts.undrawable(text)))
 
 
@@ -95,29 +95,31 @@ def _document(fonts: Fonts, record: Certificate, issuance: Issuance, *, trial: b
 
 
 def _draw(document: Document, record: Certificate, issuance: Issuance, seal_text: str) -> None:
-    bad = undrawable(document.fonts, record, issuance)
-    if bad:
-        raise UndrawableText(bad)
+    texts = _texts(record)
+    if not document.fonts.draw_all(text for _item, text in (*texts, *_texts(issuance))):
+        raise UndrawableText(undrawable(document.fonts, record, issuance))
     layout = LAYOUTS[kind_of(record)]
     layout.check(record)
-    blank = next((item for item, text in _texts(record) if not text.strip()), None)
+    blank = next((item for item, text in texts if not text.strip()), None)
     if blank is not None:
         raise InconsistentRecord(blank, "white space alone: what is not recorded is None, and says so on the paper")
     layout.draw(document, record, issuance, seal_text)
 
 
-def _texts(part: Certificate | Issuance) -> Iterator[tuple[str, str]]:
-    """Yield every text with the name of its field."""
+def _texts(part: Certificate | Issuance) -> list[tuple[str, str]]:
+    """Return every text with the name of its field."""
+    found: list[tuple[str, str]] = []
     # Bytes stay bytes: a picture is no text.
-    return _named_texts(msgspec.to_builtins(part, builtin_types=(bytes,)), "")
+    _gather(msgspec.to_builtins(part, builtin_types=(bytes,)), "", found)
+    return found
 
 
-def _named_texts(value: object, item: str) -> Iterator[tuple[str, str]]:
+def _gather(value: object, item: str, found: list[tuple[str, str]]) -> None:
     if isinstance(value, str):
-        yield item, value
+        found.append((item, value))
     elif isinstance(value, dict):
         for name, part in value.items():
-            yield from _named_texts(part, name)
+            _gather(part, name, found)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _named_texts(part, item)
+            _gather(part, item, found)

@@ -222,14 +222,14 @@ TELEPHONE = "電話"
 SPECIMEN = "見本です。発行元も記載もすべて架空のものです。 Specimen: issuer and content are invented."
 
 
-def _sections(facts: Back) -> tuple[Section, ...]:
-    return (STEPS, PROOF, ANSWERS if facts.contact is None else _ANSWERS_ASKING, NOTES)
+def _sections(asking: bool) -> tuple[Section, ...]:
+    return (STEPS, PROOF, _ANSWERS_ASKING if asking else ANSWERS, NOTES)
 
 
 def words(facts: Back) -> str:
     """Return every word of the back in the order of drawing, white space left out: what the re-check must find."""
     texts = [*TITLE, *LEAD.japanese_lines, *LEAD.english_lines, *ADDRESS]
-    for section in _sections(facts):
+    for section in _sections(facts.contact is not None):
         texts += [section.japanese, section.english]
         for entry in section.entries:
             texts += [entry.number, entry.japanese, *entry.japanese_lines, entry.english, *entry.english_lines]
@@ -252,15 +252,19 @@ def draw(document: Document, facts: Back) -> None:
     if facts.specimen:
         draw_specimen(document)
     # 2. The words, from top to bottom.
-    with document.prepared():
-        frame = _draw_head(document)
-        y_mm = frame.top_mm + frame.height_mm
-        for section in _sections(facts):
-            y_mm = _draw_section(document, section, y_mm)
-        issuer_mm = _draw_foot(document, y_mm, facts)
+    frame, issuer_mm = document.prepared_by(_draw_words, facts.contact is not None, facts.specimen)
     # 3. The issuer's own data: a name may need glyphs that no form's words have.
     _draw_address(document, facts.check_address, frame)
     _draw_issuer(document, facts, issuer_mm)
+
+
+def _draw_words(document: Document, asking: bool, specimen: bool) -> tuple[Box, float]:
+    """Draw the form's own words; return the address's frame and the middle of the issuer's first line."""
+    frame = _draw_head(document)
+    y_mm = frame.top_mm + frame.height_mm
+    for section in _sections(asking):
+        y_mm = _draw_section(document, section, y_mm)
+    return frame, _draw_foot(document, y_mm, asking, specimen)
 
 
 def _draw_head(document: Document) -> Box:
@@ -321,14 +325,14 @@ def _draw_lines(document: Document, entry: Entry, top_mm: float) -> float:
     return max(ends_mm)
 
 
-def _draw_foot(document: Document, above_mm: float, facts: Back) -> float:
+def _draw_foot(document: Document, above_mm: float, asking: bool, specimen: bool) -> float:
     """Draw what stands beside the issuer's name; return the first line's middle."""
     fonts, middle_mm = document.fonts, above_mm + 7.4
-    japanese, english = ISSUER if facts.contact is None else ASK
+    japanese, english = ASK if asking else ISSUER
     document.line((LEFT_MM, middle_mm - 5.0), (RIGHT_MM, middle_mm - 5.0), _BORDER_PT)
     document.text(fonts.headings, japanese, LEFT_MM, middle_mm, HEADING_PT)
     document.text(fonts.values, english, LEFT_MM, middle_mm + _HEADING_MM, HEADING_PT)
-    if facts.specimen:
+    if specimen:
         document.text(fonts.labels, SPECIMEN, MIDDLE_MM, SPECIMEN_MM, 7.0, align=Align.CENTRE)
     return middle_mm
 

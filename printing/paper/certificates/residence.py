@@ -30,6 +30,7 @@ TITLE = "住民票の写し"
 SPECIAL_PERMANENT_RESIDENT = "特別永住者"
 
 _HEAD_ROW_MM = 6.0
+_HEAD_CELL = sheet.CELL._replace(value_pt=11.0)
 _ROW_MM = 5.8
 _WHITE_MM = 0.6  # above and below two lines of the smallest type together: they never touch the rules
 assert _ROW_MM >= 2 * MIN_SIZE_PT * LEADING / PT_PER_MM + _WHITE_MM
@@ -144,7 +145,7 @@ def _draw_household(document: Document, record: ResidenceCertificate) -> None:
     label_mm = _INDEX_MM + _LABEL_MM
     for number, (label, value, item) in enumerate(rows):
         label_box = Box(box.left_mm, box.top_mm + number * _HEAD_ROW_MM, label_mm, _HEAD_ROW_MM)
-        sheet.cell(document, label, label_box, value or EMPTY, sheet.WIDTH_MM - label_mm, item=item, size_pt=11.0)
+        document.cell(label, label_box, value or EMPTY, sheet.WIDTH_MM - label_mm, item, style=_HEAD_CELL)
     document.frame(box, sheet.BORDER_PT)
 
 
@@ -165,7 +166,7 @@ def _draw_person(
                 below = bool(person.name_reading)
                 name_pt = sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=below)
             else:
-                sheet.cell(document, cell.label, label_box, cell.value, cell.value_mm, item=cell.item)
+                document.cell(cell.label, label_box, cell.value, cell.value_mm, cell.item, style=sheet.CELL)
             x_mm += cell.label_mm + cell.value_mm
         y_mm += height_mm
     if person.name_reading:

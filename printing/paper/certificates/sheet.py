@@ -10,7 +10,7 @@ from printing.paper.certificates import back
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
-from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, SIZE_STEP_PT, Align, Box, Document, fit
+from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, SIZE_STEP_PT, Align, Box, Document, Style, fit
 from printing.paper.records import Issuance, back_of
 from printing.paper.screens import screen_named
 from printing.paper.seal import MAX_SEAL_CHARS
@@ -28,6 +28,7 @@ NAME_PT = 13.0
 NAME_ROW_MM = 9.0
 RULE_PT = 0.5
 BORDER_PT = 1.1
+CELL = Style(LABEL_PT, VALUE_PT, RULE_PT)
 
 EMPTY = "【空欄】"  # not recorded
 OMITTED = "【省略】"  # left out by choice
@@ -188,26 +189,6 @@ def _draw_numbers(document: Document, issuance: Issuance, number: int, total: in
     document.text(values, f"{number}/{total}", RIGHT_MM, NUMBER_LINE_MM, VALUE_PT, align=Align.RIGHT)
     if issuance.certifier.specimen:
         document.text(labels, _SPECIMEN_WORDS, RIGHT_MM - 12.0, NUMBER_LINE_MM, 6.5, align=Align.RIGHT)
-
-
-def cell(
-    document: Document,
-    label: str,
-    label_box: Box,
-    value: str,
-    value_width_mm: float,
-    *,
-    item: str,
-    size_pt: float = VALUE_PT,
-) -> Box:
-    """Draw a ruled label and its value to the right of it; return the value's box."""
-    value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_width_mm, label_box.height_mm)
-    document.frame(label_box, RULE_PT)
-    document.frame(value_box, RULE_PT)
-    label_pt = document.label(label, label_box, LABEL_PT)
-    assert label_pt >= MIN_SIZE_PT, f"the form leaves too little room for {label}"
-    document.value(value, value_box, size_pt, item)
-    return value_box
 
 
 def name_cell(document: Document, label_box: Box, name: str, value_width_mm: float, *, below_reading: bool) -> float:
