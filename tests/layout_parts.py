@@ -11,7 +11,7 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from printing.paper.page import PT_PER_MM
+from printing.paper.fitting import PT_PER_MM
 from printing.paper.pdf import A4_PT
 
 MARGINS_MM = (15.0, 8.0, 15.0, 6.0)  # left, top, right, bottom: no text stands in them

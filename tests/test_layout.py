@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from printing.paper.certificates import LAYOUTS, check, render
 from printing.paper.era import era_date, western_date
 from printing.paper.errors import InconsistentRecord, PaperError, ValueTooLong
+from printing.paper.fitting import Box
 from printing.paper.fonts import units
-from printing.paper.page import Box, Document
+from printing.paper.page import Document
 from printing.paper.records import (
     AdoptiveParents,
     Certificate,

@@ -14,7 +14,7 @@ import pytest
 from printing.paper.certificates import render
 from printing.paper.certificates.sheet import EMPTY, OMITTED
 from printing.paper.errors import ValueTooLong
-from printing.paper.page import LEADING, MIN_READING_PT, PT_PER_MM, Align, Box, fit, place
+from printing.paper.fitting import LEADING, MIN_READING_PT, PT_PER_MM, Align, Box, fit, place
 from printing.paper.records import Certificate, CertificateKind, kind_of
 from tests.certificate_parts import text_of
 from tests.gallery_exhibits import LONG_ADDRESS, LONG_NAME, LONG_READING, exhibits

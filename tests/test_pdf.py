@@ -17,7 +17,8 @@ import pytest
 from printing.paper import fonts as paper_fonts
 from printing.paper import latent, marks, page
 from printing.paper.certificates import render, sheet
-from printing.paper.page import BLACK, Box, Document
+from printing.paper.fitting import Box
+from printing.paper.page import BLACK, Document
 from printing.paper.pdf import PdfFile
 from printing.paper.records import Certificate
 from tests.certificate_parts import FAMILY, FULL

@@ -7,8 +7,9 @@ then the setting `latent_screen` of the municipalities whose papers that model p
 from __future__ import annotations
 
 from printing.paper import latent
+from printing.paper.fitting import Align, Box
 from printing.paper.fonts import Fonts
-from printing.paper.page import Align, Box, Document
+from printing.paper.page import Document
 from printing.paper.records import STANDARD_SCREEN
 from printing.paper.screens import MM_PER_PX, SCREENS, SIDE_PX, LatentScreen
 

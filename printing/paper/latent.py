@@ -12,8 +12,9 @@ import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
+from printing.paper.fitting import Box
 from printing.paper.fonts import Fonts, Matrix
-from printing.paper.page import Box, Document
+from printing.paper.page import Document
 from printing.paper.screens import MM_PER_PX, SIDE_PX, LatentScreen
 
 WORD = "複写"

@@ -10,7 +10,8 @@ from typing import Any
 import zxingcpp
 
 from printing.paper.bitmap import Bitmap
-from printing.paper.page import WHITE, Box, Document
+from printing.paper.fitting import Box
+from printing.paper.page import WHITE, Document
 
 QR_MODULE_MM = 0.508  # 0.02 inch: 3, 4 and 6 whole pixels at 150, 200 and 300 dpi
 QR_QUIET_MM = 4 * QR_MODULE_MM

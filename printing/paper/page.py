@@ -13,40 +13,32 @@ import math
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
-from printing.paper.errors import ValueTooLong
-from printing.paper.fonts import (
-    Face,
-    FaceList,
-    Fonts,
-    ValueCodes,
-    units,
-    words_font,
-    words_name,
+from printing.paper.fitting import (
+    HANG_EM,
+    MIN_SIZE_PT,
+    PADDING_MM,
+    PT_PER_MM,
+    SIZE_STEP_PT,
+    Align,
+    Box,
+    hang_em,
+    middle_of_mm,
+    place,
+    start_mm,
 )
-from printing.paper.lines import Break, Room, divide
+from printing.paper.fonts import Face, FaceList, Fonts, ValueCodes, words_font, words_name
 from printing.paper.pdf import A4_PT, EmbeddedFont, Form, Mask, PdfFile, mask
 
-PT_PER_MM: Final = 72 / 25.4
-MIN_SIZE_PT = 6.0  # the smallest type that an officer signs; a value that needs smaller type is refused
-MIN_READING_PT = 4.5  # of readings above a name, as ruby is set
-SIZE_STEP_PT = 0.25
-LEADING = 1.18  # line distance by type size
-PADDING_MM = 1.2  # between a value and the rules beside it
 _LABEL_WHITE_MM: Final = 2.0
-_HARDLY_SMALLER: Final = 0.9  # a value stays on one line where two would not make it larger than by this
-_TWO_LINES_EM: Final = LEADING + 1.22  # a bracket reaches out of its em box by a tenth of it
-_WHITE_MM: Final = 0.4  # above and below two lines together
 _BASELINE_EM = 0.38  # from the middle of an em box down to its baseline
 #: What a process remembers of forms: some 20 KB each, so that a register of unusual papers cannot fill the memory.
 _FORMS_KEPT: Final = 256
 _WORDS_KEPT: Final = 8192
 _RULED_KEPT: Final = 2048
 _DRAWN_KEPT: Final = 16
-_HANG_EM: Final = 0.5  # 【 and 】 are half white
 
 T = TypeVar("T")
 Colour = tuple[float, float, float]
@@ -57,27 +49,6 @@ _Call = tuple[Any, ...]
 #: Which characters the form's own words take of which face.
 _Words = dict[tuple[FaceList, Face], set[str]]
 _Characters = tuple[tuple[Face, frozenset[str]], ...]
-
-
-class Align(StrEnum):
-    """Where text stands in its cell."""
-
-    LEFT = "left"
-    CENTRE = "centre"
-    RIGHT = "right"
-
-
-class Box(NamedTuple):
-    """A rectangle on the sheet; mm from the top left corner."""
-
-    left_mm: float
-    top_mm: float
-    width_mm: float
-    height_mm: float
-
-    def inset(self, by_mm: float) -> Box:
-        """Return the rectangle inside this one, smaller on every side."""
-        return Box(self.left_mm + by_mm, self.top_mm + by_mm, self.width_mm - 2 * by_mm, self.height_mm - 2 * by_mm)
 
 
 class _Line(NamedTuple):
@@ -96,114 +67,6 @@ class _Picture(NamedTuple):
     width_px: int
     height_px: int
     rows: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A value's type size and lines, as they fit its cell."""
-
-    size_pt: float
-    lines: tuple[str, ...]
-
-
-def fit(
-    faces: FaceList,
-    text: str,
-    width_mm: float,
-    height_mm: float,
-    size_pt: float,
-    *,
-    item: str,
-    min_pt: float = MIN_SIZE_PT,
-    lead: str = "",
-) -> Fitted:
-    """Return how a value fits: as large as one line or two allow; on one line if it is hardly smaller there.
-
-    Shape:  lead stands before the value on its first line, and the second begins under the value.
-    Errors: ValueTooLong(item) where min_pt is too large; UndrawableText.
-    """
-    width_pt, height_pt = width_mm * PT_PER_MM, height_mm * PT_PER_MM
-    advances_em = [hit.advance_em for _unit, hit in faces.runs(text)]
-    lead_em = faces.width_em(lead)
-    width_em = lead_em + sum(advances_em) - sum(_hang_em(lead + text))
-    one_pt = min(size_pt, width_pt / width_em // SIZE_STEP_PT * SIZE_STEP_PT) if width_em > 0 else size_pt
-    # Never three lines: they would not be read back beside their label.
-    two_pt = min(size_pt, (height_pt - _WHITE_MM * PT_PER_MM) / _TWO_LINES_EM // SIZE_STEP_PT * SIZE_STEP_PT)
-    if two_pt < min_pt and 2 * min_pt * LEADING <= height_pt:
-        two_pt = min_pt
-    if one_pt >= max(min_pt, two_pt * _HARDLY_SMALLER):
-        return Fitted(one_pt, (text,))
-    letters = units(text)
-    two = divide(letters, advances_em, Room(width_pt, lead_em, two_pt, min_pt, SIZE_STEP_PT))
-    if one_pt >= min_pt:
-        freely_pt = two.size_pt if two is not None and two.cost is Break.FREE else 0.0
-        if one_pt >= freely_pt * _HARDLY_SMALLER:
-            return Fitted(one_pt, (text,))
-    if two is None:
-        raise ValueTooLong(item)
-    return Fitted(two.size_pt, ("".join(letters[: two.at]), "".join(letters[two.at :])))
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A value's type size, and its lines with their left end, middle or right end and the middle of their em boxes."""
-
-    size_pt: float
-    lines: tuple[tuple[str, float, float], ...]
-
-
-def place(
-    faces: FaceList,
-    text: str,
-    box: Box,
-    size_pt: float,
-    item: str,
-    *,
-    align: Align = Align.LEFT,
-    padding_mm: float = PADDING_MM,
-    min_pt: float = MIN_SIZE_PT,
-    lead: str = "",
-    level_mm: float | None = None,
-) -> Placed:
-    """Return where a value stands in its cell.
-
-    Shape:  level_mm: where the middle of the first line stands below the cell's top; without it, the lines stand in the
-            middle of the cell. lead: of values on the left alone.
-    Errors: ValueTooLong(item), UndrawableText.
-    """
-    fitted = fit(
-        faces, text, box.width_mm - 2 * padding_mm, box.height_mm, size_pt, item=item, min_pt=min_pt, lead=lead
-    )
-    pitch_mm, em_mm = fitted.size_pt * LEADING / PT_PER_MM, fitted.size_pt / PT_PER_MM
-    first_mm = (
-        box.top_mm + level_mm if level_mm is not None else _middle_mm(box) - pitch_mm * (len(fitted.lines) - 1) / 2
-    )
-    first, *others = fitted.lines
-    x_mm = _x_mm(box, align, padding_mm, *(part * em_mm for part in _hang_em(lead + text)))
-    lines = [(lead + first if align is Align.LEFT else first.rstrip(), x_mm, first_mm)]
-    if others:
-        under_mm = x_mm + faces.width_em(lead) * em_mm
-        lines.append((others[0], under_mm, first_mm + pitch_mm))
-    return Placed(fitted.size_pt, tuple(lines))
-
-
-def _middle_mm(box: Box) -> float:
-    return box.top_mm + box.height_mm / 2
-
-
-def _hang_em(text: str) -> tuple[float, float]:
-    """Return how far a value hangs out at either side: half white, it would stand further in."""
-    return _HANG_EM * text.startswith("【"), _HANG_EM * text.endswith("】")
-
-
-def _x_mm(box: Box, align: Align, padding_mm: float, left_mm: float, right_mm: float) -> float:
-    match align:
-        case Align.LEFT:
-            return box.left_mm + padding_mm - left_mm
-        case Align.CENTRE:
-            return box.left_mm + box.width_mm / 2
-        case Align.RIGHT:
-            return box.left_mm + box.width_mm - padding_mm + right_mm
 
 
 class Style(NamedTuple):
@@ -231,12 +94,12 @@ class _Ruled:
         self.frames = ((label_box, style.rule_pt), (box, style.rule_pt))
         size_pt = label_pt(faces, label, label_box.width_mm, style.label_pt)
         assert size_pt >= MIN_SIZE_PT, f"the form leaves too little room for {label}"
-        middle_mm = _middle_mm(box)
+        middle_mm = middle_of_mm(box)
         centre = _Line(label_box.left_mm + label_box.width_mm / 2, middle_mm, size_pt, Align.CENTRE)
         self.label, self.characters = _word_line(faces, label, centre)
         em_mm = style.value_pt / PT_PER_MM
         self.room_em = (value_mm - 2 * PADDING_MM) / em_mm
-        starts_mm = [_x_mm(box, Align.LEFT, PADDING_MM, hang_em * em_mm, 0.0) for hang_em in (0.0, _HANG_EM)]
+        starts_mm = [start_mm(box, Align.LEFT, PADDING_MM, hung_em * em_mm, 0.0) for hung_em in (0.0, HANG_EM)]
         #: Where a value begins, and where one does that hangs out.
         self.places = tuple(_at(_Line(x_mm, middle_mm, style.value_pt, Align.LEFT), 0.0) for x_mm in starts_mm)
 
@@ -487,11 +350,11 @@ class Document:
         """
         if self._recording is None:
             width_em, runs = self._codes.line(lead + text)
-            left_em, right_em = _hang_em(lead + text)
+            left_em, right_em = hang_em(lead + text)
             em_mm = size_pt / PT_PER_MM
             if (width_em - left_em - right_em) * em_mm <= box.width_mm - 2 * padding_mm:
-                x_mm = _x_mm(box, align, padding_mm, left_em * em_mm, right_em * em_mm)
-                middle_mm = box.top_mm + level_mm if level_mm is not None else _middle_mm(box)
+                x_mm = start_mm(box, align, padding_mm, left_em * em_mm, right_em * em_mm)
+                middle_mm = box.top_mm + level_mm if level_mm is not None else middle_of_mm(box)
                 self._ink.operators.append(_shown(runs, width_em, _Line(x_mm, middle_mm, size_pt, align)))
                 return size_pt
         faces = self.fonts.values
@@ -531,7 +394,7 @@ class Document:
         self._rules.append(ruled.call)
         self._ink.words(faces, ruled.label, ruled.characters)
         width_em, runs = self._codes.line(value)
-        left_em, right_em = _hang_em(value)
+        left_em, right_em = hang_em(value)
         if width_em - left_em - right_em <= ruled.room_em:
             self._ink.operators.append(ruled.places[left_em > 0] + _shows(runs, style.value_pt))
         else:

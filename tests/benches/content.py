@@ -16,8 +16,9 @@ import uharfbuzz as hb
 from msgspec.structs import replace
 
 from printing.paper.certificates import residence, sheet
+from printing.paper.fitting import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, place
 from printing.paper.fonts import FONT_FOLDER, FaceList, Fonts
-from printing.paper.page import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, Document, Style, label_pt, place
+from printing.paper.page import Document, Style, label_pt
 from printing.paper.records import ResidenceCertificate, ResidencePerson
 from tests.paper_samples import ALL_ITEMS
 from tests.paper_samples import ISSUANCE as SAMPLE

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from printing.paper import latent
+from printing.paper.fitting import Align, Box
 from printing.paper.marks import draw_specimen
-from printing.paper.page import Align, Box, Document
+from printing.paper.page import Document
 from printing.paper.records import Back, Contact
 from printing.paper.screens import screen_named
 

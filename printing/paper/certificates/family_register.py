@@ -16,7 +16,8 @@ from printing.paper.certificates.sheet import EMPTY, SheetWords
 from printing.paper.certificates.vocabulary import check_word
 from printing.paper.certificates.wording import wording
 from printing.paper.errors import InconsistentRecord
-from printing.paper.page import Align, Document
+from printing.paper.fitting import Align
+from printing.paper.page import Document
 from printing.paper.records import (
     FamilyRegister,
     FamilyRegisterCertificate,

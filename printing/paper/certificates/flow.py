@@ -14,7 +14,8 @@ from itertools import groupby
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import SheetWords
 from printing.paper.era import era_date, western_date
-from printing.paper.page import BLACK, LEADING, MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, Document
+from printing.paper.fitting import LEADING, MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box
+from printing.paper.page import BLACK, Document
 from printing.paper.records import Issuance
 
 ROW_MM = 6.5

@@ -10,7 +10,8 @@ from printing.paper.certificates.taxpayer import january_label, taxpayer_rows
 from printing.paper.certificates.wording import wording
 from printing.paper.era import fiscal_year_words
 from printing.paper.errors import InconsistentRecord, ValueTooLong
-from printing.paper.page import Align, Document
+from printing.paper.fitting import Align
+from printing.paper.page import Document
 from printing.paper.records import AmountLine, CertificateKind, IncomeCertificate, Issuance
 
 TITLE = "所得証明書"

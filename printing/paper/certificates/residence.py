@@ -15,7 +15,8 @@ from printing.paper.certificates.vocabulary import check_word
 from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, western_date
 from printing.paper.errors import InconsistentRecord
-from printing.paper.page import LEADING, MIN_SIZE_PT, PT_PER_MM, Align, Box, Document
+from printing.paper.fitting import LEADING, MIN_SIZE_PT, PT_PER_MM, Align, Box
+from printing.paper.page import Document
 from printing.paper.records import (
     CertificateKind,
     ForeignResidentItems,

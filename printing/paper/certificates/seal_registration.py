@@ -8,7 +8,8 @@ from printing.paper.certificates.flow import Cell, Row
 from printing.paper.certificates.sheet import EMPTY, SheetWords
 from printing.paper.certificates.wording import wording
 from printing.paper.errors import BadBitmap, InconsistentRecord
-from printing.paper.page import Align, Box, Document
+from printing.paper.fitting import Align, Box
+from printing.paper.page import Document
 from printing.paper.records import CertificateKind, Issuance, SealRegistrationCertificate
 
 TITLE = "印鑑登録証明書"

@@ -9,8 +9,9 @@ from printing.paper.bitmap import municipal_seal
 from printing.paper.certificates import back
 from printing.paper.era import era_date
 from printing.paper.errors import ValueTooLong
+from printing.paper.fitting import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, SIZE_STEP_PT, Align, Box, fit
 from printing.paper.marks import draw_qr, draw_specimen, draw_stamp, qr_side_mm
-from printing.paper.page import MIN_READING_PT, MIN_SIZE_PT, PT_PER_MM, SIZE_STEP_PT, Align, Box, Document, Style, fit
+from printing.paper.page import Document, Style
 from printing.paper.records import Issuance, back_of
 from printing.paper.screens import screen_named
 from printing.paper.seal import MAX_SEAL_CHARS

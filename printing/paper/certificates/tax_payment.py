@@ -12,7 +12,8 @@ from printing.paper.certificates.taxpayer import taxpayer_rows
 from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, era_year
 from printing.paper.errors import InconsistentRecord, ValueTooLong
-from printing.paper.page import Align, Document
+from printing.paper.fitting import Align
+from printing.paper.page import Document
 from printing.paper.records import CertificateKind, Issuance, TaxPaymentCertificate, TaxPaymentLine
 
 TITLE = "納税証明書"

@@ -9,7 +9,8 @@ from printing.paper.certificates.taxpayer import january_label, taxpayer_rows
 from printing.paper.certificates.wording import TaxNames, tax_names, wording
 from printing.paper.era import fiscal_year_words
 from printing.paper.errors import InconsistentRecord, ValueTooLong
-from printing.paper.page import Align, Box, Document
+from printing.paper.fitting import Align, Box
+from printing.paper.page import Document
 from printing.paper.records import AmountLine, CertificateKind, Issuance, TaxationCertificate
 
 TITLE_TAXED = "課税証明書"
