@@ -272,39 +272,64 @@ class ValueCodes:
 
     def __init__(self, faces: FaceList) -> None:
         self._faces = faces
-        self._known: dict[str, tuple[float, str, str]] = {}
-        self._used: dict[Face, list[tuple[int, Hit]]] = {}
+        self._codes = _Codes(faces)
 
     def line(self, text: str) -> tuple[float, list[tuple[str, str]]]:
         """Return a text's width in em, and its runs: a face's name on the page, and codes in hexadecimal.
 
         Errors: UndrawableText with all sequences that cannot be drawn.
         """
-        known = self._known
-        entries = [known.get(unit) or self._learn(unit, text) for unit in units(text)]
-        width_em = sum([entry[0] for entry in entries])
-        if len(self._used) == 1 and entries:
-            return width_em, [(entries[0][1], "".join([entry[2] for entry in entries]))]
+        codes, wanted = self._codes, units(text)
+        try:
+            shown = "".join(map(codes.__getitem__, wanted))
+        except UndrawableText:
+            raise UndrawableText(self._faces.undrawable(text)) from None
+        width_em = sum(map(codes.advances_em.__getitem__, wanted))
+        if len(codes.used) == 1:
+            return width_em, [(codes.names[0], shown)]
         runs: list[tuple[str, str]] = []
-        for _advance_em, name, code in entries:
+        for unit in wanted:
+            name = codes.name(unit)
             if runs and runs[-1][0] == name:
-                runs[-1] = (name, runs[-1][1] + code)
+                runs[-1] = (name, runs[-1][1] + codes[unit])
             else:
-                runs.append((name, code))
+                runs.append((name, codes[unit]))
         return width_em, runs
 
     def fonts(self) -> list[tuple[str, EmbeddedFont]]:
         """Return the subsets of everything that was set, with the names under which pages call them."""
-        return [(_value_name(face), face.embedded(codes, kept=False)) for face, codes in self._used.items()]
+        return [(_value_name(face), face.embedded(codes, kept=False)) for face, codes in self._codes.used.items()]
 
-    def _learn(self, unit: str, text: str) -> tuple[float, str, str]:
+
+class _Codes(dict[str, str]):
+    """Units and their codes in hexadecimal: a unit that was not asked for before gets its face's next one."""
+
+    def __init__(self, faces: FaceList) -> None:
+        super().__init__()
+        self._faces = faces
+        self.advances_em: dict[str, float] = {}
+        self.used: dict[Face, list[tuple[int, Hit]]] = {}
+        self.names: list[str] = []  # of the faces in use, as pages call them
+
+    def __missing__(self, unit: str) -> str:
         hit = self._faces.find(unit)
         if hit is None:
-            raise UndrawableText(self._faces.undrawable(text))
-        codes = self._used.setdefault(hit.face, [])
-        codes.append((len(codes) + 1, hit))
-        entry = self._known[unit] = (hit.advance_em, _value_name(hit.face), f"{len(codes):04X}")
-        return entry
+            raise UndrawableText((unit,))
+        codes = self.used.get(hit.face)
+        if codes is None:
+            codes = self.used[hit.face] = []
+            self.names.append(_value_name(hit.face))
+        number = len(codes) + 1
+        codes.append((number, hit))
+        self.advances_em[unit] = hit.advance_em
+        code = self[unit] = f"{number:04X}"
+        return code
+
+    def name(self, unit: str) -> str:
+        """Return how pages call the face that draws a unit."""
+        hit = self._faces.find(unit)
+        assert hit is not None, "a unit has a code"
+        return _value_name(hit.face)
 
 
 def _value_name(face: Face) -> str:

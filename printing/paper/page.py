@@ -10,7 +10,7 @@ was drawn in this document and of nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,7 +37,7 @@ _BASELINE_EM = 0.38  # from the middle of an em box down to its baseline
 #: What a process remembers of forms: some 20 KB each, so that a register of unusual papers cannot fill the memory.
 _FORMS_KEPT: Final = 256
 _WORDS_KEPT: Final = 8192
-_RULED_KEPT: Final = 2048
+_CELLS_KEPT: Final = 256
 _DRAWN_KEPT: Final = 16
 
 T = TypeVar("T")
@@ -48,7 +48,6 @@ WHITE: Colour = (1.0, 1.0, 1.0)
 _Call = tuple[Any, ...]
 #: Which characters the form's own words take of which face.
 _Words = dict[tuple[FaceList, Face], set[str]]
-_Characters = tuple[tuple[Face, frozenset[str]], ...]
 
 
 class _Line(NamedTuple):
@@ -77,37 +76,56 @@ class Style(NamedTuple):
     rule_pt: float
 
 
-class _Ruled:
-    """A label's cell and, to the right of it, its value's: what is the same on many papers, worked out once.
+class Cell(NamedTuple):
+    """A label, the room for a value to the right of it, and the item whose value that is."""
 
-    Equal where it looks the same, whatever was forgotten in between; hashed once, since a sheet has dozens.
+    item: str
+    label: str
+    label_box: Box
+    value_mm: float
+
+    @property
+    def value_box(self) -> Box:
+        """The value's own rectangle."""
+        left_mm, top_mm, width_mm, height_mm = self.label_box
+        return Box(left_mm + width_mm, top_mm, self.value_mm, height_mm)
+
+
+class Cells:
+    """Cells that are ruled and labelled together; all but their values is worked out once.
+
+    Equal where they look the same, whatever was forgotten in between; hashed once, since a sheet has dozens.
     """
 
-    __slots__ = ("_hash", "_key", "call", "characters", "frames", "label", "places", "room_em", "value_box")
+    __slots__ = ("_hash", "_key")
 
-    def __init__(self, faces: FaceList, label: str, label_box: Box, value_mm: float, style: Style) -> None:
-        self._key = (faces, label, label_box, value_mm, style)
+    def __init__(self, cells: tuple[Cell, ...], style: Style) -> None:
+        self._key = (cells, style)
         self._hash = hash(self._key)
-        self.call: _Call = ("ruled", self)
-        box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_mm, label_box.height_mm)
-        self.value_box = box
-        self.frames = ((label_box, style.rule_pt), (box, style.rule_pt))
-        size_pt = label_pt(faces, label, label_box.width_mm, style.label_pt)
-        assert size_pt >= MIN_SIZE_PT, f"the form leaves too little room for {label}"
-        middle_mm = middle_of_mm(box)
-        centre = _Line(label_box.left_mm + label_box.width_mm / 2, middle_mm, size_pt, Align.CENTRE)
-        self.label, self.characters = _word_line(faces, label, centre)
-        em_mm = style.value_pt / PT_PER_MM
-        self.room_em = (value_mm - 2 * PADDING_MM) / em_mm
-        starts_mm = [start_mm(box, Align.LEFT, PADDING_MM, hung_em * em_mm, 0.0) for hung_em in (0.0, HANG_EM)]
-        #: Where a value begins, and where one does that hangs out.
-        self.places = tuple(_at(_Line(x_mm, middle_mm, style.value_pt, Align.LEFT), 0.0) for x_mm in starts_mm)
 
     def __hash__(self) -> int:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, _Ruled) and self._key == other._key)
+        return self is other or (isinstance(other, Cells) and self._key == other._key)
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._key[0])
+
+    @property
+    def style(self) -> Style:
+        """The type of all of them."""
+        return self._key[1]
+
+
+class _Room(NamedTuple):
+    """Where a value goes: its cell, its label's operators, its width, and how it begins: flush, or hanging out."""
+
+    cell: Cell
+    label: str
+    width_em: float
+    flush: str
+    hung: str
 
 
 class _Ink:
@@ -153,15 +171,17 @@ class _Ink:
         )
         self.operators.append("q {:g} {:g} {:g} rg ".format(*colour) + shows + " Q")
 
-    def ruled(self, ruled: _Ruled) -> None:
-        for box, line_pt in ruled.frames:
-            self.frame(box, line_pt, BLACK)
+    def cells(self, cells: Cells) -> None:
+        for cell in cells:
+            self.frame(cell.label_box, cells.style.rule_pt, BLACK)
+            self.frame(cell.value_box, cells.style.rule_pt, BLACK)
 
     def word_line(self, faces: FaceList, text: str, line: _Line) -> None:
-        self.words(faces, *_word_line(faces, text, line))
-
-    def words(self, faces: FaceList, operators: str, used: _Characters) -> None:
+        operators, used = _word_line(faces, text, line)
         self.operators.append(operators)
+        self.use(faces, used)
+
+    def use(self, faces: FaceList, used: Iterable[tuple[Face, frozenset[str]]]) -> None:
         for face, characters in used:
             words = self._words.get((faces, face))
             if words is None:
@@ -177,7 +197,7 @@ def _words_fonts(words: _Words) -> list[tuple[str, EmbeddedFont]]:
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
-def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, _Characters]:
+def _word_line(faces: FaceList, text: str, line: _Line) -> tuple[str, tuple[tuple[Face, frozenset[str]], ...]]:
     """Return the operators of one of the form's own lines, and the characters that it takes of each face."""
     runs: list[tuple[Face, list[str]]] = []
     for unit, hit in faces.runs(text):
@@ -226,9 +246,27 @@ def _shows(runs: list[tuple[str, str]], size_pt: float) -> str:
     return "".join([f"/{name} {size_pt:g} Tf <{codes}> Tj " for name, codes in runs]) + "ET"
 
 
-@lru_cache(maxsize=_RULED_KEPT)
-def _ruled(faces: FaceList, label: str, label_box: Box, value_mm: float, style: Style) -> _Ruled:
-    return _Ruled(faces, label, label_box, value_mm, style)
+@lru_cache(maxsize=_CELLS_KEPT)
+def _rooms(faces: FaceList, cells: Cells) -> tuple[tuple[_Room, ...], tuple[tuple[Face, frozenset[str]], ...]]:
+    """Return the cells with their labels set, and the characters that these take of each face."""
+    rooms: list[_Room] = []
+    used: list[tuple[Face, frozenset[str]]] = []
+    value_pt = cells.style.value_pt
+    em_mm = value_pt / PT_PER_MM
+    for cell in cells:
+        box, label_box = cell.value_box, cell.label_box
+        size_pt = label_pt(faces, cell.label, label_box.width_mm, cells.style.label_pt)
+        assert size_pt >= MIN_SIZE_PT, f"the form leaves too little room for {cell.label}"
+        middle_mm = middle_of_mm(box)
+        centre = _Line(label_box.left_mm + label_box.width_mm / 2, middle_mm, size_pt, Align.CENTRE)
+        label, characters = _word_line(faces, cell.label, centre)
+        used += characters
+        flush, hung = (
+            _at(_Line(start_mm(box, Align.LEFT, PADDING_MM, by_em * em_mm, 0.0), middle_mm, value_pt, Align.LEFT), 0.0)
+            for by_em in (0.0, HANG_EM)
+        )
+        rooms.append(_Room(cell, label, (cell.value_mm - 2 * PADDING_MM) / em_mm, flush, hung))
+    return tuple(rooms), tuple(used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,22 +421,26 @@ class Document:
         )
         return size_pt
 
-    def cell(self, label: str, label_box: Box, value: str, value_mm: float, item: str, *, style: Style) -> None:
-        """Rule a label and its value to the right of it, as `frame`, `label` and `value` do.
+    def cells(self, cells: Cells, values: Mapping[str, str]) -> None:
+        """Rule and label cells and set their values by item, as `frame`, `label` and `value` do, in the cells' order.
 
         Errors: ValueTooLong(item), UndrawableText.
         """
         assert self._recording is None, "a register's value within prepared"
-        faces = self.fonts.labels
-        ruled = _ruled(faces, label, label_box, value_mm, style)
-        self._rules.append(ruled.call)
-        self._ink.words(faces, ruled.label, ruled.characters)
-        width_em, runs = self._codes.line(value)
-        left_em, right_em = hang_em(value)
-        if width_em - left_em - right_em <= ruled.room_em:
-            self._ink.operators.append(ruled.places[left_em > 0] + _shows(runs, style.value_pt))
-        else:
-            self.value(value, ruled.value_box, style.value_pt, item)
+        faces, size_pt = self.fonts.labels, cells.style.value_pt
+        rooms, used = _rooms(faces, cells)
+        self._rules.append(("cells", cells))
+        self._ink.use(faces, used)
+        operators, set_line = self._ink.operators, self._codes.line
+        for cell, label, room_em, flush, hung in rooms:
+            operators.append(label)
+            value = values[cell.item]
+            width_em, runs = set_line(value)
+            left_em, right_em = hang_em(value)
+            if width_em - left_em - right_em <= room_em:
+                operators.append((hung if left_em else flush) + _shows(runs, size_pt))
+            else:
+                self.value(value, cell.value_box, size_pt, cell.item)
 
     def frame(self, box: Box, line_pt: float, colour: Colour = BLACK) -> None:
         """Rule a rectangle."""

@@ -86,10 +86,10 @@ def embedded_font(
             f"/CapHeight {ascent}/StemV 80"
         ),
         widths=f"/DW 1000/W[{other}]",
-        # Outlines give a fifth of their length to deflate, for an eighth of a page's whole time.
+        # Outlines give a fifth of their length to deflate, for an eighth of a page's whole time; the others are short.
         program=_deflated(program, _KEPT, length) if kept else _stream(program, length),
         cid_to_gid=_deflated(cid_to_gid, _KEPT) if kept else _stream(cid_to_gid, ""),
-        to_unicode=_deflated(_cmap(to_unicode), _KEPT if kept else _ONCE),
+        to_unicode=_deflated(_cmap(to_unicode), _KEPT) if kept else _stream(_cmap(to_unicode), ""),
     )
 
 

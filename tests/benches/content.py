@@ -7,7 +7,7 @@ given the same page: texts with their baselines, rules with their widths.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import cast
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from printing.paper.certificates import residence, sheet
 from printing.paper.fitting import MIN_SIZE_PT, PADDING_MM, PT_PER_MM, Align, Box, place
 from printing.paper.fonts import FONT_FOLDER, FaceList, Fonts
-from printing.paper.page import Document, Style, label_pt
+from printing.paper.page import Cells, Document, label_pt
 from printing.paper.records import ResidenceCertificate, ResidencePerson
 from tests.paper_samples import ALL_ITEMS
 from tests.paper_samples import ISSUANCE as SAMPLE
@@ -114,13 +114,13 @@ class Recorder:
         self._item = ""
         return placed.size_pt
 
-    def cell(self, label: str, label_box: Box, value: str, value_mm: float, item: str, *, style: Style) -> None:
-        """Take down a label and its value, both ruled."""
-        value_box = Box(label_box.left_mm + label_box.width_mm, label_box.top_mm, value_mm, label_box.height_mm)
-        self.frame(label_box, style.rule_pt)
-        self.frame(value_box, style.rule_pt)
-        self.label(label, label_box, style.label_pt)
-        self.value(value, value_box, style.value_pt, item)
+    def cells(self, cells: Cells, values: Mapping[str, str]) -> None:
+        """Take down labels and values, both ruled."""
+        for cell in cells:
+            self.frame(cell.label_box, cells.style.rule_pt)
+            self.frame(cell.value_box, cells.style.rule_pt)
+            self.label(cell.label, cell.label_box, cells.style.label_pt)
+            self.value(values[cell.item], cell.value_box, cells.style.value_pt, cell.item)
 
     def frame(self, box: Box, line_pt: float) -> None:
         """Take down a rectangle."""

@@ -7,7 +7,7 @@ says 【空欄】, what was left out by choice 【省略】. Sources: 住民基�
 from __future__ import annotations
 
 from datetime import date
-from typing import NamedTuple
+from functools import lru_cache
 
 from printing.paper.certificates import sheet
 from printing.paper.certificates.sheet import EMPTY, OMITTED, SheetWords
@@ -16,7 +16,7 @@ from printing.paper.certificates.wording import wording
 from printing.paper.era import era_date, western_date
 from printing.paper.errors import InconsistentRecord
 from printing.paper.fitting import LEADING, MIN_SIZE_PT, PT_PER_MM, Align, Box
-from printing.paper.page import Document
+from printing.paper.page import Cell, Cells, Document
 from printing.paper.records import (
     CertificateKind,
     ForeignResidentItems,
@@ -31,7 +31,6 @@ TITLE = "住民票の写し"
 SPECIAL_PERMANENT_RESIDENT = "特別永住者"
 
 _HEAD_ROW_MM = 6.0
-_HEAD_CELL = sheet.CELL._replace(value_pt=11.0)
 _ROW_MM = 5.8
 _WHITE_MM = 0.6  # above and below two lines of the smallest type together: they never touch the rules
 assert _ROW_MM >= 2 * MIN_SIZE_PT * LEADING / PT_PER_MM + _WHITE_MM
@@ -44,14 +43,42 @@ _LABEL_MM = 18.0
 _GRID_MM = frozenset((39, 51, 80, 99, 110, 123, 137, 152, 166, 176, 195))
 
 
-class Cell(NamedTuple):
-    """One label with its value, and the width of both."""
-
-    label: str
-    value: str
-    item: str
-    label_mm: float
-    value_mm: float
+_HEAD_LABEL_MM = _INDEX_MM + _LABEL_MM
+_HOUSEHOLD = Cells(
+    tuple(
+        Cell(
+            item,
+            label,
+            Box(sheet.LEFT_MM, sheet.BODY_TOP_MM + row * _HEAD_ROW_MM, _HEAD_LABEL_MM, _HEAD_ROW_MM),
+            sheet.WIDTH_MM - _HEAD_LABEL_MM,
+        )
+        for row, (label, item) in enumerate((("住所", "address"), ("世帯主", "head_of_household")))
+    ),
+    sheet.CELL._replace(value_pt=11.0),
+)
+#: Rows of cells: each cell's label and item, and where on the sheet the label and the value end, in mm.
+_Rows = tuple[tuple[tuple[str, str, int, int], ...], ...]
+_JAPANESE: _Rows = (
+    (
+        ("氏名", "name", 39, 99),
+        ("性別", "sex", 110, 123),
+        ("生年月日", "born_on", 137, 166),
+        ("続柄", "relationship", 176, 195),
+    ),
+    (
+        ("旧氏", "former_surname", 39, 99),
+        ("住民となった年月日", "became_resident_on", 137, 195),
+    ),
+    (
+        ("住所を定めた年月日", "address_since", 51, 80),
+        ("届出日", "notified_on", 99, 137),
+        ("個人番号", "individual_number", 152, 195),
+    ),
+    (("本籍", "domicile", 39, 137), ("筆頭者", "domicile_head", 152, 195)),
+    (("転入前住所", "moved_in_from", 39, 195),),
+    (("異動前住所", "previous_address", 39, 195),),
+    (("備考", "remarks", 39, 195),),
+)
 
 
 def sheets(record: ResidenceCertificate) -> int:
@@ -137,17 +164,10 @@ def _unchosen(record: ResidenceCertificate, item: ResidenceItem, **values: objec
 
 
 def _draw_household(document: Document, record: ResidenceCertificate) -> None:
-    relationship = ResidenceItem.RELATIONSHIP in record.items
-    rows = (
-        ("住所", record.address, "address"),
-        ("世帯主", record.head_of_household if relationship else OMITTED, "head_of_household"),
-    )
-    box = Box(sheet.LEFT_MM, sheet.BODY_TOP_MM, sheet.WIDTH_MM, len(rows) * _HEAD_ROW_MM)
-    label_mm = _INDEX_MM + _LABEL_MM
-    for number, (label, value, item) in enumerate(rows):
-        label_box = Box(box.left_mm, box.top_mm + number * _HEAD_ROW_MM, label_mm, _HEAD_ROW_MM)
-        document.cell(label, label_box, value or EMPTY, sheet.WIDTH_MM - label_mm, item, style=_HEAD_CELL)
-    document.frame(box, sheet.BORDER_PT)
+    head = record.head_of_household if ResidenceItem.RELATIONSHIP in record.items else OMITTED
+    values = {"address": record.address or EMPTY, "head_of_household": head or EMPTY}
+    document.cells(_HOUSEHOLD, values)
+    document.frame(Box(sheet.LEFT_MM, sheet.BODY_TOP_MM, sheet.WIDTH_MM, 2 * _HEAD_ROW_MM), sheet.BORDER_PT)
 
 
 def _draw_person(
@@ -155,144 +175,107 @@ def _draw_person(
 ) -> None:
     block = Box(sheet.LEFT_MM, top_mm, sheet.WIDTH_MM, _BLOCK_MM)
     document.label(str(index), Box(block.left_mm, block.top_mm, _INDEX_MM, block.height_mm), 9.0)
-    rows = [_name_row(record, person), *_rows(record, person)]
-    assert len(rows) == _BLOCK_ROWS
-    y_mm, name_pt = top_mm, 0.0
-    for row in rows:
-        height_mm = sheet.NAME_ROW_MM if row is rows[0] else _ROW_MM
-        x_mm = block.left_mm + _INDEX_MM
-        for cell in row:
-            label_box = Box(x_mm, y_mm, cell.label_mm, height_mm)
-            if cell.item == "name":
-                below = bool(person.name_reading)
-                name_pt = sheet.name_cell(document, label_box, cell.value, cell.value_mm, below_reading=below)
-            else:
-                document.cell(cell.label, label_box, cell.value, cell.value_mm, cell.item, style=sheet.CELL)
-            x_mm += cell.label_mm + cell.value_mm
-        y_mm += height_mm
+    name, others = _block(_JAPANESE if person.foreign is None else _foreign_rows(person.foreign), top_mm)
+    below = bool(person.name_reading)
+    name_pt = sheet.name_cell(document, name.label_box, person.name, name.value_mm, below_reading=below)
+    document.cells(others, _values(record, person))
     if person.name_reading:
-        label_box = Box(block.left_mm + _INDEX_MM, top_mm, _LABEL_MM, sheet.NAME_ROW_MM)
-        sheet.name_reading(document, label_box, person.name_reading, rows[0][0].value_mm, name_pt)
+        sheet.name_reading(document, name.label_box, person.name_reading, name.value_mm, name_pt)
     document.frame(block, sheet.BORDER_PT)
 
 
-def _name_row(record: ResidenceCertificate, person: ResidencePerson) -> tuple[Cell, ...]:
-    born_on = western_date(person.born_on) if person.foreign else era_date(person.born_on)
-    relationship = _chosen(record, ResidenceItem.RELATIONSHIP, person.relationship)
-    return _row(
-        ("氏名", person.name, "name", 39, 99),
-        ("性別", person.sex or EMPTY, "sex", 110, 123),
-        ("生年月日", born_on, "born_on", 137, 166),
-        ("続柄", relationship, "relationship", 176, 195),
+@lru_cache(maxsize=64)
+def _block(rows: _Rows, top_mm: float) -> tuple[Cell, Cells]:
+    """Return the cells of one person's block: the name's, and all others in order."""
+    assert len(rows) == _BLOCK_ROWS
+    cells: list[Cell] = []
+    for number, row in enumerate(rows):
+        height_mm = _ROW_MM if number else sheet.NAME_ROW_MM
+        left_mm = sheet.LEFT_MM + _INDEX_MM
+        for label, item, label_end_mm, value_end_mm in row:
+            assert {label_end_mm, value_end_mm} <= _GRID_MM, f"{label}: off the grid"
+            label_box = Box(left_mm, top_mm, label_end_mm - left_mm, height_mm)
+            cells.append(Cell(item, label, label_box, float(value_end_mm - label_end_mm)))
+            left_mm = float(value_end_mm)
+        top_mm += height_mm
+    return cells[0], Cells(tuple(cells[1:]), sheet.CELL)
+
+
+def _foreign_rows(foreign: ForeignResidentItems) -> _Rows:
+    special = foreign.category == SPECIAL_PERMANENT_RESIDENT
+    card = "特別永住者証明書番号" if special else "在留カード番号" if foreign.category else "在留カード等番号"
+    since = ("外国人住民となった年月日", "became_foreign_resident_on")
+    alias: tuple[tuple[str, str, int, int], ...] = (("通称", "alias", 39, 99), (*since, 137, 195))
+    if foreign.kanji_name is not None:
+        alias = (("通称", "alias", 39, 80), ("漢字氏名", "kanji_name", 99, 137), (*since, 166, 195))
+    return (
+        _JAPANESE[0],
+        alias,
+        (
+            ("国籍・地域", "nationality", 39, 80),
+            ("30条の45に規定する区分", "category", 110, 152),
+            ("個人番号", "individual_number", 166, 195),
+        ),
+        (("在留資格", "status", 39, 99), ("在留期間", "period", 123, 152), ("満了日", "expires_on", 166, 195)),
+        (
+            (card, "card_number", 51, 99),
+            ("住所を定めた年月日", "address_since", 123, 152),
+            ("届出日", "notified_on", 166, 195),
+        ),
+        (("転入前住所", "moved_in_from", 39, 110), ("異動前住所", "previous_address", 123, 195)),
+        (("通称の記載・削除", "alias_history", 51, 123), ("備考", "remarks", 137, 195)),
     )
 
 
-def _rows(record: ResidenceCertificate, person: ResidencePerson) -> tuple[tuple[Cell, ...], ...]:
-    return _japanese_rows(record, person) if person.foreign is None else _foreign_rows(record, person, person.foreign)
+def _values(record: ResidenceCertificate, person: ResidencePerson) -> dict[str, str]:
+    """Return what stands in a person's cells but for the name's, by item."""
+    foreign = person.foreign
+    values = {
+        "sex": person.sex or EMPTY,
+        "born_on": western_date(person.born_on) if foreign else era_date(person.born_on),
+        "relationship": _chosen(record, ResidenceItem.RELATIONSHIP, person.relationship),
+        "address_since": _date_or_empty(person.address_since),
+        "notified_on": _date_or_empty(person.notified_on),
+        # The Individual Number is chosen person by person: whoever's was not chosen has none in the record.
+        "individual_number": person.individual_number or OMITTED,
+        "moved_in_from": person.moved_in_from or EMPTY,
+        "previous_address": _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address),
+        "remarks": person.remarks or EMPTY,
+    }
+    return values | (_japanese_values(record, person) if foreign is None else _foreign_values(record, foreign))
 
 
-def _japanese_rows(record: ResidenceCertificate, person: ResidencePerson) -> tuple[tuple[Cell, ...], ...]:
+def _japanese_values(record: ResidenceCertificate, person: ResidencePerson) -> dict[str, str]:
     former = person.former_surname or EMPTY
     if person.former_surname and person.former_surname_reading:
         former = f"{person.former_surname} ({person.former_surname_reading})"
-    domicile, head = (
-        _chosen(record, ResidenceItem.DOMICILE, value) for value in (person.domicile, person.domicile_head)
-    )
-    previous = _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address)
-    return (
-        _row(
-            ("旧氏", former, "former_surname", 39, 99),
-            ("住民となった年月日", _date_or_empty(person.became_resident_on), "became_resident_on", 137, 195),
-        ),
-        _row(
-            ("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 51, 80),
-            ("届出日", _date_or_empty(person.notified_on), "notified_on", 99, 137),
-            ("個人番号", _individual_number(person), "individual_number", 152, 195),
-        ),
-        _row(("本籍", domicile, "domicile", 39, 137), ("筆頭者", head, "domicile_head", 152, 195)),
-        _row(("転入前住所", person.moved_in_from or EMPTY, "moved_in_from", 39, 195)),
-        _row(("異動前住所", previous, "previous_address", 39, 195)),
-        _row(("備考", person.remarks or EMPTY, "remarks", 39, 195)),
-    )
+    return {
+        "former_surname": former,
+        "became_resident_on": _date_or_empty(person.became_resident_on),
+        "domicile": _chosen(record, ResidenceItem.DOMICILE, person.domicile),
+        "domicile_head": _chosen(record, ResidenceItem.DOMICILE, person.domicile_head),
+    }
 
 
-def _foreign_rows(
-    record: ResidenceCertificate, person: ResidencePerson, foreign: ForeignResidentItems
-) -> tuple[tuple[Cell, ...], ...]:
-    category, status, period, expires_on = (
-        _chosen(record, ResidenceItem.STATUS, value)
-        for value in (
-            foreign.category,
-            foreign.status,
-            foreign.period,
-            None if foreign.expires_on is None else western_date(foreign.expires_on),
-        )
-    )
-    nationality = _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality)
-    special = foreign.category == SPECIAL_PERMANENT_RESIDENT
-    card_label = "特別永住者証明書番号" if special else "在留カード番号" if foreign.category else "在留カード等番号"
-    card = _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number)
-    previous = _chosen(record, ResidenceItem.PREVIOUS_ADDRESS, person.previous_address)
-    history = _chosen(record, ResidenceItem.ALIAS_HISTORY, "、".join(foreign.alias_history) or None)
-    return (
-        _alias_row(foreign),
-        _row(
-            ("国籍・地域", nationality, "nationality", 39, 80),
-            ("30条の45に規定する区分", category, "category", 110, 152),
-            ("個人番号", _individual_number(person), "individual_number", 166, 195),
-        ),
-        _row(
-            ("在留資格", status, "status", 39, 99),
-            ("在留期間", period, "period", 123, 152),
-            ("満了日", expires_on, "expires_on", 166, 195),
-        ),
-        _row(
-            (card_label, card, "card_number", 51, 99),
-            ("住所を定めた年月日", _date_or_empty(person.address_since), "address_since", 123, 152),
-            ("届出日", _date_or_empty(person.notified_on), "notified_on", 166, 195),
-        ),
-        _row(
-            ("転入前住所", person.moved_in_from or EMPTY, "moved_in_from", 39, 110),
-            ("異動前住所", previous, "previous_address", 123, 195),
-        ),
-        _row(
-            ("通称の記載・削除", history, "alias_history", 51, 123),
-            ("備考", person.remarks or EMPTY, "remarks", 137, 195),
-        ),
-    )
-
-
-def _alias_row(foreign: ForeignResidentItems) -> tuple[Cell, ...]:
-    alias, since = foreign.alias or EMPTY, _date_or_empty(foreign.became_foreign_resident_on)
-    label, item = "外国人住民となった年月日", "became_foreign_resident_on"
-    if foreign.kanji_name is None:
-        return _row(("通称", alias, "alias", 39, 99), (label, since, item, 137, 195))
-    return _row(
-        ("通称", alias, "alias", 39, 80),
-        ("漢字氏名", foreign.kanji_name, "kanji_name", 99, 137),
-        (label, since, item, 166, 195),
-    )
+def _foreign_values(record: ResidenceCertificate, foreign: ForeignResidentItems) -> dict[str, str]:
+    expires_on = None if foreign.expires_on is None else western_date(foreign.expires_on)
+    return {
+        "alias": foreign.alias or EMPTY,
+        "kanji_name": foreign.kanji_name or EMPTY,
+        "became_foreign_resident_on": _date_or_empty(foreign.became_foreign_resident_on),
+        "nationality": _chosen(record, ResidenceItem.NATIONALITY, foreign.nationality),
+        "category": _chosen(record, ResidenceItem.STATUS, foreign.category),
+        "status": _chosen(record, ResidenceItem.STATUS, foreign.status),
+        "period": _chosen(record, ResidenceItem.STATUS, foreign.period),
+        "expires_on": _chosen(record, ResidenceItem.STATUS, expires_on),
+        "card_number": _chosen(record, ResidenceItem.CARD_NUMBER, foreign.card_number),
+        "alias_history": _chosen(record, ResidenceItem.ALIAS_HISTORY, "、".join(foreign.alias_history) or None),
+    }
 
 
 def _chosen(record: ResidenceCertificate, item: ResidenceItem, value: str | None) -> str:
     return OMITTED if item not in record.items else value or EMPTY
 
 
-def _individual_number(person: ResidencePerson) -> str:
-    """The Individual Number is chosen person by person: whoever's was not chosen has none in the record."""
-    return person.individual_number or OMITTED
-
-
 def _date_or_empty(on: date | None) -> str:
     return EMPTY if on is None else era_date(on)
-
-
-def _row(*cells: tuple[str, str, str, int, int]) -> tuple[Cell, ...]:
-    """Return a row: each cell's label, value and item, and where on the sheet the two end, in mm."""
-    row: list[Cell] = []
-    left_mm = sheet.LEFT_MM + _INDEX_MM
-    for label, value, item, label_end_mm, value_end_mm in cells:
-        assert {label_end_mm, value_end_mm} <= _GRID_MM, f"{label}: off the grid"
-        row.append(Cell(label, value, item, label_end_mm - left_mm, value_end_mm - label_end_mm))
-        left_mm = value_end_mm
-    return tuple(row)
