@@ -21,7 +21,7 @@ from issuance_server.schema import SCHEMA_VERSION
 
 BUSY_TIMEOUT_MS: Final = 5_000
 _IDLE_TIMEOUT_MS: Final = 10_000  # of an open transaction: a worker that stands still must not hold its locks for ever
-_READ_ONLY: Final = "postgresql_readonly"  # SQLAlchemy's own; on SQLite it is read when a transaction begins
+READ_ONLY: Final = "postgresql_readonly"  # SQLAlchemy's own; on SQLite it is read when a transaction begins
 
 
 class SchemaMismatch(RuntimeError):
@@ -34,7 +34,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     Shape:  url as SQLAlchemy's: sqlite:////var/lib/madoguchi/issuance.db, postgresql+psycopg://role@host/database.
             read_only: it cannot write, whatever it is asked to.
     """
-    options = {_READ_ONLY: read_only}
+    options = {READ_ONLY: read_only}
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(url, execution_options=options)
         event.listen(engine, "connect", _on_sqlite_connect)
@@ -62,7 +62,7 @@ def write(engine: Engine) -> Iterator[Connection]:
 def read(engine: Engine) -> Iterator[Connection]:
     """One reading transaction. What must be of one moment is read by one statement."""
     with engine.connect() as connection:
-        connection.execution_options(**{_READ_ONLY: True})
+        connection.execution_options(**{READ_ONLY: True})
         with connection.begin():
             yield connection
 
@@ -116,5 +116,5 @@ def _refuse_writes(dbapi_connection: Any, _record: Any) -> None:
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

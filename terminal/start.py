@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO, cast
 
 import structlog
@@ -52,11 +53,19 @@ class Terminal:
         self.client.close()
 
 
-def build(config: TerminalConfig, socket_unit: CoinUnitFactory, checks: frozenset[PaperCheck] = ALL_CHECKS) -> Terminal:
+def build(
+    config: TerminalConfig,
+    socket_unit: CoinUnitFactory,
+    checks: frozenset[PaperCheck] = ALL_CHECKS,
+    *,
+    open_journal: Callable[[Path], Journal] = Journal,
+    around: Callable[[Devices], Devices] | None = None,
+) -> Terminal:
     """Return the terminal of a configuration, not started yet.
 
     Shape:  socket_unit(address, emit) is a demo's unit, built inside the payment worker where the configuration names
-            a socket; checks are all on but in tests.
+            a socket; checks are all on but in tests. open_journal and around are a demo's too: what it puts in place of
+            the journal's own class, and around the devices.
     Errors: terminal.config.ConfigError.
     """
     key = load_private_key(config.key_file)
@@ -69,15 +78,16 @@ def build(config: TerminalConfig, socket_unit: CoinUnitFactory, checks: frozense
     card = _card_worker(config, tell)
     press = _press_worker(config, tell)
     payment = _payment_worker(config, socket_unit, tell)
+    devices = Devices(
+        WorkerCard(card),
+        WorkerPress(press),
+        WorkerCoinUnit(payment),
+        client,
+        PaperOutlet(config.printer.outlet),
+    )
     runner = Runner(
-        lambda: Journal(config.journal),
-        Devices(
-            WorkerCard(card),
-            WorkerPress(press),
-            WorkerCoinUnit(payment),
-            client,
-            PaperOutlet(config.printer.outlet),
-        ),
+        lambda: open_journal(config.journal),
+        around(devices) if around else devices,
         Identity(config.terminal_id, key),
         PaperGuard(config.terminal_id, follow_trust(config.trust_file), checks),
     )

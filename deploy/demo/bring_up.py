@@ -15,7 +15,6 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,11 +25,15 @@ from deploy.demo import base
 from deploy.demo.cctalk_unit import HOPPERS
 from deploy.demo.coin_box import FLOAT
 from deploy.demo.cupsd import PrivateCupsd
+from deploy.demo.halts import FOLDER, HALTS_VARIABLE, Halts
 from deploy.demo.ippeveprinter import IppEvePrinter
+from deploy.demo.machines import CoinMachine, Machines
 from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
 from deploy.demo.pki import TownPki
+from deploy.demo.postgres import PrivatePostgres
 from deploy.demo.processes import Process, free_port, has_ended, listens, remove_left
 from deploy.demo.town_store import DatabaseKind, placed
+from deploy.demo.virtual_printer import VirtualPrinter
 from deploy.demo.world import Directory, Place, World
 from issuance_server.config import ENVIRONMENT_VARIABLE
 from issuance_server.verify.config import ENVIRONMENT_VARIABLE as VERIFY_ENVIRONMENT_VARIABLE
@@ -52,12 +55,32 @@ _VOLATILE_PREFIX: Final = "mdg-"
 _SERVERS: Final = {DatabaseKind.SQLITE: 1, DatabaseKind.POSTGRESQL: 2}
 
 
-@dataclass(frozen=True)
 class Server:
-    """One issuing server of a town, and its own address behind the balancer."""
+    """One issuing server of a town, and its own address behind the balancer; it can be killed and started again."""
 
-    process: Process
-    address: str
+    def __init__(self, port: int, config: Path, log: Path, halts: Path | None) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self._log = log
+        self._environment = {ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(base.REPOSITORY)}
+        self._command = [str(Path(sys.executable).with_name("gunicorn"))]
+        self._command += ["--config", str(base.REPOSITORY / "deploy" / "gunicorn.conf.py")]
+        self._command += ["--bind", f"127.0.0.1:{port}"]
+        self._command += ["deploy.demo.halting_server:app" if halts else "issuance_server.wsgi:app"]
+        if halts:
+            self._environment[HALTS_VARIABLE] = str(halts)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        self.process = Process("issuing server", self._command, log=self._log, env=self._environment)
+
+    def wait(self) -> None:
+        """Wait until it answers. Errors: PartFailed."""
+        self.process.wait_until(lambda: _answers(self.address + PATH_OPENAPI))
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it with its workers."""
+        self.process.stop(kill=kill)
 
 
 class RunningTown:
@@ -70,7 +93,9 @@ class RunningTown:
         self.directory = Directory.read(town / "directory.json")
         self.places: list[Place] = []
         self.kiosks: list[Process] = []
+        self.machines: list[Machines] = []
         self.database = ""  # its URL
+        self.postgres: PrivatePostgres | None = None  # where it is one
         self.servers: list[Server] = []
         self.server = ""  # what terminals call
         self.check = ""
@@ -94,6 +119,14 @@ class RunningTown:
         place = self.places[terminal]
         self.kiosks[terminal] = _kiosk(place)
         self.kiosks[terminal].wait_until(lambda: listens(place.kiosk_port))
+
+    def halts(self, terminal: int = 0) -> Halts:
+        """Return the points at which a terminal stops, in a town that is judged."""
+        return Halts(Path(self.places[terminal].folder) / FOLDER)
+
+    def server_halts(self) -> Halts:
+        """Return the points at which a server's worker stops, in a town that is judged."""
+        return Halts(self.run / FOLDER)
 
     def facts(self) -> dict[str, Any]:
         """Return where everything is; paths absolute."""
@@ -129,10 +162,12 @@ def bring_up(
     kiosk_port: int = KIOSK_PORT,
     database: DatabaseKind = DatabaseKind.SQLITE,
     cash: Cash = "socket",
+    judged: bool = False,
 ) -> Iterator[RunningTown]:
     """Bring a town up and keep it until the block ends; then nothing of it runs any more.
 
-    cash: the coin units by their socket, or money devices on a ccTalk line.
+    cash: the coin units by their socket, or money devices on a ccTalk line. judged: the project's own printer, whose
+    record of its sheets outlives it, and processes that stop at points (halts.py).
     Errors: PartFailed names the part that did not come up, with its log's last lines.
     """
     shared_memory = Path("/dev/shm")  # noqa: S108 - tmpfs on purpose: the spool must not reach a disk
@@ -147,16 +182,18 @@ def bring_up(
         )
         parts.callback(shutil.rmtree, volatile, ignore_errors=True)
         running = RunningTown(town, run, volatile)
-        running.database = parts.enter_context(placed(database, town / "server.db", run))
+        running.database, running.postgres = parts.enter_context(placed(database, town / "server.db", run))
         shutil.copytree(running.pki.anchor_path.parent, running.anchors)
-        _start_servers(parts, running, database)
+        _start_servers(parts, running, database, judged=judged)
         check = _start_check(parts, running)
         kiosks = [
-            _start_terminal(parts, running, terminal_id, kiosk_port if number == 0 else free_port(), cash)
+            _start_terminal(
+                parts, running, terminal_id, kiosk_port if number == 0 else free_port(), cash, judged=judged
+            )
             for number, terminal_id in enumerate(base.TERMINAL_IDS[:terminals])
         ]
         for server in running.servers:
-            server.process.wait_until(lambda server=server: _answers(server.address + PATH_OPENAPI))  # type: ignore[misc]
+            server.wait()
         for kiosk, place in zip(kiosks, running.places, strict=True):
             kiosk.wait_until(lambda place=place: listens(place.kiosk_port))  # type: ignore[misc]
         check.wait_until(lambda: _answers(running.check + "/api/keys"))
@@ -165,7 +202,7 @@ def bring_up(
         yield running
 
 
-def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: DatabaseKind) -> None:
+def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: DatabaseKind, *, judged: bool) -> None:
     """One server on SQLite; on PostgreSQL several, and before them a balancer that asks them in turn."""
     ports = [free_port() for _ in range(_SERVERS[database])]
     port = ports[0] if len(ports) == 1 else free_port()
@@ -182,21 +219,10 @@ def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: 
     }
     config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()), encoding="utf-8")
     for number, own_port in enumerate(ports):
-        server = Process(
-            "issuing server",
-            [
-                str(Path(sys.executable).with_name("gunicorn")),
-                "--config",
-                str(base.REPOSITORY / "deploy" / "gunicorn.conf.py"),
-                "--bind",
-                f"127.0.0.1:{own_port}",
-                "issuance_server.wsgi:app",
-            ],
-            log=running.run / ("server.log" if number == 0 else f"server{number + 1}.log"),
-            env={ENVIRONMENT_VARIABLE: str(config), "PYTHONPATH": str(base.REPOSITORY)},
-        )
+        log = running.run / ("server.log" if number == 0 else f"server{number + 1}.log")
+        server = Server(own_port, config, log, running.run / FOLDER if judged else None)
         parts.callback(server.stop)
-        running.servers.append(Server(server, f"http://127.0.0.1:{own_port}"))
+        running.servers.append(server)
     if port not in ports:
         command = [sys.executable, "-m", "deploy.demo.balancer", "--port", str(port), *map(str, ports)]
         environment = {"PYTHONPATH": str(base.REPOSITORY)}
@@ -237,7 +263,13 @@ def _start_check(parts: contextlib.ExitStack, running: RunningTown) -> Process:
 
 
 def _start_terminal(
-    parts: contextlib.ExitStack, running: RunningTown, terminal_id: str, kiosk_port: int, cash: Cash
+    parts: contextlib.ExitStack,
+    running: RunningTown,
+    terminal_id: str,
+    kiosk_port: int,
+    cash: Cash,
+    *,
+    judged: bool,
 ) -> Process:
     folder = running.run / terminal_id
     volatile = running.volatile / terminal_id
@@ -247,19 +279,17 @@ def _start_terminal(
     (vpcd_port,) = free_vpcd_ports(1)
     pcscd = parts.enter_context(PrivatePcscd(volatile / "pcscd", [vpcd_port]))
     cupsd = parts.enter_context(PrivateCupsd(volatile / "cups"))
-    printer = parts.enter_context(IppEvePrinter(volatile / "printer", papers))
+    printer: IppEvePrinter | VirtualPrinter
+    printer = VirtualPrinter(folder / "printer") if judged else IppEvePrinter(volatile / "printer", papers)
+    parts.enter_context(printer)
     cupsd.add_raw_queue(QUEUE, printer.uri)
     coins_socket = volatile / "coins.sock"
-    unit = ["virtual_coins"]
-    if cash == "cctalk":
-        unit = ["cctalk_unit", "--line", str(folder / CASH_LINE), "--world", str(folder / "world.json")]
-    coins = Process(
-        f"coin unit of {terminal_id}",
-        [sys.executable, "-m", f"deploy.demo.{unit[0]}", *unit[1:], "--socket", str(coins_socket)],
-        log=folder / "coins.log",
-        env={"PYTHONPATH": str(base.REPOSITORY)},
-    )
+    coins = CoinMachine(folder, coins_socket, folder / CASH_LINE if cash == "cctalk" else None)
+    coins.start()
     parts.callback(coins.stop)
+    running.machines.append(Machines(pcscd, cupsd, printer, coins))
+    if judged:
+        (folder / FOLDER).mkdir()
     if listens(kiosk_port):
         kiosk_port = free_port()
     key = secrets.token_urlsafe(16)
@@ -282,8 +312,8 @@ def _start_terminal(
         spool=str(cupsd.spool),
     )
     running.places.append(place)
-    _write_terminal_files(running, place)
-    coins.wait_until(coins_socket.exists)
+    _write_terminal_files(running, place, counts_all=judged)
+    coins.wait()
     kiosk = _kiosk(place)
     running.kiosks.append(kiosk)
     parts.callback(running.cut, len(running.kiosks) - 1, kill=False)
@@ -300,7 +330,8 @@ def _kiosk(place: Place) -> Process:
     )
 
 
-def _write_terminal_files(running: RunningTown, place: Place) -> None:
+def _write_terminal_files(running: RunningTown, place: Place, *, counts_all: bool) -> None:
+    """counts_all: the printer counts its sheets, and has a meter and a sensor of its path."""
     folder = Path(place.folder)
     config = TerminalConfig(
         terminal_id=place.terminal_id,
@@ -316,9 +347,9 @@ def _write_terminal_files(running: RunningTown, place: Place) -> None:
             printer_uri=place.printer_uri,
             spool_folders=(Path(place.spool),),
             impressions=True,
-            sheets=False,
-            lifetime_counter=False,
-            path_sensor=False,
+            sheets=counts_all,
+            lifetime_counter=counts_all,
+            path_sensor=counts_all,
             outlet="open_tray",
         ),
         reader=ReaderConfig(name_prefix=place.reader_prefix, pcscd_socket=Path(place.pcscd_socket)),

@@ -11,19 +11,21 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Final, Self
 
 import psycopg
 from psycopg import sql
 
-from deploy.demo.processes import PartFailed, Process, remove_left, setpriv
+from deploy.demo.processes import READY_TIMEOUT_S, PartFailed, Process, remove_left, setpriv
 
 _USER: Final = "postgres"
 _ROLE: Final = "madoguchi"
 _PREFIX: Final = "mdg-postgres-"
 _PROGRAMS: Final = Path("/usr/lib/postgresql")
 _ROOM_BYTES: Final = 1 << 30
+_POLL_S: Final = 0.1
 _INITDB: Final = (
     "--no-locale",
     "--encoding=UTF8",
@@ -66,6 +68,28 @@ class PrivatePostgres:
             raise RuntimeError("PostgreSQL does not run")
         self._process.stop()
         self._run()
+
+    def kill(self) -> None:
+        """Kill its first process, and nothing else: the others find out by themselves."""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL does not run")
+        self._process.stop(kill=True)
+
+    def again(self) -> None:
+        """Start it again from what it had committed; not before the last of the killed one's processes has ended.
+
+        Errors: PartFailed.
+        """
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            try:
+                self._run()
+            except PartFailed:  # they still hold its memory
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_POLL_S)
+            else:
+                return
 
     def stop(self) -> None:
         """End it and remove its data."""

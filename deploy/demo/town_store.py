@@ -27,20 +27,20 @@ class DatabaseKind(StrEnum):
 
 
 @contextlib.contextmanager
-def placed(kind: DatabaseKind, town_file: Path, run: Path) -> Iterator[str]:
-    """Copy the town's database to where this run uses it; yield its URL.
+def placed(kind: DatabaseKind, town_file: Path, run: Path) -> Iterator[tuple[str, PrivatePostgres | None]]:
+    """Copy the town's database to where this run uses it; yield its URL, and its PostgreSQL if it is one.
 
     The file stays when the town is down; PostgreSQL's data do not.
     """
     if kind is DatabaseKind.SQLITE:
         _copy_file(town_file, run / town_file.name)
-        yield f"sqlite:///{run / town_file.name}"
+        yield f"sqlite:///{run / town_file.name}", None
         return
     with PrivatePostgres(durable=True) as postgres:
         url = postgres.create("town")
         migrations.upgrade(url)
         _copy_rows(f"sqlite:///{town_file}", url)
-        yield url
+        yield url, postgres
 
 
 def _copy_file(source: Path, target: Path) -> None:

@@ -56,13 +56,18 @@ class Visitor:
         self._world = world
         origin = world.place.kiosk.split("/?", 1)[0]
         self._http = httpx.Client(base_url=origin, headers={"Origin": origin}, timeout=30, trust_env=False)
-        self._http.get(world.place.kiosk, follow_redirects=True).raise_for_status()
+        self._seen: dict[str, Any] = {}
+        self.open()
+
+    def open(self) -> None:
+        """Open the kiosk's page, or open it anew once the terminal has begun anew. Errors: VisitBroken."""
+        self._seen = {}
+        self._http.get(self._world.place.kiosk, follow_redirects=True).raise_for_status()
         page = self._http.get("/").text
         token = _TOKEN.search(page)
         if token is None:
             raise VisitBroken("the kiosk's page carries no token")
         self._http.headers["Kiosk-Token"] = token.group(1)
-        self._seen: dict[str, Any] = {}
 
     def close(self) -> None:
         """Leave the kiosk."""

@@ -123,6 +123,11 @@ class World:
         with self._lock:
             self._pull()
 
+    def has_card(self) -> bool:
+        """Tell whether a card was put on and not taken off."""
+        with self._lock:
+            return self._card is not None
+
     def open_slot(self) -> int:
         """Make room for a card that somebody else brings; return the port to which it connects instead of vpcd's."""
         with self._lock:

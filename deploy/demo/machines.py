@@ -1,0 +1,55 @@
+"""What stands at one terminal beside its own process, as parts that can be killed one by one and started again."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.demo import base
+from deploy.demo.cupsd import PrivateCupsd
+from deploy.demo.ippeveprinter import IppEvePrinter
+from deploy.demo.pcscd import PrivatePcscd
+from deploy.demo.processes import Process
+from deploy.demo.virtual_printer import VirtualPrinter
+
+
+class CoinMachine:
+    """The coin unit's process. On a ccTalk line what lies where survives it; behind a socket it does not."""
+
+    def __init__(self, folder: Path, control: Path, line: Path | None) -> None:
+        """line: where the terminal's end of the ccTalk line is; None = a unit behind its socket."""
+        self._command = [sys.executable, "-m", "deploy.demo.virtual_coins"]
+        if line is not None:
+            self._command = [sys.executable, "-m", "deploy.demo.cctalk_unit", "--line", str(line)]
+            self._command += ["--world", str(folder / "world.json")]
+        self._command += ["--socket", str(control)]
+        self._control = control
+        self._log = folder / "coins.log"
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        """Switch it on."""
+        self._control.unlink(missing_ok=True)
+        self._process = Process("coin unit", self._command, log=self._log, env={"PYTHONPATH": str(base.REPOSITORY)})
+
+    def wait(self) -> None:
+        """Wait until hands can reach it. Errors: PartFailed."""
+        assert self._process is not None
+        self._process.wait_until(self._control.exists)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it; with kill at once, as a power cut does."""
+        if self._process is not None:
+            self._process.stop(kill=kill)
+            self._process = None
+
+
+@dataclass(frozen=True)
+class Machines:
+    """One terminal's surroundings."""
+
+    pcscd: PrivatePcscd
+    cupsd: PrivateCupsd
+    printer: IppEvePrinter | VirtualPrinter
+    coins: CoinMachine

@@ -1,0 +1,458 @@
+"""One cell of the kill matrix on a whole town of real parts: a visit up to a point, the kill, the end, the judgement.
+
+The judge holds three things against one another that know nothing of each other: coins and sheets as the machines have
+them, the server's ledger, and the terminal's journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from deploy.demo.books import Books
+from deploy.demo.bring_up import RunningTown, bring_up
+from deploy.demo.cupsd import end_leftovers
+from deploy.demo.printer_record import Place
+from deploy.demo.processes import free_port, listens
+from deploy.demo.town_store import DatabaseKind
+from deploy.demo.virtual_printer import VirtualPrinter
+from deploy.demo.visit_file import VisitFile
+from deploy.demo.visitor import Visitor
+from deploy.demo.world import World
+from fees.postings import Account
+from issuance_server.ledger import OrderState
+from terminal import history
+from terminal.journal import Ids, Journal, RowKind
+from tests.kill_cells import BY_NAME, Cell, End, Point, Story, Who
+
+RESIDENTS: Final = 200
+FEE_YEN: Final = 200
+COINS: Final = (100, 500)  # 400 yen come back, so that a capture moves tray and hoppers
+OUTAGE_S: Final = 2.0  # how long servers and database are away: longer than a terminal asks again
+END_BOUND_S: Final = 10.0  # from the last part's restart
+REACH_S: Final = 40.0
+LOOK_S: Final = 0.1
+_PHYSICAL: Final = (Account.ESCROW, Account.CASHBOX, Account.HOPPER_FLOAT)
+
+
+class NotReached(AssertionError):
+    """The visit did not come to the point, or not to its end."""
+
+
+class Resident(Visitor):
+    """Does what the screen asks for, once for each screen, and puts the coins in one by one."""
+
+    def __init__(self, world: World, story: Story) -> None:
+        super().__init__(world)
+        self._asked = VisitFile(coins=COINS)
+        self._story = story
+        self._acted = (-1, "")
+        self.has_come = False
+        self.coins_in = 0
+        self.was_asked = False
+        self.papers = 0
+
+    def screen(self) -> str:
+        """Look at the screen for a moment; "" while there is none."""
+        try:
+            self._look(LOOK_S)
+        except httpx.HTTPError:
+            time.sleep(LOOK_S)
+            return ""
+        return self._state
+
+    def act(self) -> None:
+        """Do what this screen asks for, if it was not done."""
+        seen = (int(self._seen["version"]), self._state)
+        if seen == self._acted:
+            return
+        with contextlib.suppress(httpx.TransportError):  # it died under the finger
+            if self._do():
+                self._acted = seen
+
+    def again(self) -> None:
+        """The terminal has begun anew: its page too."""
+        self._acted = (-1, "")
+        self.open()
+
+    def stands(self) -> str:
+        """Say what the screen shows, for whoever has waited in vain."""
+        if not self._seen:
+            return ""
+        return f"; the screen shows {self._state} {', '.join(self._view.get('reasons') or ())}"
+
+    def _do(self) -> bool:
+        match self._state:
+            case "IDLE" if not self.has_come:
+                self.has_come = True
+                self._world.put_card(self._world.directory.sample)
+            case "PIN":
+                return self._pin()
+            case "TAKE_CARD":
+                self._world.take_card()
+            case "CHOOSING":
+                self._choose_first()
+            case "CONFIRMING":
+                self._touch("pay")
+            case "COLLECTING":
+                return self._pay_in()
+            case "AFTER_CUT":
+                self._touch("take-back")
+            case "ASK_SHEETS":
+                self.was_asked = True
+                self._touch("sheets-yes" if self.papers else "sheets-no")
+            case "TAKE_PAPER" | "REFUSED":
+                self._touch("taken")
+            case _:
+                return False
+        return True
+
+    def _pin(self) -> bool:
+        pin = self._view["pin"]
+        if pin["length"] == len(self._asked.pin):
+            self._touch("ok")
+            return True
+        self._touch("digit", digit=self._asked.pin[pin["length"]])
+        return True
+
+    def _choose_first(self) -> None:
+        offer = self._offer(self._asked)
+        assert offer is not None
+        form = {"offer": str(offer["index"]), "copies": "1", "items": list(self._asked.chosen_items)}
+        self._post("/touch/choose", {**form, "scope": self._asked.chosen_scope.value}).raise_for_status()
+
+    def _pay_in(self) -> bool:
+        money = self._view["money"]
+        if not money["accepting"] or money["inserted_yen"] != sum(COINS[: self.coins_in]):
+            return False
+        if self._story is Story.CANCELS and self.coins_in:
+            self._touch("cancel")
+            return True
+        if self.coins_in < len(COINS) and self._world.insert_coin(COINS[self.coins_in]):
+            self.coins_in += 1
+        return True
+
+
+@dataclass
+class Played:
+    """What became of one cell; wrong is empty where all is right."""
+
+    name: str
+    end: str = ""
+    seconds: float = 0.0
+    ended_after_s: float = 0.0  # from the last part's restart
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The world before a visit."""
+
+    money: Any
+    sheets: int
+    row: int
+    balances: Counter[str]
+
+
+class Matrix:
+    """A town that is up, and the cells played in it one after another."""
+
+    def __init__(self, town: RunningTown) -> None:
+        self.town = town
+        self.world = town.world()
+        self.machines = town.machines[0]
+        self.place = town.places[0]
+        self._halts, self._server_halts = town.halts(), town.server_halts()
+        self._books = Books(town.database)
+
+    def close(self) -> None:
+        """Let the books go."""
+        self._books.close()
+
+    def play(self, cell: Cell) -> Played:
+        """Play one cell and judge it."""
+        played = Played(cell.name)
+        began_s = time.monotonic()
+        resident = Resident(self.world, cell.point.story)
+        try:
+            before = self._before(resident)
+            self._reach(cell.point, resident)
+            if cell.point.paper:
+                self._until(lambda: self._sheets() > before.sheets, "the sheet to come out")
+            self._kill(cell.who, resident)
+            restarted_s = time.monotonic()
+            self._end(resident, before)
+            wrong = self._judge(cell, before, resident, restarted_s + END_BOUND_S)
+            played.ended_after_s = time.monotonic() - restarted_s
+            played.wrong += wrong
+            played.end = self._outcome(before, resident)
+        except Exception as error:  # noqa: BLE001 - a cell that cannot be played is wrong, and the next one is played
+            played.wrong.append(f"{type(error).__name__}: {error}")
+        finally:
+            self._disarm()
+            resident.close()
+        played.seconds = time.monotonic() - began_s
+        return played
+
+    # to the point
+
+    def _before(self, resident: Resident) -> Before:
+        self._until(lambda: resident.screen() == "IDLE", "an idle terminal", resident)
+        self.world.take_cup()
+        return Before(self.world.money(), self._sheets(), self._rows(), self._balances())
+
+    def _reach(self, point: Point, resident: Resident) -> None:
+        if point.after:
+            first = BY_NAME[point.after]
+            before = self._sheets()
+            self._reach(first, resident)
+            if first.paper:
+                self._until(lambda: self._sheets() > before, "the sheet to come out")
+            self.town.cut()
+            resident.papers = self._sheets() - before
+            self._arm(point)
+            self.town.restart()
+            resident.again()
+        else:
+            self._arm(point)
+        self._until(lambda: self._is_there(point, resident), f"{point.name}", resident)
+
+    def _arm(self, point: Point) -> None:
+        if point.halt:
+            (self._server_halts if point.server else self._halts).arm(point.halt)
+
+    def _disarm(self) -> None:
+        self._halts.disarm()
+        self._server_halts.disarm()
+
+    def _is_there(self, point: Point, resident: Resident) -> bool:
+        halts = self._server_halts if point.server else self._halts
+        if point.halt and halts.reached() is not None:
+            return True
+        state = resident.screen()
+        if not point.halt and state == point.state and resident.coins_in >= point.coins:
+            return True
+        if state:
+            resident.act()
+        return False
+
+    # the kill
+
+    def _kill(self, who: Who, resident: Resident) -> None:
+        match who:
+            case Who.TERMINAL:
+                self.town.cut()
+                self._disarm()
+                self.town.restart()
+                resident.again()
+            case Who.POWER:
+                self._cut_power(resident)
+            case Who.CARD | Who.PRESS | Who.PAYMENT:
+                os.kill(self._worker(who), signal.SIGKILL)
+            case Who.CUPSD:
+                self.machines.cupsd.kill()
+                self.machines.cupsd.start()
+            case Who.PCSCD:
+                self.machines.pcscd.kill()
+                self.machines.pcscd.start()
+                self._lay_card_back()
+            case Who.GUNICORN:
+                reached = self._server_halts.reached()
+                os.kill(reached.pid if reached else self._gunicorn(), signal.SIGKILL)
+            case Who.SERVER:
+                self._servers_away()
+            case Who.POSTGRESQL:
+                self._database_away()
+        self._disarm()
+
+    def _worker(self, who: Who) -> int:
+        name = {Who.CARD: "card", Who.PRESS: "press", Who.PAYMENT: "payment"}[who]
+        kiosk = self.town.kiosks[0].pid
+        return next(pid for pid in children(kiosk) if name in arguments(pid))
+
+    def _gunicorn(self) -> int:
+        return next(iter(children(self.town.servers[0].process.pid)))
+
+    def _servers_away(self) -> None:
+        for server in self.town.servers:
+            server.stop(kill=True)
+        self._server_halts.disarm()
+        time.sleep(OUTAGE_S)
+        for server in self.town.servers:
+            server.start()
+        for server in self.town.servers:
+            server.wait()
+
+    def _database_away(self) -> None:
+        assert self.town.postgres is not None
+        self.town.postgres.kill()
+        self._server_halts.disarm()
+        time.sleep(OUTAGE_S)
+        self.town.postgres.again()
+
+    def _cut_power(self, resident: Resident) -> None:
+        """Everything at once; what lies in the machines stays, and what only stood in memory is gone."""
+        machines = self.machines
+        assert isinstance(machines.printer, VirtualPrinter)
+        self.town.cut()
+        machines.printer.cut_power()
+        machines.coins.stop(kill=True)
+        machines.cupsd.kill()
+        end_leftovers(machines.cupsd.root)  # the backends
+        machines.pcscd.kill()
+        self._disarm()
+        machines.printer.power_back()
+        machines.coins.start()
+        machines.cupsd.start()
+        machines.pcscd.start()
+        machines.coins.wait()
+        self._lay_card_back()
+        self.town.restart()
+        resident.again()
+
+    def _lay_card_back(self) -> None:
+        """A card that lies on the reader lies there still; the virtual one has to be told."""
+        if self.world.has_card():
+            self.world.put_card(self.world.directory.sample)
+
+    # the end
+
+    def _end(self, resident: Resident, before: Before) -> None:
+        def ended() -> bool:
+            resident.papers = self._sheets() - before.sheets
+            state = resident.screen()
+            if state == "IDLE" and resident.has_come and not self.world.has_card():
+                return True
+            if state:
+                resident.act()
+            return False
+
+        self._until(ended, "the visit to end", resident)
+
+    def _judge(self, cell: Cell, before: Before, resident: Resident, deadline_s: float) -> list[str]:
+        expected = cell.end
+        found: list[str] = []
+        while True:
+            found = self._differences(expected, before, resident)
+            if not found or time.monotonic() > deadline_s:
+                return found
+            time.sleep(LOOK_S)
+
+    def _differences(self, expected: End, before: Before, resident: Resident) -> list[str]:
+        """Say what of the world, the ledger and the journal is not as the end wants it."""
+        after, papers = self.world.money(), self._sheets() - before.sheets
+        inserted_yen = after.inserted_yen - before.money.inserted_yen
+        out_yen = after.change_yen + after.returned_yen - before.money.change_yen - before.money.returned_yen
+        kept_yen = inserted_yen - out_yen
+        is_served = expected in {End.SERVED, End.ASKED}
+        wrong = []
+        if (end := self._outcome(before, resident)) != expected:
+            wrong.append(f"{end}, not {expected}")
+        if papers != int(is_served):
+            wrong.append(f"{papers} papers came out")
+        if kept_yen != FEE_YEN * papers or after.tray_yen:
+            wrong.append(f"{kept_yen} yen were kept, {after.tray_yen} lie in the tray, with {papers} papers out")
+        balances = self._balances()
+        moved = {a: balances[a] - before.balances[a] for a in balances if balances[a] != before.balances[a]}
+        if sum(balances.values()) or sum(moved.get(account, 0) for account in _PHYSICAL) != kept_yen:
+            wrong.append(f"the books moved {moved}")
+        if open_accounts := moved.keys() - {Account.CASHBOX, Account.HOPPER_FLOAT, *_EARNED}:
+            wrong.append(f"open in the books: {sorted(open_accounts)}")
+        return [*wrong, *self._open_ends(before, is_served=is_served)]
+
+    def _open_ends(self, before: Before, *, is_served: bool) -> list[str]:
+        """Say what has no end: orders, rows, cases, jobs."""
+        wrong = []
+        with contextlib.closing(Journal(Path(self.place.folder) / "journal.db")) as journal:
+            orders = [
+                order_id
+                for row in journal.rows(before.row)
+                if row.kind is RowKind.IDS and isinstance(row.body, Ids)
+                for order_id in row.body.order_ids
+            ]
+            read = history.read(journal.rows())
+            if read.unfinished or read.strays:
+                wrong.append(f"{len(read.unfinished)} payments and {len(read.strays)} acts have no end in the journal")
+            if cases := [row.body for row in journal.open_cases()]:
+                wrong.append(f"the terminal has cases {cases}")
+            if journal.unsent():
+                wrong.append(f"{journal.unsent()} events were not accepted")
+        states = Counter(self._books.states(orders).values())
+        if states - Counter({OrderState.VOIDED: len(orders)}) != Counter({OrderState.SETTLED: 1} if is_served else {}):
+            wrong.append(f"orders ended {dict(states)}")
+        if cases := self._books.open_cases():
+            wrong.append(f"the server has cases {cases}")
+        if left := [path.name for path in Path(self.place.spool).rglob("*") if path.is_file()]:
+            wrong.append(f"left in the spool: {left}")
+        return wrong
+
+    def _outcome(self, before: Before, resident: Resident) -> str:
+        if self._sheets() > before.sheets:
+            return End.ASKED if resident.was_asked else End.SERVED
+        inserted = self.world.money().inserted_yen > before.money.inserted_yen
+        return End.RETURNED if inserted else End.NOTHING
+
+    # looking
+
+    def _sheets(self) -> int:
+        """Sheets at the outlet; each paper of these visits is one."""
+        printer = self.machines.printer
+        assert isinstance(printer, VirtualPrinter)
+        return sum(sheet.place is Place.OUTLET for sheet in printer.sheets())
+
+    def _rows(self) -> int:
+        with contextlib.closing(Journal(Path(self.place.folder) / "journal.db")) as journal:
+            return max((row.row for row in journal.rows()), default=0)
+
+    def _balances(self) -> Counter[str]:
+        return self._books.balances()
+
+    def _until(self, holds: Callable[[], bool], what: str, resident: Resident | None = None) -> None:
+        deadline_s = time.monotonic() + REACH_S
+        while not holds():
+            if time.monotonic() > deadline_s:
+                raise NotReached(f"waited {REACH_S:g} s for {what}{resident.stands() if resident else ''}")
+            time.sleep(0.01)
+
+
+_EARNED: Final = (Account.MUNICIPALITY_PAYABLE, Account.OPERATOR_COMMISSION)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that one has started, of any of its threads."""
+    return [
+        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
+    ]
+
+
+def arguments(pid: int) -> list[str]:
+    """Return a process's command line."""
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+@contextlib.contextmanager
+def judged_town() -> Iterator[Matrix]:
+    """Bring up a town in which cells can be played: two servers on PostgreSQL, coins on a ccTalk line."""
+    with bring_up(
+        seed=1,
+        residents=RESIDENTS,
+        kiosk_port=free_port(),
+        database=DatabaseKind.POSTGRESQL,
+        cash="cctalk",
+        judged=True,
+    ) as town:
+        matrix = Matrix(town)
+        assert listens(town.places[0].kiosk_port)
+        try:
+            yield matrix
+        finally:
+            matrix.close()
