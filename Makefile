@@ -16,7 +16,7 @@ SEEDS ?= 2000
 START ?= 1
 MUTATION ?=
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal printer-scenarios bench-render bench-restart glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal printer-scenarios kill-matrix bench-render bench-restart glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -66,6 +66,9 @@ judge-seal: setup-test ## two COSE libraries, zbar and zxing judge the printed s
 
 printer-scenarios: setup-test ## every fault of a printer on real parts, each with its one right verdict; ONLY=name plays one
 	@$(PY) -m tests.judges.printer $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
+
+kill-matrix: setup-test ## kill -9 of every part at every point of a visit, each cell with its one end; ALL=1, CELLS=n SEED=k, ONLY=name
+	@$(PY) -m tests.judges.kill $(if $(ALL),--all) $(if $(CELLS),--cells $(CELLS) --seed $(SEED)) $(if $(ONLY),--only "$(ONLY)") $(if $(WRITE),--write)
 
 pictures: setup-test ## take the README's pictures again, from a real visit
 	@$(PY) -m deploy.demo.pictures

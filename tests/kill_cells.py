@@ -251,22 +251,23 @@ CELLS: Final = tuple(Cell(point, who) for point in POINTS for who in (_AT_THE_SE
 _CARD_STATES: Final = ("READING", "PIN", "AUTHENTICATING", "TAKE_CARD")
 _PAPER_STATES: Final = ("PRINTING", "RECOVERING")
 _MONEY_STATES: Final = ("COLLECTING", "RESERVED", "CAPTURING", "RETURNING")
+_EMPTY_HANDED: Final = (*_CARD_STATES, "IDLE", "CHOOSING", "PREPARING", "CONFIRMING", "TELLING")  # the store's machines
 
 
 def _is_listed(cell: Cell) -> bool:
-    """The terminal and the power everywhere; every other part where it has something in hand."""
-    state, who = cell.point.state, cell.who
+    """The terminal everywhere; every other part where it has something in hand."""
+    state, moment, who = cell.point.state, cell.point.moment, cell.who
     match who:
         case Who.TERMINAL:
             return True
         case Who.POWER:
-            return state not in {"IDLE", "READING", "PIN", "CHOOSING"}
+            return state not in _EMPTY_HANDED
         case Who.CARD | Who.PCSCD:
-            return state in _CARD_STATES and not cell.point.server
+            return state in _CARD_STATES and moment != "written" and cell.name != "READING done: pcscd"
         case Who.PRESS | Who.CUPSD:
-            return state in _PAPER_STATES
+            return state in _PAPER_STATES and moment != "written"
         case Who.PAYMENT:
-            return state in _MONEY_STATES
+            return state in _MONEY_STATES and moment != "written"
         case _:
             return cell.point.server
 
