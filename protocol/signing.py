@@ -66,10 +66,15 @@ class _Keys(HTTPSignatureKeyResolver):
         self, *, public: Callable[[str], Ed25519PublicKey] | None = None, private: Ed25519PrivateKey | None = None
     ) -> None:
         self._public, self._private = public, private
+        self.failure: Exception | None = None  # what `public` raised: the library says nothing of it
 
     def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
         assert self._public is not None
-        return self._public(key_id)
+        try:
+            return self._public(key_id)
+        except Exception as error:
+            self.failure = error
+            raise
 
     def resolve_private_key(self, key_id: str) -> Ed25519PrivateKey:  # noqa: ARG002 - one key a signer
         assert self._private is not None
@@ -124,22 +129,24 @@ def verify_request(
 
     Shape:  url is absolute and its authority is one that the caller answers to; headers may be any mapping that finds
             names in lower case; resolve_key raises IssueError TERMINAL_UNKNOWN or TERMINAL_STOPPED.
-    Errors: IssueError UNSIGNED, SIGNATURE_INVALID, REQUEST_EXPIRED, and those of resolve_key.
+    Errors: IssueError UNSIGNED, SIGNATURE_INVALID, REQUEST_EXPIRED, and whatever resolve_key raises, as it is: a
+            database that is away is no bad signature, and whoever asked may ask again.
     """
     # 1. Signed at all?
     sent = {name: value for name in _HEADERS if (value := headers.get(name)) is not None}
     if "signature" not in sent or "signature-input" not in sent:
         raise IssueError(ErrorCode.UNSIGNED, "the request has no signature")
     # 2. The signature holds over all that the profile covers.
-    verifier = _Verifier(signature_algorithm=ED25519, key_resolver=_Keys(public=resolve_key))
+    keys = _Keys(public=resolve_key)
+    verifier = _Verifier(signature_algorithm=ED25519, key_resolver=keys)
     try:
         request = _Request(method, url, sent)
         results = verifier.verify(request, max_age=None, expect_tag=TAG, require_components=COVERED)
         # 3. The covered digest is this body's, recomputed.
         verifier.verify_body(request, results, body)
-    except InvalidSignature as error:
-        if isinstance(error.__cause__, IssueError):  # the library wraps what resolve_key raises
-            raise error.__cause__ from None
+    except InvalidSignature:
+        if keys.failure is not None:
+            raise keys.failure from None
         raise IssueError(ErrorCode.SIGNATURE_INVALID, "the request's signature does not hold") from None
     # 4. One signer, and fresh: a replay within the window meets the order's, challenge's and event's own guards.
     if len(results) != 1:

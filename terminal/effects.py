@@ -8,6 +8,7 @@ touched by one thread. What it returns is the event for the flow.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
 from terminal.recovery import Recovery
 from terminal.visit import CopyOutcome, TerminalCode, Visit
-from terminal.workers import WorkerDied
+from terminal.workers import WorkerDied, WorkerHung
 
 MAX_COPIES: Final = 5
 
@@ -131,7 +132,8 @@ class Effects:
         return v.PinLengthChanged(length)
 
     def _pin_wipe(self, _effect: v.PinWipe, _visit: Visit) -> Program:
-        yield Call(Lane.CARD, "card.pin", self._devices.card.pin_clear)
+        with suppress(WorkerDied, WorkerHung):  # the digits went with the process that held them
+            yield Call(Lane.CARD, "card.pin", self._devices.card.pin_clear)
         return None
 
     def _authenticate(self, effect: v.Authenticate, _visit: Visit) -> Program:

@@ -111,6 +111,7 @@ class FakeCard:
         return len(self.digits)
 
     def pin_clear(self) -> None:
+        self.cues.play("pin_clear")
         self.digits = ""
 
     def sign(self, digest: bytes, certificate_sha256: bytes, last_try_confirmed: bool) -> Signed:

@@ -110,6 +110,7 @@ class Resident(Visitor):
                 self.was_asked = True
                 self._touch("sheets-yes" if self.papers else "sheets-no")
             case "TAKE_PAPER" | "REFUSED":
+                self._world.take_card()
                 self._touch("taken")
             case _:
                 return False

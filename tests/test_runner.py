@@ -111,6 +111,20 @@ def test_a_try_that_may_have_been_used_is_said(rig: Rig, error: Exception, code:
     assert rig.until(State.REFUSED).refusal == v.Refusal(code)
 
 
+@pytest.mark.parametrize("error", [WorkerDied("card", "pin_clear"), WorkerHung("card", "pin_clear")])
+def test_digits_that_went_with_their_worker_are_wiped(rig: Rig, error: Exception) -> None:
+    """The card has signed and the server knows whose it is: the visit goes on."""
+    rig.until(State.IDLE)
+    rig.put_card()
+    rig.until(State.PIN)
+    rig.card.cues.fail("pin_clear", error)
+    rig.pin("1234")
+    rig.until(State.TAKE_CARD)
+    rig.take_card()
+    assert rig.until(State.CHOOSING, State.REFUSED).state is State.CHOOSING
+    assert rig.card.cues.left() == []
+
+
 def test_a_card_taken_before_its_time_leads_back_to_the_start(rig: Rig) -> None:
     rig.until(State.IDLE)
     rig.put_card()

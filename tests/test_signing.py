@@ -139,6 +139,16 @@ def test_an_unknown_terminal_is_told_so() -> None:
     assert code_of({name.lower(): value for name, value in headers.items()}) is ErrorCode.TERMINAL_UNKNOWN
 
 
+def test_keys_that_cannot_be_looked_up_are_no_bad_signature() -> None:
+    """A database that is away is said as such, so that the terminal asks again; the library would hide it."""
+
+    def away(_terminal_id: str) -> Ed25519PublicKey:
+        raise ConnectionError("the database is away")
+
+    with pytest.raises(ConnectionError):
+        verify_request("POST", URL, signed(), BODY, resolve_key=away, now_utc=NOW)
+
+
 @pytest.mark.parametrize("age_s", [-61, 61, 3600])
 def test_an_old_or_future_request_is_refused(age_s: int) -> None:
     assert code_of(signed(), now_utc=NOW + timedelta(seconds=age_s)) is ErrorCode.REQUEST_EXPIRED

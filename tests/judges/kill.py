@@ -43,13 +43,13 @@ DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "kill-matrix.md
 
 
 @click.command()
-@click.option("--only", default="", help="one cell, or how several begin")
+@click.option("--only", multiple=True, help="one cell, or how several begin; may be given again")
 @click.option("--all", "every", is_flag=True, help="all cells, not the listed ones alone")
 @click.option("--cells", default=0, help="so many of all cells, at random")
 @click.option("--seed", default=1, show_default=True, help="which ones")
 @click.option("--towns", default=2, show_default=True, help="how many towns stand side by side")
 @click.option("--write", is_flag=True, help="only write docs/kill-matrix.md")
-def main(only: str, cells: int, seed: int, towns: int, *, every: bool, write: bool) -> None:
+def main(only: tuple[str, ...], cells: int, seed: int, towns: int, *, every: bool, write: bool) -> None:
     """Play the cells."""
     if write:
         DOCUMENT.write_text(table_in_words(), encoding="utf-8")
