@@ -26,6 +26,7 @@ from terminal.screens.view import view
 from terminal.screens.words import Lang
 from terminal.visit import CopyOutcome, State, TerminalCode, Visit
 from terminal.workers import WorkerDied, WorkerHung
+from tests.crash_parts import Process, Store
 from tests.fakes import PRINTER_LOST
 from tests.terminal_rig import BOUND_S, CHOICE, Rig, is_act, unfinished
 
@@ -112,17 +113,15 @@ def test_a_try_that_may_have_been_used_is_said(rig: Rig, error: Exception, code:
 
 
 @pytest.mark.parametrize("error", [WorkerDied("card", "pin_clear"), WorkerHung("card", "pin_clear")])
-def test_digits_that_went_with_their_worker_are_wiped(rig: Rig, error: Exception) -> None:
-    """The card has signed and the server knows whose it is: the visit goes on."""
-    rig.until(State.IDLE)
-    rig.put_card()
-    rig.until(State.PIN)
-    rig.card.cues.fail("pin_clear", error)
-    rig.pin("1234")
-    rig.until(State.TAKE_CARD)
-    rig.take_card()
-    assert rig.until(State.CHOOSING, State.REFUSED).state is State.CHOOSING
-    assert rig.card.cues.left() == []
+def test_digits_that_went_with_their_worker_are_wiped(tmp_path: Path, error: Exception) -> None:
+    """The card has signed and the server knows whose it is: the visit does not end for that."""
+    process = Process(Store(tmp_path))
+    program = process.effects.carry_out(v.PinWipe(), Visit(State.TAKE_CARD))
+    assert next(program).name == "card.pin"
+    with pytest.raises(StopIteration) as ended:
+        program.throw(error)
+    assert ended.value.value is None
+    process.journal.close()
 
 
 def test_a_card_taken_before_its_time_leads_back_to_the_start(rig: Rig) -> None:
