@@ -56,7 +56,8 @@ class Point:
 
     Shape:  halt: where a process stops (deploy/demo/halts.py); "" = the screen of that state, which waits for somebody.
             paper: the sheet has come out before anything is killed. server: a server's worker stops there, and not the
-            terminal. after: the terminal is killed at that point first, and the halt is in its next life.
+            terminal. after: the terminal is killed at that point first, or with dark the power goes there, and the halt
+            is in its next life.
             cut: the end where the terminal dies there; else the visit goes on to `whole`.
     """
 
@@ -70,6 +71,7 @@ class Point:
     paper: bool = False
     server: bool = False
     after: str = ""
+    dark: bool = False
 
     @property
     def name(self) -> str:
@@ -140,6 +142,8 @@ POINTS: Final = (
         cut=_CANCELLED,
         whole=_CANCELLED,
     ),
+    Point(state="REFUSED", moment="waits", story=Story.CANCELS, cut=_CANCELLED, whole=_CANCELLED),
+    Point(state="ASK_SHEETS", moment="waits", after="PRINTING done", dark=True, cut=End.ASKED, whole=End.ASKED),
     Point(state="AFTER_CUT", moment="waits", after="COLLECTING waits", cut=_CANCELLED, whole=_CANCELLED),
     Point(
         state="RECOVERING",
@@ -253,6 +257,12 @@ _PAPER_STATES: Final = ("PRINTING", "RECOVERING")
 _MONEY_STATES: Final = ("COLLECTING", "RESERVED", "CAPTURING", "RETURNING")
 _EMPTY_HANDED: Final = (*_CARD_STATES, "IDLE", "CHOOSING", "PREPARING", "CONFIRMING", "TELLING")  # the store's machines
 
+_SPARED: Final = (
+    "COLLECTING begun: payment worker",
+    "COLLECTING done: payment worker",
+    "RESERVED done: payment worker",
+)
+
 
 def _is_listed(cell: Cell) -> bool:
     """The terminal everywhere; every other part where it has something in hand."""
@@ -263,11 +273,11 @@ def _is_listed(cell: Cell) -> bool:
         case Who.POWER:
             return state not in _EMPTY_HANDED
         case Who.CARD | Who.PCSCD:
-            return state in _CARD_STATES and moment != "written" and cell.name != "READING done: pcscd"
+            return state in _CARD_STATES and moment not in {"written", "done"}
         case Who.PRESS | Who.CUPSD:
             return state in _PAPER_STATES and moment != "written"
         case Who.PAYMENT:
-            return state in _MONEY_STATES and moment != "written"
+            return state in _MONEY_STATES and moment != "written" and cell.name not in _SPARED
         case _:
             return cell.point.server
 
