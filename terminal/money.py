@@ -21,6 +21,7 @@ from terminal.payment.device import (
     ChangeUnavailable,
     CoinUnit,
     Counted,
+    CountUncertain,
     DeviceCounters,
     DeviceGone,
     PaymentDeviceError,
@@ -125,7 +126,7 @@ class MoneyPrograms:
         payment, payment_id = self._payment, effect.payment_id
         # 1. Closed and drained, so that no coin falls in behind the count.
         try:
-            held_yen: int = yield from asked(Call(Lane.PAYMENT, "payment.hold", payment.hold))
+            held_yen = yield from shut(payment, payment_id)
             before: DeviceCounters = yield from asked(Call(Lane.PAYMENT, "payment.counters", payment.counters))
         except (PaymentDeviceError, WorkerError):
             self._book.write(*owed(payment_id, visit.money.inserted_yen if visit.money else 0))
@@ -265,6 +266,17 @@ def owed(payment_id: str, owed_yen: int) -> tuple[Telling, ...]:
 def totals(counters: DeviceCounters) -> dict[str, int | None]:
     """Return the unit's totals as a journal row has them."""
     return {name: getattr(counters, name) for name in DeviceCounters.__slots__}
+
+
+def shut(payment: CoinUnit, payment_id: str) -> Generator[Call, Any, int]:
+    """Shut the unit and return what it has counted: where more may lie there than that, it can still all go back."""
+    try:
+        held_yen: int = yield from asked(Call(Lane.PAYMENT, "payment.hold", payment.hold))
+    except CountUncertain:
+        status: Callable[[], PaymentStatus] = lambda: payment.status(payment_id)  # noqa: E731
+        said: PaymentStatus = yield from asked(Call(Lane.PAYMENT, "payment.status", status))
+        held_yen = said.held_yen
+    return held_yen
 
 
 def asked(call: Call) -> Generator[Call, Any, Any]:

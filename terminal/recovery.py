@@ -22,7 +22,7 @@ from terminal.book import Book, Note, Telling, paper_told, result, voids
 from terminal.devices import Devices
 from terminal.history import Copy, Unfinished
 from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
-from terminal.money import Lines, done, ended, totals, uncollected
+from terminal.money import Lines, done, ended, shut, totals, uncollected
 from terminal.payment.device import Counted, DeviceCounters, PaymentDeviceError, PaymentState, PaymentStatus
 from terminal.programs import Call, Lane, Memory, Program, Sources
 from terminal.visit import CopyOutcome, Money, Order, TerminalCode
@@ -183,7 +183,7 @@ class Recovery:
         inserted_yen = now.inserted_yen - (intent.counters.get("inserted_yen") or 0)
         moved = {name: getattr(now, name) - (intent.counters.get(name) or 0) for name in _MOVING}
         if status.state is PaymentState.ACTIVE:
-            held_yen: int = yield Call(Lane.PAYMENT, "payment.hold", self._payment.hold)
+            held_yen = yield from shut(self._payment, payment.payment_id)
             memory.collect_row, memory.held_yen, memory.owed_told = row, held_yen, payment.owed_told
             return Money(payment.payment_id, intent.amount_yen or 0, inserted_yen=max(held_yen, inserted_yen))
         if status.state is PaymentState.UNKNOWN and not inserted_yen and not any(moved.values()):

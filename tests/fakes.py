@@ -50,6 +50,7 @@ from terminal.client import Paper
 from terminal.payment.device import (
     ChangeUnavailable,
     Counted,
+    CountUncertain,
     DeviceCounters,
     MoneyCounted,
     PaymentConflict,
@@ -240,6 +241,7 @@ class FakeCoins:
     events: int = 0
     moved: dict[str, Counted] = field(default_factory=dict)
     lose_answer: bool = False  # the next movement happens and its answer is lost
+    uncertain: bool = False  # more may lie there than was counted: it can go back, and nothing else
 
     def insert(self, *coins_yen: int) -> None:
         for coin_yen in coins_yen:
@@ -268,11 +270,14 @@ class FakeCoins:
         if self.payment_id is None:
             raise PaymentConflict("no payment is open")
         self.open = False
+        if self.uncertain:
+            raise CountUncertain("cue")
         return self.tray_yen
 
     def capture(self, payment_id: str, capture_yen: int) -> Counted:
         self.cues.play("capture")
         assert payment_id == self.payment_id
+        assert not self.uncertain
         rest_yen = self.tray_yen - capture_yen
         assert rest_yen >= 0
         owed_yen = min(self.stuck_yen, rest_yen)

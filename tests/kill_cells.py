@@ -221,6 +221,16 @@ _other(
     "two seconds without the server are longer than the terminal asks again; a late grant is discarded",
 )
 
+_other(
+    End.NOTHING,
+    [Who.PCSCD],
+    [
+        *("READING begun", "READING done", "READING written", "PIN waits"),
+        *("AUTHENTICATING begun", "AUTHENTICATING signed", "TAKE_CARD waits"),
+    ],
+    "the reader was away with a card on it: the visit ends, and nothing was ordered yet",
+)
+
 _AT_THE_SERVER: Final = (Who.TERMINAL, Who.GUNICORN, Who.SERVER, Who.POSTGRESQL)
 
 

@@ -246,6 +246,16 @@ def test_s15_a_jam_on_sheet_2_of_3_and_the_power_goes(ram: Path) -> None:
         assert [event.sheets_out for event in store.told().events if event.kind is EventKind.PARTIAL] == [1]
 
 
+@pytest.mark.parametrize(("where", "returned_yen"), [("after payment.start", 0), ("before payment.hold", 500)])
+def test_a_count_that_the_cut_made_uncertain_goes_back(ram: Path, where: str, returned_yen: int) -> None:
+    """The unit was open when its power went too: it takes no word for what it counted, and the terminal must go on."""
+    store = cut_at(Store(ram, Script(coins=(500,)), SHORT), where)
+    store.coins.uncertain = True
+    found = restart(store)
+    assert (found.state, found.orders, found.cases) == (State.IDLE, ("void",), ())
+    assert (found.returned_yen, found.tray_yen, found.owed_yen) == (returned_yen, 0, 0)
+
+
 # Devices that do not answer yet, or have forgotten
 
 

@@ -115,6 +115,18 @@ def test_a_unit_that_may_stand_open_is_a_case(rig: Rig) -> None:
     assert set(rig.end().reasons) == {"case MONEY_UNCERTAIN", "money-held"}
 
 
+def test_money_that_was_counted_uncertainly_goes_back_all_the_same(rig: Rig) -> None:
+    """Nothing can be captured of it; what lies there as it came was somebody's who stands here."""
+    rig.to_collecting()
+    rig.coins.uncertain = True
+    rig.pay(500)
+    visit = rig.until(State.REFUSED)
+    assert (visit.refusal, visit.case) == (v.Refusal(TerminalCode.PAYMENT_FAILED), False)
+    assert (rig.coins.returned_yen, rig.coins.tray_yen) == (500, 0)
+    assert rig.end().state is State.IDLE
+    assert unfinished(rig.rows()) == []
+
+
 def test_money_that_cannot_even_be_counted_for_the_return_is_owed_and_told(rig: Rig) -> None:
     rig.to_collecting()
     rig.pay(50)

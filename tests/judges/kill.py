@@ -34,8 +34,8 @@ Somebody stands there all the time and answers what is asked. Of the points, *be
 nothing of the act done, *done* has the act done and its result unwritten, *written* has the result committed; *waits*
 is a screen that waits for somebody. Servers and database are away for two seconds, everything else is started at once;
 "power" takes terminal, workers, pcscd, cupsd with its backends, printer and coin unit, with what only stood in their
-memory. Not here, since they take a minute of nobody's answer, or wait for staff: KEEPING and OUT_OF_SERVICE; the simulator
-(`make sim`) goes through them.
+memory. Not here, since they take a minute of nobody's answer, or wait for staff: KEEPING and OUT_OF_SERVICE; the
+simulator (`make sim`) goes through them.
 
 Without arguments the command goes through the cells in **bold**; `ALL=1` takes all, `CELLS=n SEED=k` some of them.
 Written by `make kill-matrix WRITE=1`; a test holds it to the table in the code (tests/kill_cells.py).
