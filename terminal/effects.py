@@ -37,7 +37,7 @@ from terminal.health import (
     look_at_server,
 )
 from terminal.journal import Act, Case, Ids, Intent, Journal
-from terminal.money import MoneyPrograms, attempt
+from terminal.money import MoneyPrograms, asked, attempt
 from terminal.outlet import keeps_closed
 from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
@@ -273,7 +273,7 @@ class Effects:
         submit = (order_id, paper.pdf, paper.prepared.sheets, sha256)
         try:
             job: HeldJob = yield Call(Lane.PRESS, "press.submit", lambda: press.submit(*submit))
-            before: Counters = yield Call(Lane.PRESS, "press.counters", press.counters)
+            before: Counters = yield from asked(Call(Lane.PRESS, "press.counters", press.counters))
         except PressError:
             raise
         except Exception as error:
@@ -281,10 +281,20 @@ class Effects:
             raise PressError(f"order {order_id}: not submitted ({type(error).__name__})") from error
         return job, before
 
+    def _release(self, job: HeldJob) -> Generator[Call, Any, None]:
+        """Release a job; where the worker died under the word, CUPS tells whether it had heard it."""
+        press = self._devices.press
+        release = Call(Lane.PRESS, "press.release", lambda: press.release(job))
+        try:
+            yield release
+        except WorkerDied:
+            if (yield Call(Lane.PRESS, "press.is_held", lambda: press.is_held(job.order_id))):
+                yield release  # a job that is still held was given to nobody
+
     def _release_and_ask(self, job: HeldJob, before: Counters) -> Generator[Call, Any, Verdict]:
         press = self._devices.press
         try:
-            yield Call(Lane.PRESS, "press.release", lambda: press.release(job))
+            yield from self._release(job)
         except (QueueStopped, NoSuchJob, JobNotPossible) as error:
             return Verdict(Outcome.FAILED, 0, f"not released: {error.detail}")
         except Exception as error:  # noqa: BLE001 - whatever it was, the job may be on its way

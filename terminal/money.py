@@ -30,7 +30,7 @@ from terminal.payment.device import (
 )
 from terminal.programs import Call, Lane, Memory, Program
 from terminal.visit import TerminalCode, Visit
-from terminal.workers import WorkerError
+from terminal.workers import WorkerDied, WorkerError
 
 Lines = tuple[tuple[str, int], ...]  # order id and fee
 
@@ -156,8 +156,11 @@ class MoneyPrograms:
             return v.Failed(TerminalCode.MONEY_UNCERTAIN)
         return v.MoneyCaptured(counted.captured_yen, 0, 0, counted.owed_yen)
 
-    def _move(self, intent: Intent, call: Call) -> Generator[Call, Any, Counted | None]:
-        """Move money once. On doubt ask what was done, and never move again: None = nobody knows."""
+    def _move(self, intent: Intent, call: Call, *, again: bool = True) -> Generator[Call, Any, Counted | None]:
+        """Move money once. On doubt ask what was done, and never move again: None = nobody knows.
+
+        There is no doubt where the worker died before the unit heard of it: unit and totals are as they were.
+        """
         memory, payment_id = self._memory(), cast(str, intent.payment_id)
         collect_row, owed_before = memory.collect_row, memory.owed_told
         row = self._book.journal.intent(intent)
@@ -167,6 +170,10 @@ class MoneyPrograms:
         except (PaymentDeviceError, WorkerError) as error:
             log.warning("money moved without an answer", payment=payment_id, error=type(error).__name__)
             status = yield from attempt(Call(Lane.PAYMENT, "payment.status", lambda: self._payment.status(payment_id)))
+            now = yield from attempt(Call(Lane.PAYMENT, "payment.counters", self._payment.counters))
+            if again and isinstance(error, WorkerDied) and not_begun(intent, status, now):
+                self._book.write(result(row, "not begun"))
+                return (yield from self._move(intent, call, again=False))
             counted = done(intent, status) if isinstance(status, PaymentStatus) else None
         else:
             counted = as_meant(intent, counted)
@@ -183,6 +190,18 @@ _DONE: Final = {
     Act.RETURN: PaymentState.ROLLED_BACK,
 }
 _OUTCOMES: Final = {Act.CAPTURE: "captured", Act.KEEP: "kept", Act.RETURN: "returned"}
+
+
+#: The totals that a movement changes.
+MOVING: Final = ("cashbox_yen", "change_yen", "returned_yen")
+
+
+def not_begun(intent: Intent, status: object, now: object) -> bool:
+    """Tell whether the unit still holds what it held and has moved nothing since; without its word it may have."""
+    if not isinstance(status, PaymentStatus) or not isinstance(now, DeviceCounters):
+        return False
+    moved = any(getattr(now, name) != (intent.counters.get(name) or 0) for name in MOVING)
+    return status.state is PaymentState.ACTIVE and status.held_yen == intent.held_yen and not moved
 
 
 def done(intent: Intent, status: PaymentStatus) -> Counted | None:

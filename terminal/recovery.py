@@ -22,7 +22,7 @@ from terminal.book import Book, Note, Telling, paper_told, result, voids
 from terminal.devices import Devices
 from terminal.history import Copy, Unfinished
 from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
-from terminal.money import Lines, done, ended, shut, totals, uncollected
+from terminal.money import MOVING, Lines, done, ended, not_begun, shut, totals, uncollected
 from terminal.payment.device import Counted, DeviceCounters, PaymentDeviceError, PaymentState, PaymentStatus
 from terminal.programs import Call, Lane, Memory, Program, Sources
 from terminal.visit import CopyOutcome, Money, Order, TerminalCode
@@ -30,7 +30,6 @@ from terminal.workers import WorkerError
 
 PRINTER_PATIENCE_S: Final = 120.0  # a printer that does not answer for so long leaves its paper unknown
 
-_MOVING: Final = ("cashbox_yen", "change_yen", "returned_yen")
 _PAID: Final = CopyOutcome.PRINTED
 
 log = structlog.get_logger()
@@ -160,8 +159,8 @@ class Recovery:
         assert isinstance(row.body, Intent)
         intent, payment_id = row.body, payment.payment_id
         status, now = yield from self._ask_unit(payment_id)
-        moved = {name: getattr(now, name) - (intent.counters.get(name) or 0) for name in _MOVING}
-        if status.state is PaymentState.ACTIVE and status.held_yen == intent.held_yen and not any(moved.values()):
+        moved = {name: getattr(now, name) - (intent.counters.get(name) or 0) for name in MOVING}
+        if not_begun(intent, status, now):
             self._book.write(result(row.row, "not begun", totals(now)))
             return
         counted = done(intent, status)
@@ -181,7 +180,7 @@ class Recovery:
         intent, row = payment.collect.body, payment.collect.row
         status, now = yield from self._ask_unit(payment.payment_id)
         inserted_yen = now.inserted_yen - (intent.counters.get("inserted_yen") or 0)
-        moved = {name: getattr(now, name) - (intent.counters.get(name) or 0) for name in _MOVING}
+        moved = {name: getattr(now, name) - (intent.counters.get(name) or 0) for name in MOVING}
         if status.state is PaymentState.ACTIVE:
             held_yen = yield from shut(self._payment, payment.payment_id)
             memory.collect_row, memory.held_yen, memory.owed_told = row, held_yen, payment.owed_told

@@ -57,7 +57,7 @@ class Point:
     Shape:  halt: where a process stops (deploy/demo/halts.py); "" = the screen of that state, which waits for somebody.
             paper: the sheet has come out before anything is killed. server: a server's worker stops there, and not the
             terminal. after: the terminal is killed at that point first, or with dark the power goes there, and the halt
-            is in its next life.
+            is in its next life. via: the terminal stops there first; only then the halt is armed.
             cut: the end where the terminal dies there; else the visit goes on to `whole`.
     """
 
@@ -72,6 +72,7 @@ class Point:
     server: bool = False
     after: str = ""
     dark: bool = False
+    via: str = ""
 
     @property
     def name(self) -> str:
@@ -80,6 +81,7 @@ class Point:
 
 
 _CANCELLED: Final = End.RETURNED
+_CAPTURED: Final = "row result capture"
 POINTS: Final = (
     Point(state="IDLE", moment="waits", cut=End.SERVED),
     Point(state="READING", moment="begun", halt="before card.read", cut=End.SERVED),
@@ -113,10 +115,10 @@ POINTS: Final = (
     Point(state="CAPTURING", moment="begun", halt="row intent capture", cut=End.SERVED),
     Point(state="CAPTURING", moment="done", halt="after payment.capture", cut=End.SERVED),
     Point(state="CAPTURING", moment="written", halt="row result capture", cut=End.SERVED),
-    Point(state="TELLING", moment="begun", halt="before server.send_events", cut=End.SERVED),
-    Point(state="TELLING", moment="asked", halt="before /v1/events", cut=End.SERVED, server=True),
-    Point(state="TELLING", moment="taken", halt="after /v1/events", cut=End.SERVED, server=True),
-    Point(state="TELLING", moment="done", halt="after server.send_events", cut=End.SERVED),
+    Point(state="TELLING", moment="begun", via=_CAPTURED, halt="before server.send_events", cut=End.SERVED),
+    Point(state="TELLING", moment="asked", via=_CAPTURED, halt="before /v1/events", cut=End.SERVED, server=True),
+    Point(state="TELLING", moment="taken", via=_CAPTURED, halt="after /v1/events", cut=End.SERVED, server=True),
+    Point(state="TELLING", moment="done", via=_CAPTURED, halt="after server.send_events", cut=End.SERVED),
     Point(state="TAKE_PAPER", moment="waits", cut=End.SERVED),
     Point(
         state="RETURNING",

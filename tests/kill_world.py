@@ -21,8 +21,12 @@ import httpx
 from deploy.demo.books import Books
 from deploy.demo.bring_up import RunningTown, bring_up
 from deploy.demo.cupsd import end_leftovers
+from deploy.demo.halts import Halts
 from deploy.demo.printer_record import Place
 from deploy.demo.processes import free_port, listens
+from deploy.demo.s1 import draw_visits
+from deploy.demo.town import build_people
+from deploy.demo.town_names import UMIBE
 from deploy.demo.town_store import DatabaseKind
 from deploy.demo.virtual_printer import VirtualPrinter
 from deploy.demo.visit_file import VisitFile
@@ -33,7 +37,9 @@ from terminal.journal import Ids, Journal
 from tests.kill_cells import BY_NAME, Cell, Point, Story, Who
 from tests.kill_judge import Facts, differences
 
-RESIDENTS: Final = 200
+SEED: Final = 1
+RESIDENTS: Final = 500
+CELLS_A_TOWN: Final = 60  # one cell a person: whoever had no paper and comes again is looked at by the server
 COINS: Final = (100, 500)  # 400 yen come back, so that a capture moves tray and hoppers
 OUTAGE_S: Final = 2.0  # how long servers and database are away: longer than a terminal asks again
 END_BOUND_S: Final = 10.0  # from the last part's restart, and from each touch that somebody makes after it
@@ -48,9 +54,10 @@ class NotReached(AssertionError):
 class Resident(Visitor):
     """Does what the screen asks for, once for each screen, and puts the coins in one by one."""
 
-    def __init__(self, world: World, story: Story) -> None:
+    def __init__(self, world: World, story: Story, resident_id: str) -> None:
         super().__init__(world)
-        self._asked = VisitFile(coins=COINS)
+        self._asked = VisitFile(resident=resident_id, municipality=UMIBE, coins=COINS)
+        self._resident_id = resident_id
         self._story = story
         self._acted = (-1, "")
         self.has_come = False
@@ -83,6 +90,10 @@ class Resident(Visitor):
         self._acted = (-1, "")
         self.open()
 
+    def lay_card(self) -> None:
+        """Lay one's card on the reader."""
+        self._world.put_card(self._resident_id)
+
     def stands(self) -> str:
         """Say what the screen shows, for whoever has waited in vain."""
         if not self._seen:
@@ -93,7 +104,7 @@ class Resident(Visitor):
         match self._state:
             case "IDLE" if not self.has_come:
                 self.has_come = True
-                self._world.put_card(self._world.directory.sample)
+                self.lay_card()
             case "PIN":
                 return self._pin()
             case "TAKE_CARD":
@@ -172,6 +183,8 @@ class Matrix:
         self.world = town.world()
         self.machines = town.machines[0]
         self.place = town.places[0]
+        visits = draw_visits(build_people(SEED, RESIDENTS), CELLS_A_TOWN)
+        self._people = iter([str(visit.resident) for visit in visits])
         self._halts, self._server_halts = town.halts(), town.server_halts()
         self._books = Books(town.database)
 
@@ -183,7 +196,7 @@ class Matrix:
         """Play one cell and judge it."""
         played = Played(cell.name)
         began_s = time.monotonic()
-        resident = Resident(self.world, cell.point.story)
+        resident = Resident(self.world, cell.point.story, next(self._people))
         try:
             before = self._before(resident)
             self._reach(cell.point, resident)
@@ -225,9 +238,15 @@ class Matrix:
                 self._arm(point)
                 self.town.restart()
                 resident.again()
+        elif point.via:
+            self._halts.arm(point.via)
+            self._until(lambda: self._goes_to(self._halts, resident), point.via, resident)
+            self._arm(point)
+            if point.server:
+                self._halts.disarm()
         else:
             self._arm(point)
-        self._until(lambda: self._is_there(point, resident), f"{point.name}", resident)
+        self._until(lambda: self._is_there(point, resident), point.name, resident)
 
     def _arm(self, point: Point) -> None:
         if point.halt:
@@ -238,13 +257,19 @@ class Matrix:
         self._server_halts.disarm()
 
     def _is_there(self, point: Point, resident: Resident) -> bool:
-        halts = self._server_halts if point.server else self._halts
-        if point.halt and halts.reached() is not None:
-            return True
+        if point.halt:
+            return self._goes_to(self._server_halts if point.server else self._halts, resident)
         state = resident.screen()
-        if not point.halt and state == point.state and resident.coins_in >= point.coins:
+        if state == point.state and resident.coins_in >= point.coins:
             return True
         if state:
+            resident.act()
+        return False
+
+    def _goes_to(self, halts: Halts, resident: Resident) -> bool:
+        if halts.reached() is not None:
+            return True
+        if resident.screen():
             resident.act()
         return False
 
@@ -267,7 +292,7 @@ class Matrix:
             case Who.PCSCD:
                 self.machines.pcscd.kill()
                 self.machines.pcscd.start()
-                self._lay_card_back()
+                self._lay_card_back(resident)
             case Who.GUNICORN:
                 reached = self._server_halts.reached()
                 os.kill(reached.pid if reached else self._gunicorn(), signal.SIGKILL)
@@ -318,14 +343,14 @@ class Matrix:
         machines.cupsd.start()
         machines.pcscd.start()
         machines.coins.wait()
-        self._lay_card_back()
+        self._lay_card_back(resident)
         self.town.restart()
         resident.again()
 
-    def _lay_card_back(self) -> None:
+    def _lay_card_back(self, resident: Resident) -> None:
         """A card that lies on the reader lies there still; the virtual one has to be told."""
         if self.world.has_card():
-            self.world.put_card(self.world.directory.sample)
+            resident.lay_card()
 
     # the end
 
@@ -421,7 +446,7 @@ def judged_town(bound_s: float = END_BOUND_S) -> Iterator[Matrix]:
     bound_s: how long an end may take; longer where the machine has much else to do.
     """
     with bring_up(
-        seed=1,
+        seed=SEED,
         residents=RESIDENTS,
         kiosk_port=free_port(),
         database=DatabaseKind.POSTGRESQL,

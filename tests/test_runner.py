@@ -402,12 +402,30 @@ def test_a_fault_of_the_press_after_the_release_proves_nothing_about_the_paper(r
     assert rig.until(State.ASK_SHEETS).orders[0].outcome is CopyOutcome.UNKNOWN
 
 
-@pytest.mark.parametrize("method", ["submit", "counters"])
-@pytest.mark.parametrize("error", [KeyError("job-id"), WorkerDied("press", "cue")])
+@pytest.mark.parametrize("method", ["release", "release answer", "counters"])
+def test_a_press_worker_that_dies_around_the_release_costs_no_paper_and_makes_no_second(rig: Rig, method: str) -> None:
+    """Whether its word was heard is CUPS's to tell: a job that is still held was given to nobody."""
+    rig.press.cues.fail(method, WorkerDied("press", method))
+    rig.to_collecting()
+    rig.pay(100, 100)
+    assert rig.until(State.TAKE_PAPER).orders[0].outcome is CopyOutcome.PRINTED
+    assert (len(rig.press.papers), rig.press.cues.left()) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "errors"),
+    [
+        ("submit", [KeyError("job-id")]),
+        ("submit", [WorkerDied("press", "cue")]),
+        ("counters", [KeyError("printer-state")]),
+        ("counters", [WorkerDied("press", "cue")] * 2),
+    ],
+)
 def test_a_fault_of_the_press_before_the_release_is_no_paper_for_certain(
-    rig: Rig, method: str, error: Exception
+    rig: Rig, method: str, errors: list[Exception]
 ) -> None:
-    rig.press.cues.fail(method, error)
+    for error in errors:
+        rig.press.cues.fail(method, error)
     rig.to_collecting()
     rig.pay(100, 100)
     visit = rig.until(State.REFUSED)

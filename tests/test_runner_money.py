@@ -7,6 +7,7 @@ import pytest
 from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
 from terminal import visit as v
+from terminal.journal import Act, Intent, Result
 from terminal.payment.device import DeviceGone, MoneyOutcomeUnknown
 from terminal.visit import CopyOutcome, State, TerminalCode
 from terminal.workers import WorkerDied, WorkerHung
@@ -175,6 +176,31 @@ def test_a_capture_whose_answer_is_lost_is_asked_for_and_not_repeated(rig: Rig) 
         v.Money(visit.payment_id, 200, inserted_yen=500, captured_yen=200, change_yen=300),
     )
     assert rig.coins.events == 1
+
+
+@pytest.mark.parametrize(("method", "rows"), [("capture", ["not begun", "captured"]), ("capture answer", ["captured"])])
+def test_a_capture_is_ordered_again_only_if_the_unit_never_heard_of_it(rig: Rig, method: str, rows: list[str]) -> None:
+    rig.coins.cues.fail(method, WorkerDied("payment", "capture"))
+    rig.to_collecting()
+    rig.pay(500)
+    visit = rig.until(State.TAKE_PAPER)
+    assert (visit.case, visit.money) == (
+        False,
+        v.Money(visit.payment_id, 200, inserted_yen=500, captured_yen=200, change_yen=300),
+    )
+    assert rig.coins.events == 1
+    intents = [row.row for row in rig.rows() if isinstance(row.body, Intent) and row.body.act is Act.CAPTURE]
+    assert [r.body.outcome for r in rig.rows() if isinstance(r.body, Result) and r.of_row in intents] == rows
+
+
+def test_a_worker_that_dies_under_every_order_leaves_a_doubt(rig: Rig) -> None:
+    for _ in range(2):
+        rig.coins.cues.fail("capture", WorkerDied("payment", "capture"))
+    rig.to_collecting()
+    rig.pay(500)
+    visit = rig.until(State.TAKE_PAPER)
+    assert visit.money == v.Money(visit.payment_id, 200, inserted_yen=500, uncertain_yen=200, owed_yen=300)
+    assert visit.case
 
 
 def test_a_capture_that_nobody_knows_of_is_a_case_and_uncollected(rig: Rig) -> None:

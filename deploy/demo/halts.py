@@ -45,10 +45,12 @@ class Halts:
     # the judge's side
 
     def arm(self, point: str) -> None:
-        """Let whoever comes to this point first stop there; an earlier arming is over."""
-        self.disarm()
+        """Let whoever comes to this point first stop there; an earlier arming is over, and who waits goes on to it."""
+        somebody_waits = self._reached.exists()
         self._writing.write_text(point)
         self._writing.replace(self._armed)
+        if somebody_waits:
+            self._reached.unlink()
 
     def disarm(self) -> None:
         """Nobody stops any more, and who waits goes on."""

@@ -17,7 +17,7 @@ from typing import Final
 import click
 
 from tests.kill_cells import CELLS, ENDS_IN_WORDS, LISTED, OTHER_ENDS, POINTS, Cell, Point, Who
-from tests.kill_world import END_BOUND_S, Played, judged_town
+from tests.kill_world import CELLS_A_TOWN, END_BOUND_S, Played, judged_town
 
 HEAD: Final = """\
 # What is killed at which point of a visit, and how it must end
@@ -81,7 +81,7 @@ def play_all(bound_s: float, names: list[str]) -> list[Played]:
     played: list[Played] = []
     while len(played) < len(names):
         with judged_town(bound_s) as matrix:
-            for name in names[len(played) :]:
+            for name in names[len(played) :][:CELLS_A_TOWN]:
                 one = matrix.play(by_name[name])
                 _tell(one)
                 played.append(one)
