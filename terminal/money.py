@@ -156,31 +156,41 @@ class MoneyPrograms:
             return v.Failed(TerminalCode.MONEY_UNCERTAIN)
         return v.MoneyCaptured(counted.captured_yen, 0, 0, counted.owed_yen)
 
-    def _move(self, intent: Intent, call: Call, *, again: bool = True) -> Generator[Call, Any, Counted | None]:
+    def _move(self, intent: Intent, call: Call) -> Generator[Call, Any, Counted | None]:
         """Move money once. On doubt ask what was done, and never move again: None = nobody knows.
 
         There is no doubt where the worker died before the unit heard of it: unit and totals are as they were.
         """
-        memory, payment_id = self._memory(), cast(str, intent.payment_id)
+        memory, row = self._memory(), self._book.journal.intent(intent)
         collect_row, owed_before = memory.collect_row, memory.owed_told
-        row = self._book.journal.intent(intent)
-        counted: Counted | None
-        try:
-            counted = yield call
-        except (PaymentDeviceError, WorkerError) as error:
-            log.warning("money moved without an answer", payment=payment_id, error=type(error).__name__)
-            status = yield from attempt(Call(Lane.PAYMENT, "payment.status", lambda: self._payment.status(payment_id)))
-            now = yield from attempt(Call(Lane.PAYMENT, "payment.counters", self._payment.counters))
-            if again and isinstance(error, WorkerDied) and not_begun(intent, status, now):
-                self._book.write(result(row, "not begun"))
-                return (yield from self._move(intent, call, again=False))
-            counted = done(intent, status) if isinstance(status, PaymentStatus) else None
-        else:
-            counted = as_meant(intent, counted)
+        counted, error = yield from self._order(intent, call)
+        if isinstance(error, WorkerDied) and counted is None and (yield from self._has_heard_nothing(intent)):
+            self._book.write(result(row, "not begun"))
+            row = self._book.journal.intent(intent)
+            counted, _ = yield from self._order(intent, call)
         after = yield from attempt(Call(Lane.PAYMENT, "payment.counters", self._payment.counters))
         counters = totals(after) if isinstance(after, DeviceCounters) else {}
         self._book.write(*ended(intent, row, collect_row, counted, counters, owed_told=owed_before))
         return counted
+
+    def _order(self, intent: Intent, call: Call) -> Generator[Call, Any, tuple[Counted | None, Exception | None]]:
+        """Order a movement; return what it did, and what hid its answer."""
+        try:
+            counted: Counted = yield call
+        except (PaymentDeviceError, WorkerError) as error:
+            log.warning("money moved without an answer", payment=intent.payment_id, error=type(error).__name__)
+            status = yield from self._attempt_status(intent)
+            return (done(intent, status) if isinstance(status, PaymentStatus) else None), error
+        return as_meant(intent, counted), None
+
+    def _has_heard_nothing(self, intent: Intent) -> Generator[Call, Any, bool]:
+        status = yield from self._attempt_status(intent)
+        now = yield from attempt(Call(Lane.PAYMENT, "payment.counters", self._payment.counters))
+        return not_begun(intent, status, now)
+
+    def _attempt_status(self, intent: Intent) -> Generator[Call, Any, object]:
+        payment_id = cast(str, intent.payment_id)
+        return (yield from attempt(Call(Lane.PAYMENT, "payment.status", lambda: self._payment.status(payment_id))))
 
 
 #: What a unit says of a payment whose movement is done.

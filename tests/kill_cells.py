@@ -37,7 +37,7 @@ class End(StrEnum):
 
 ENDS_IN_WORDS: Final = {
     End.SERVED: "one paper, its fee taken once, the change in the cup",
-    End.ASKED: "the same, once the person present has said that the sheets are there: the evidence is destroyed",
+    End.ASKED: "the same by the word of whoever stands there, and a case: the evidence is destroyed",
     End.RETURNED: "no paper, all the money in the cup, the number void",
     End.NOTHING: "no paper, no money was taken, a number that was taken is void",
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fees.postings import Account
+from issuance_server.cases import CaseReason
 from issuance_server.ledger import OrderState
 from tests.kill_cells import End
 
@@ -22,8 +23,8 @@ _CLOSED: Final = frozenset(
 class Facts:
     """What one visit has changed, as those say it who know nothing of each other.
 
-    Shape:  papers, inserted_yen, out_yen and tray_yen are the machines'; moved (by account) and states the server's;
-            open_ends says what has no end anywhere. was_asked: somebody was asked whether the sheets are there.
+    Shape:  papers, inserted_yen, out_yen and tray_yen are the machines'; moved (by account), states and cases the
+            server's; open_ends says what has no end. was_asked: somebody was asked whether the sheets are there.
     """
 
     papers: int = 0
@@ -33,6 +34,7 @@ class Facts:
     was_asked: bool = False
     moved: dict[str, int] = field(default_factory=dict)
     states: Counter[str] = field(default_factory=Counter)
+    cases: Counter[str] = field(default_factory=Counter)
     open_ends: tuple[str, ...] = ()
 
     @property
@@ -66,4 +68,6 @@ def differences(expected: End, facts: Facts) -> list[str]:
     ended = {state: count for state, count in facts.states.items() if state != OrderState.VOIDED}
     if ended != ({OrderState.SETTLED: 1} if served else {}):
         wrong.append(f"orders ended {dict(facts.states)}")
+    if facts.cases != ({CaseReason.UNKNOWN: 1} if expected is End.ASKED else {}):  # what somebody declared is looked at
+        wrong.append(f"the server's cases {dict(facts.cases)}")
     return [*wrong, *facts.open_ends]

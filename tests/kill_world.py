@@ -172,6 +172,7 @@ class Before:
     sheets: int
     row: int
     balances: Counter[str]
+    cases: Counter[str]
 
 
 class Matrix:
@@ -221,7 +222,7 @@ class Matrix:
     def _before(self, resident: Resident) -> Before:
         self._until(lambda: resident.screen() == "IDLE", "an idle terminal", resident)
         self.world.take_cup()
-        return Before(self.world.money(), self._sheets(), self._rows(), self._books.balances())
+        return Before(self.world.money(), self._sheets(), self._rows(), self._books.balances(), self._cases())
 
     def _reach(self, point: Point, resident: Resident) -> None:
         if point.after:
@@ -387,6 +388,7 @@ class Matrix:
             was_asked=resident.was_asked,
             moved={account: balances[account] - before.balances[account] for account in balances},
             states=Counter(self._books.states(orders).values()),
+            cases=self._cases() - before.cases,
             open_ends=(*open_ends, *self._left_over()),
         )
 
@@ -404,8 +406,10 @@ class Matrix:
         return [order_id for ids in made for order_id in ids.order_ids], open_ends
 
     def _left_over(self) -> list[str]:
-        cases = [f"the server's case {reason}" for reason in self._books.open_cases()]
-        return [*cases, *(f"in the spool: {path.name}" for path in Path(self.place.spool).rglob("*") if path.is_file())]
+        return [f"in the spool: {path.name}" for path in Path(self.place.spool).rglob("*") if path.is_file()]
+
+    def _cases(self) -> Counter[str]:
+        return Counter(self._books.open_cases())
 
     # looking
 

@@ -91,7 +91,7 @@ RETURNED = Facts(inserted_yen=600, out_yen=600, states=Counter(VOIDED=1))
     [
         (End.SERVED, SERVED),
         (End.SERVED, replace(SERVED, states=Counter(SETTLED=1, VOIDED=1))),  # a first visit broke off
-        (End.ASKED, replace(SERVED, was_asked=True)),
+        (End.ASKED, replace(SERVED, was_asked=True, cases=Counter(UNKNOWN=1))),
         (End.RETURNED, RETURNED),
         (End.NOTHING, Facts()),
         (End.NOTHING, Facts(states=Counter(VOIDED=1))),
@@ -105,6 +105,8 @@ def test_what_is_right_has_nothing_wrong(end: End, facts: Facts) -> None:
     ("end", "facts", "complaints"),
     [
         (End.SERVED, replace(SERVED, was_asked=True), ["asked, not served"]),
+        (End.ASKED, replace(SERVED, was_asked=True), ["the server's cases {}"]),
+        (End.SERVED, replace(SERVED, cases=Counter(RETRY_WORKED=1)), ["the server's cases {'RETRY_WORKED': 1}"]),
         (End.SERVED, replace(SERVED, papers=2), ["2 papers came out", "200 yen were kept"]),
         (End.SERVED, replace(SERVED, out_yen=300), ["300 yen were kept", "the books moved"]),
         (End.SERVED, replace(SERVED, states=Counter(PRINTED=1)), ["orders ended {'PRINTED': 1}"]),
