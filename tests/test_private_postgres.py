@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,16 @@ def test_it_ends_with_whoever_started_it_and_its_folder_goes_with_the_next() -> 
     assert not folder.exists()
 
 
-def test_what_was_committed_survives_a_crash_and_what_was_not_does_not() -> None:
+def killed_and_started(postgres: PrivatePostgres) -> None:
+    """Kill its first process alone, as nobody would ask for."""
+    postgres.kill()
+    postgres.again()
+
+
+@pytest.mark.parametrize("crash", [PrivatePostgres.crash, killed_and_started])
+def test_what_was_committed_survives_a_crash_and_what_was_not_does_not(
+    crash: Callable[[PrivatePostgres], None],
+) -> None:
     with PrivatePostgres(durable=True) as postgres:
         engine = open_engine(postgres.create("kept"))
         with write(engine) as connection:
@@ -67,7 +77,7 @@ def test_what_was_committed_survives_a_crash_and_what_was_not_does_not() -> None
             connection.execute(text("INSERT INTO counter VALUES (1)"))
         open_one = engine.connect()
         open_one.execute(text("INSERT INTO counter VALUES (2)"))
-        postgres.crash()
+        crash(postgres)
         open_one.invalidate()
         open_one.close()
         with read(engine) as connection:
