@@ -78,6 +78,20 @@ def test_a_journal_stops_behind_what_is_committed_whole(
         assert [row.kind for row in beside.rows()] == ["intent", "result", "event", "ids"]
 
 
+def test_a_journal_knows_the_acts_of_the_process_before(halts: Halts, tmp_path: Path) -> None:
+    with contextlib.closing(Journal(tmp_path / "j.db")) as before:
+        row = before.intent(INTENT)
+
+    def recover() -> None:
+        with contextlib.closing(HaltingJournal(tmp_path / "j.db", halts)) as journal:
+            journal.result(row, Result(outcome="failed"))
+
+    halts.arm("row result print")
+    thread = stopped(halts, recover)
+    halts.disarm()
+    thread.join(10)
+
+
 def test_a_device_s_call_stops_before_it_begins_and_behind_its_answer(halts: Halts) -> None:
     card = FakeCard()
     devices = halting(Devices(card, FakePress(), FakeCoins(), FakeServer(KEY)), halts)

@@ -86,7 +86,7 @@ class HaltingJournal(Journal):
     def __init__(self, path: Path, halts: Halts) -> None:
         super().__init__(path)
         self._halts = halts
-        self._acts: dict[int, str] = {}
+        self._acts: dict[int, str] = {row.row: row.body.act for row in self.rows() if isinstance(row.body, Intent)}
 
     def append(self, *entries: Entry) -> tuple[int, ...]:
         """See the journal; then come by the points of these rows."""
