@@ -41,6 +41,7 @@ from terminal.outlet import keeps_closed
 from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
 from terminal.recovery import Recovery
+from terminal.refund_programs import RefundPrograms
 from terminal.visit import CopyOutcome, TerminalCode, Visit
 from terminal.workers import WorkerDied
 
@@ -76,6 +77,8 @@ class Effects:
             v.ReturnMoney: money.give_back,
             v.KeepMoney: money.keep,
         }
+        self._refunds = RefundPrograms(self.book, devices.payment, devices.server, lambda: self.memory, sources)
+        self._money |= {v.ClaimRefund: self._refunds.claim, v.PayOut: self._refunds.pay_out}
         self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None
@@ -161,7 +164,7 @@ class Effects:
         answer: messages.AuthenticateAnswer
         answer = yield Call(Lane.SERVER, "server.authenticate", lambda: server.authenticate(request))
         memory.session_id = answer.session_id
-        return v.Authenticated(answer.masked_name, answer.offers, answer.reissues)
+        return v.Authenticated(answer.masked_name, answer.offers, answer.reissues, answer.refunds)
 
     # Orders
 
@@ -185,7 +188,7 @@ class Effects:
             self.book.write(*_void(order_ids))
             log.warning("not prepared", error=type(error).__name__, rule=getattr(error, "rule", ""))
             raise
-        return v.Prepared(payment_id, prepared)
+        return v.Prepared(payment_id, prepared, self.book.claim_code(payment_id))
 
     def _prepare_call(self, order_id: str, choice: v.Choice, memory: Memory) -> Call:
         request = messages.PrepareRequest(
@@ -208,6 +211,9 @@ class Effects:
 
     def _void_orders(self, effect: v.VoidOrders, _visit: Visit) -> tuple[Note, ...]:
         return _void(effect.order_ids)
+
+    def _give_up_claim(self, effect: v.GiveUpClaim, visit: Visit) -> tuple[Note, ...]:
+        return self._refunds.give_up(effect, visit)
 
     def _report_not_me(self, _effect: v.ReportNotMe, visit: Visit) -> tuple[Note, ...]:
         return (Telling(EventKind.NOT_ME, {"visit_id": visit.visit_id}),)
@@ -364,6 +370,7 @@ _SAY_BOOT_AGAIN: Final = (ErrorCode.BOOT_REQUIRED, ErrorCode.RESTORING, ErrorCod
 _WRITTEN: Final[dict[type, Callable[[Effects, Any, Visit], tuple[Note, ...]]]] = {
     v.VoidOrders: Effects._void_orders,
     v.ReportNotMe: Effects._report_not_me,
+    v.GiveUpClaim: Effects._give_up_claim,
     v.AbandonGrant: Effects._abandon_grant,
     v.ReportPaper: Effects._report_paper,
     v.OpenCase: Effects._open_case,

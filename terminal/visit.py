@@ -8,10 +8,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from protocol.messages import Offer, PreparedOrder, ReissueOffer, Scope
-from terminal.states import CopyOutcome, Cut, State, TerminalCode
+from protocol.messages import Offer, PreparedOrder, RefundOffer, ReissueOffer, Scope
+from terminal.refund_words import (
+    AskRefund,
+    ClaimRefund,
+    CodeCorrect,
+    CodeKey,
+    CodeOk,
+    CodeUnseen,
+    GiveUpClaim,
+    PayOut,
+    RefundClaimed,
+    RefundPaid,
+    TakeRefund,
+)
+from terminal.states import CopyOutcome, Cut, State, TerminalCode, Touch
 
-__all__ = ["CopyOutcome", "Cut", "State", "TerminalCode"]  # given on: whoever speaks of a visit speaks of these
+__all__ = [  # given on: whoever speaks of a visit speaks of these
+    "AskRefund",
+    "ClaimRefund",
+    "CodeCorrect",
+    "CodeKey",
+    "CodeOk",
+    "CodeUnseen",
+    "CopyOutcome",
+    "Cut",
+    "GiveUpClaim",
+    "PayOut",
+    "RefundClaimed",
+    "RefundPaid",
+    "State",
+    "TakeRefund",
+    "TerminalCode",
+    "Touch",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +103,17 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """Money of an earlier visit that is wanted back; whole yen."""
+
+    code: str = field(default="", repr=False)  # as far as it is typed
+    wrong: int = 0  # so many codes were no code
+    payment_id: str | None = None  # due to the card's holder: no code is needed
+    amount_yen: int = 0  # what was claimed
+    paid_yen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """Everything that the flow knows. Nothing of a person in it but masked names; no PIN, ever."""
 
@@ -89,11 +130,14 @@ class Visit:
     masked_name: str = ""
     offers: tuple[Offer, ...] = ()
     reissues: tuple[ReissueOffer, ...] = ()
+    refunds: tuple[RefundOffer, ...] = ()  # due to the card's holder since an earlier visit
+    refund: Refund | None = None  # the one that is wanted now
     choice: Choice | None = None
     orders: tuple[Order, ...] = ()
     current: int = 0  # index into orders of the one that is being printed
     sheets_done: int = 0
     money: Money | None = None
+    claim_code: str = field(default="", repr=False)  # of what this payment comes to owe; shown only if it does
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
     cut: Cut | None = None
@@ -102,11 +146,6 @@ class Visit:
 
 
 # What can happen. Touches are what a finger may do; the rest comes from the devices and the server.
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """Base of what the resident does on the screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +257,7 @@ class Authenticated:
     masked_name: str
     offers: tuple[Offer, ...]
     reissues: tuple[ReissueOffer, ...] = ()
+    refunds: tuple[RefundOffer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +274,7 @@ class Prepared:
 
     payment_id: str
     orders: tuple[PreparedOrder, ...]
+    claim_code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +359,7 @@ class Interrupted:
     orders: tuple[Order, ...]
     money: Money
     short: bool
+    claim_code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +407,14 @@ Event = (
     | Failed
     | Recovered
     | Interrupted
+    | AskRefund
+    | CodeKey
+    | CodeCorrect
+    | CodeOk
+    | TakeRefund
+    | RefundClaimed
+    | RefundPaid
+    | CodeUnseen
     | DevicesReady
     | DevicesLost
 )
@@ -530,6 +580,9 @@ Effect = (
     | CaptureMoney
     | ReturnMoney
     | KeepMoney
+    | ClaimRefund
+    | PayOut
+    | GiveUpClaim
     | Recover
     | OpenCase
     | ForgetVisit

@@ -136,7 +136,7 @@ class Store:
         cases = sorted(str(row.body.code) for row in journal.open_cases() if isinstance(row.body, Case))
         found = history.read(journal.rows())
         journal.close()
-        return Told(tuple(self.server.events), tuple(cases), bool(found.unfinished or found.strays))
+        return Told(tuple(self.server.events), tuple(cases), found.is_open)
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,7 @@ class Process:
             State.TAKE_PAPER: v.PaperTaken,
             State.REFUSED: v.PaperTaken,
             State.AFTER_CUT: v.TakeBack,
+            State.PAID_OUT: v.PaperTaken,
             State.ASK_SHEETS: lambda: v.SheetsAnswered(all_there=self._sees_all()),
         }
         if not store.is_there or visit.state not in {*touches, State.COLLECTING}:

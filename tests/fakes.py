@@ -26,6 +26,8 @@ from printing.press.errors import PrinterUnreachable, QueueStopped
 from printing.press.service import Counters, HeldJob, PrinterState, SheetProgress
 from printing.press.verdict import Outcome, Verdict
 from protocol import grant as grants
+from protocol.codes import plain_code
+from protocol.errors import ErrorCode
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
@@ -40,13 +42,16 @@ from protocol.messages import (
     Offer,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
     Scope,
     SignedEvent,
 )
 from protocol.signing import verify_event
 from protocol.trust import SealKeyTrust, Trust
 from terminal.card.results import CardRead, NoCard, PinIncomplete, PinLocked, PinWrong, Signed
-from terminal.client import Paper
+from terminal.client import Paper, ServerRefused
 from terminal.payment.device import (
     ChangeUnavailable,
     Counted,
@@ -286,6 +291,19 @@ class FakeCoins:
         self.returned_yen += self.tray_yen - owed_yen
         return self._finish("give_back", Counted(0, 0, self.tray_yen - owed_yen, owed_yen))
 
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        self.cues.play("pay_out")
+        if payout_id in self.moved:
+            return self.moved[payout_id]
+        if self.payment_id is not None:
+            raise PaymentConflict("busy")
+        if not self.has_change:
+            raise ChangeUnavailable("no change")
+        owed_yen = min(self.stuck_yen, amount_yen)
+        self.change_yen += amount_yen - owed_yen
+        self.payment_id = payout_id
+        return self._finish("pay_out", Counted(0, amount_yen - owed_yen, 0, owed_yen))
+
     def _finish(self, method: str, counted: Counted) -> Counted:
         assert self.payment_id is not None
         self.moved[self.payment_id] = counted
@@ -332,6 +350,9 @@ class FakeServer:
         self.swap: Callable[[Paper], Paper] = lambda paper: paper  # what goes wrong on the way to the terminal
         self.forge: Callable[[GrantAnswer], GrantAnswer] = lambda answer: answer
         self.before_grant: Callable[[], None] = lambda: None
+        self.due: dict[str, int] = {}  # refunds: by code, or by the payment of the card's holder
+        self.claims: dict[str, int] = {}
+        self.refunds: tuple[RefundOffer, ...] = ()
 
     def trust(self) -> Trust:
         public_pem = self._seal_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -353,6 +374,7 @@ class FakeServer:
             expires_at_utc=datetime.now(UTC) + timedelta(minutes=10),
             masked_name="山● 太●",
             offers=(offer(self.fee_yen),),
+            refunds=self.refunds,
         )
 
     def prepare(self, request: PrepareRequest) -> Paper:
@@ -393,6 +415,16 @@ class FakeServer:
             terminal_id=TERMINAL_ID,
             granted_at_utc=datetime.now(UTC),
         )
+
+    def claim_refund(self, request: RefundClaim) -> RefundAnswer:
+        self._play("claim_refund")
+        if request.claim_id not in self.claims:
+            name = request.payment_id if request.code is None else plain_code(request.code)
+            if name not in self.due:
+                raise ServerRefused(ErrorCode.NO_REFUND, "", retryable=False)
+            self.claims[request.claim_id] = self.due.pop(name)
+        self.cues.play("claim_refund answer")
+        return RefundAnswer(claim_id=request.claim_id, amount_yen=self.claims[request.claim_id])
 
     def boot(self, request: BootRequest) -> BootAnswer:
         self._play("boot")

@@ -87,6 +87,14 @@ def read_offer(form: MultiDict[str, str], visit: Visit) -> int:
     return _number(form, "offer", 0, len(visit.offers) - 1)
 
 
+def read_refund(form: MultiDict[str, str], visit: Visit) -> str:
+    """Return the payment whose refund is wanted.
+
+    Errors: BadTouch.
+    """
+    return visit.refunds[_number(form, "refund", 0, len(visit.refunds) - 1)].payment_id
+
+
 def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
     """Read a draft from the page's form; what is not in the form is as usual.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol.errors import ErrorCode
 from protocol.messages import Offer, PreparedOrder, Scope
-from terminal.flow import TIMEOUT_S
+from terminal.flow import CODE_TIMEOUT_S, TIMEOUT_S, owes_visibly
 from terminal.flow_steps import PIN_LENGTH, the_one_paid
 from terminal.health import SERVER_REFUSES
 from terminal.screens import choosing
@@ -26,6 +26,7 @@ from terminal.screens.choices import (
     year_words,
 )
 from terminal.screens.documents import INDIVIDUAL_NUMBER, in_order
+from terminal.screens.refunds import owed, refund, refund_words
 from terminal.screens.refusals import refusal_words
 from terminal.screens.words import LEADS, STEPS, TITLES, Lang, pick, say, sheets_words, yen_words
 from terminal.visit import CopyOutcome, Money, State, Visit
@@ -39,12 +40,12 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.RECOVERING: (),
     State.AFTER_CUT: ("take-back",),
     State.OUT_OF_SERVICE: (),
-    State.IDLE: (),
+    State.IDLE: ("ask-refund",),
     State.READING: (),
     State.PIN: ("digit", "correct", "ok", "cancel"),
     State.AUTHENTICATING: (),
     State.TAKE_CARD: (),
-    State.CHOOSING: ("choose", "not-me", "cancel"),
+    State.CHOOSING: ("choose", "take-refund", "not-me", "cancel"),
     State.PREPARING: (),
     State.CONFIRMING: ("pay", "not-me", "change", "cancel"),
     State.COLLECTING: ("cancel",),
@@ -56,6 +57,10 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.RETURNING: (),
     State.KEEPING: (),
     State.TAKE_PAPER: ("taken", "paper-bad"),
+    State.REFUND_CODE: ("code-key", "code-correct", "code-ok", "cancel"),
+    State.CLAIMING: (),
+    State.PAYING_OUT: (),
+    State.PAID_OUT: ("taken",),
     State.REFUSED: ("taken",),
     State.CLOSED: (),
 }
@@ -82,13 +87,25 @@ STEP: dict[State, int | None] = {
     State.RETURNING: None,
     State.KEEPING: None,
     State.TAKE_PAPER: 5,
+    State.REFUND_CODE: None,
+    State.CLAIMING: None,
+    State.PAYING_OUT: None,
+    State.PAID_OUT: None,
     State.REFUSED: None,
     State.CLOSED: None,
 }
 
 #: States in which somebody may need longer than the time-out.
 _EXTENDABLE = frozenset(
-    {State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING, State.ASK_SHEETS, State.TAKE_PAPER}
+    {
+        State.PIN,
+        State.CHOOSING,
+        State.CONFIRMING,
+        State.COLLECTING,
+        State.ASK_SHEETS,
+        State.TAKE_PAPER,
+        State.REFUND_CODE,
+    }
 )
 #: A reason for staff; whatever else a device said (addresses, errors) is for the log alone.
 _KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
@@ -118,8 +135,9 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
            nothing_to_choose, closed, confirm, money, words on money, printing, paper, refusal, reference, reasons (for
-           staff), timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one
-           whose documents are being looked at, where there are several.
+           staff), owed (the code of what could not be given back), refund, timeout_s and warning_s; None where a state
+           has no such thing. municipality: the code of the one whose documents are being looked at, where there are
+           several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -144,17 +162,25 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "printing": _printing(visit, lang),
         "paper": _paper(visit, lang),
         "refusal": _refusal(visit, lang),
+        "owed": owed(visit, lang),
+        "refund": refund(visit, lang),
         "reference": reference(visit),
         "reasons": [reason for reason in visit.reasons if _KEYWORD.fullmatch(reason)],
         "closed": _closed(visit, lang),
-        "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
+        "timeout_s": _timeout_s(visit),
         "warning_s": WARNING_S,
     }
 
 
 def touches(visit: Visit) -> frozenset[str]:
     """Return the names of POST /touch/<action> that this screen takes."""
-    return frozenset({*_actions(visit), *((MORE_TIME,) if visit.state in _EXTENDABLE else ())})
+    return frozenset({*_actions(visit), *((MORE_TIME,) if _timeout_s(visit) else ())})
+
+
+def _timeout_s(visit: Visit) -> float | None:
+    if owes_visibly(visit):
+        return CODE_TIMEOUT_S
+    return TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None
 
 
 def money_words(visit: Visit, lang: Lang) -> str | None:
@@ -162,13 +188,23 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
     if visit.state not in _SAID:
         return None
     money = visit.money
+    if visit.refund is not None:
+        return refund_words(visit, lang)
     if money is None or money.inserted_yen == 0:
         return say("money_none", lang) if visit.state is State.REFUSED else None
-    if visit.state is State.CAPTURING:
-        return None
     if visit.state in _MOVING:
-        rest_yen = money.inserted_yen - sum(order.fee_yen for order in visit.orders if order.outcome in _CAME_OUT)
-        return say(_MOVING[visit.state], lang, amount=yen_words(rest_yen, lang))
+        return _moving_words(visit, money, lang)
+    return None if visit.state is State.CAPTURING else _moved_words(visit, money, lang)
+
+
+def _moving_words(visit: Visit, money: Money, lang: Lang) -> str:
+    if visit.state is State.AFTER_CUT and money.owed_yen:
+        return say("money_owed_waits", lang, amount=yen_words(money.owed_yen, lang))
+    rest_yen = money.inserted_yen - sum(order.fee_yen for order in visit.orders if order.outcome in _CAME_OUT)
+    return say(_MOVING[visit.state], lang, amount=yen_words(rest_yen, lang))
+
+
+def _moved_words(visit: Visit, money: Money, lang: Lang) -> str:
     if money.returned_yen == money.inserted_yen:
         return say("money_returned", lang, amount=yen_words(money.returned_yen, lang))
     parts = (
@@ -176,7 +212,7 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
         ("money_change", money.change_yen),
         ("money_back", money.returned_yen),
         ("money_uncertain", money.uncertain_yen),
-        ("money_owed", money.owed_yen),
+        ("money_owed_code" if owes_visibly(visit) else "money_owed", money.owed_yen),
     )
     return "".join(say(key, lang, amount=yen_words(amount, lang)) + _gap(lang) for key, amount in parts if amount)
 
