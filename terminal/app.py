@@ -86,6 +86,8 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "change": v.ChangeChoice,
     "not-me": v.NotMe,
     "pay": v.Pay,
+    "add": v.AddDocument,
+    "add-nothing": v.AddNothing,
     "sheets-yes": lambda: v.SheetsAnswered(all_there=True),
     "sheets-no": lambda: v.SheetsAnswered(all_there=False),
     "taken": v.PaperTaken,

@@ -173,7 +173,8 @@ class Effects:
         if not 1 <= choice.copies <= MAX_COPIES:
             return v.Failed(ErrorCode.BAD_REQUEST)
         # 1. All ids are journaled before the first is sent.
-        payment_id, order_ids = self._new_id(), tuple(self._new_id() for _ in range(choice.copies))
+        payment_id = effect.payment_id or self._new_id()
+        order_ids = tuple(self._new_id() for _ in range(choice.copies))
         self._journal.ids(Ids(visit_id=memory.visit_id, payment_id=payment_id, order_ids=order_ids))
         try:
             for order_id in order_ids:

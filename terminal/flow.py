@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
+from terminal import flow_basket as basket
 from terminal import flow_recovery as recovery
 from terminal import flow_refunds as refunds
 from terminal import flow_steps as steps
@@ -125,22 +126,25 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.TAKE_CARD, v.Cancel): steps.cancel,
     (State.TAKE_CARD, v.TimedOut): steps.card_left,
     (State.TAKE_CARD, v.Failed): steps.failed,
-    (State.CHOOSING, v.Choose): steps.choose,
+    (State.CHOOSING, v.Choose): basket.choose,
+    (State.CHOOSING, v.AddNothing): basket.add_nothing,
     (State.CHOOSING, v.TakeRefund): refunds.take_refund,
     (State.CHOOSING, v.NotMe): steps.not_me,
     (State.CHOOSING, v.Cancel): steps.cancel,
     (State.CHOOSING, v.TimedOut): steps.timed_out,
     (State.CHOOSING, v.Failed): steps.failed,
-    (State.PREPARING, v.Prepared): steps.prepared,
+    (State.PREPARING, v.Prepared): basket.prepared,
     (State.PREPARING, v.TimedOut): steps.timed_out,
-    (State.PREPARING, v.Failed): steps.failed,
+    (State.PREPARING, v.Failed): basket.not_prepared,
     (State.CONFIRMING, v.Pay): steps.pay,
+    (State.CONFIRMING, v.AddDocument): basket.add_document,
     (State.CONFIRMING, v.ChangeChoice): steps.change_choice,
     (State.CONFIRMING, v.NotMe): steps.not_me,
     (State.CONFIRMING, v.Cancel): steps.cancel,
     (State.CONFIRMING, v.TimedOut): steps.timed_out,
     (State.CONFIRMING, v.Failed): steps.failed,
     (State.COLLECTING, v.CollectionOpened): steps.collection_opened,
+    (State.COLLECTING, v.OneByOne): basket.one_by_one,
     (State.COLLECTING, v.MoneyInserted): steps.money_inserted,
     (State.COLLECTING, v.Cancel): steps.cancel_payment,
     (State.COLLECTING, v.TimedOut): steps.payment_timed_out,

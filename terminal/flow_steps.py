@@ -215,22 +215,13 @@ def device_lost(visit: Visit, _: object) -> Step:
 # Choosing and confirming
 
 
-def choose(visit: Visit, event: v.Choose) -> Step:
-    return replace(visit, state=State.PREPARING, choice=event.choice), (v.PrepareOrders(event.choice),)
-
-
-def prepared(visit: Visit, event: v.Prepared) -> Step:
-    orders = tuple(Order(p.order_id, p, p.sheets) for p in event.orders)
-    confirming = replace(visit, state=State.CONFIRMING, orders=orders, current=0, payment_id=event.payment_id)
-    return replace(confirming, claim_code=event.claim_code), ()
-
-
 def prepared_too_late(visit: Visit, event: v.Prepared) -> Step:
     return visit, (v.VoidOrders(tuple(p.order_id for p in event.orders)),)
 
 
 def change_choice(visit: Visit, _: object) -> Step:
     _, voids = _void_waiting(visit)
+    visit = replace(visit, not_added=None, claim_code="")
     return replace(visit, state=State.CHOOSING, choice=None, orders=(), payment_id=""), voids
 
 
@@ -241,10 +232,10 @@ def not_me(visit: Visit, _: object) -> Step:
 
 def pay(visit: Visit, _: object) -> Step:
     due_yen = sum(o.prepared.fee_yen for o in visit.orders if o.prepared)
-    visit = replace(visit, money=Money(visit.payment_id, due_yen))
+    visit = replace(visit, money=Money(visit.payment_id, due_yen), not_added=None)
     if due_yen == 0:
         return _request_grant(visit, 0)
-    return replace(visit, state=State.COLLECTING), (v.CollectMoney(visit.payment_id, due_yen),)
+    return replace(visit, state=State.COLLECTING), (v.CollectMoney(visit.payment_id, due_yen, len(visit.orders)),)
 
 
 # Money in

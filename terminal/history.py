@@ -178,6 +178,10 @@ class _Reader:
         if ids.payment_id is None:
             return
         copies = {order_id: Copy(order_id) for order_id in ids.order_ids}
+        if ids.payment_id in self.payments:  # one document more, paid for with those before
+            self.payments[ids.payment_id].copies |= copies
+            self._of_order |= copies
+            return
         at_utc = datetime.fromisoformat(row.at_utc)
         self.payments[ids.payment_id] = Unfinished(ids.visit_id, ids.payment_id, copies, at_utc)
         self._of_order |= copies
@@ -198,7 +202,7 @@ class _Reader:
         if copy is not None:
             copy.intent = row
         elif payment is not None and intent.act is Act.COLLECT:
-            payment.collect = row
+            payment.collect, payment.collected = row, False
         elif payment is not None and intent.act is Act.OWE:
             payment.owing = row
         elif payment is not None:

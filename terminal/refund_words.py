@@ -6,6 +6,18 @@ from dataclasses import dataclass, field
 
 from terminal.states import Touch
 
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money of an earlier visit that is wanted back; whole yen."""
+
+    code: str = field(default="", repr=False)  # as far as it is typed
+    wrong: int = 0  # so many codes were no code
+    payment_id: str | None = None  # due to the card's holder: no code is needed
+    amount_yen: int = 0  # what was claimed
+    paid_yen: int = 0
+
+
 # What can happen
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from protocol.messages import Offer, PreparedOrder, RefundOffer, ReissueOffer, Scope
+from terminal.basket_words import AddDocument, AddNothing, OneByOne
 from terminal.refund_words import (
     AskRefund,
     ClaimRefund,
@@ -18,6 +19,7 @@ from terminal.refund_words import (
     CodeUnseen,
     GiveUpClaim,
     PayOut,
+    Refund,
     RefundClaimed,
     RefundPaid,
     TakeRefund,
@@ -25,6 +27,8 @@ from terminal.refund_words import (
 from terminal.states import CopyOutcome, Cut, State, TerminalCode, Touch
 
 __all__ = [  # given on: whoever speaks of a visit speaks of these
+    "AddDocument",
+    "AddNothing",
     "AskRefund",
     "ClaimRefund",
     "CodeCorrect",
@@ -34,7 +38,9 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "CopyOutcome",
     "Cut",
     "GiveUpClaim",
+    "OneByOne",
     "PayOut",
+    "Refund",
     "RefundClaimed",
     "RefundPaid",
     "State",
@@ -103,17 +109,6 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
-    """Money of an earlier visit that is wanted back; whole yen."""
-
-    code: str = field(default="", repr=False)  # as far as it is typed
-    wrong: int = 0  # so many codes were no code
-    payment_id: str | None = None  # due to the card's holder: no code is needed
-    amount_yen: int = 0  # what was claimed
-    paid_yen: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Visit:
     """Everything that the flow knows. Nothing of a person in it but masked names; no PIN, ever."""
 
@@ -134,6 +129,8 @@ class Visit:
     refund: Refund | None = None  # the one that is wanted now
     choice: Choice | None = None
     orders: tuple[Order, ...] = ()
+    not_added: Refusal | None = None  # why another document did not join those that are prepared
+    left_out: int = 0  # orders that could not be paid for together with the first
     current: int = 0  # index into orders of the one that is being printed
     sheets_done: int = 0
     money: Money | None = None
@@ -407,6 +404,9 @@ Event = (
     | Failed
     | Recovered
     | Interrupted
+    | AddDocument
+    | AddNothing
+    | OneByOne
     | AskRefund
     | CodeKey
     | CodeCorrect
@@ -454,9 +454,13 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class PrepareOrders:
-    """Have the choice prepared, a number of orders of one copy each; check digest, printed seal and binding."""
+    """Have the choice prepared, a number of orders of one copy each; check digest, printed seal and binding.
+
+    payment_id: of the orders that they join; "" = the first of a visit, for a payment of their own.
+    """
 
     choice: Choice
+    payment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,6 +481,7 @@ class CollectMoney:
 
     payment_id: str
     due_yen: int
+    orders: int = 1  # with several the exact sum alone is not enough: any of them may have to be given back
 
 
 @dataclass(frozen=True, slots=True)

@@ -380,7 +380,7 @@ class FakeServer:
     def prepare(self, request: PrepareRequest) -> Paper:
         self._play("prepare")
         number = f"2026-{len(self.papers) + 1:06}"
-        pdf = self.paper_pdf(request.binding, number)
+        pdf = self.paper_pdf(request.binding, number, kind=request.kind)
         prepared = PreparedOrder(
             order_id=request.order_id,
             municipality_code=MUNICIPALITY,
@@ -449,11 +449,11 @@ class FakeServer:
         self.attempts.append(method)
         self.cues.play(method)
 
-    def paper_pdf(self, binding: bytes, issue_number: str, *, key: Any = None) -> bytes:
+    def paper_pdf(self, binding: bytes, issue_number: str, *, key: Any = None, kind: str = "residence") -> bytes:
         """Return a page with a real seal; key = another signing key, for a forgery."""
         content = seal.SealContent(
             municipality_code=MUNICIPALITY,
-            kind=CertificateKind.RESIDENCE,
+            kind=CertificateKind(kind),
             issue_number=issue_number,
             issued_on_jst=date(2026, 11, 22),
             status_id=b"s" * 10,

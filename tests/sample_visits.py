@@ -92,6 +92,11 @@ def prepared(n: int = 0) -> PreparedOrder:
     )
 
 
+PREPARED_TAX = msgspec.structs.replace(
+    prepared(2), kind="taxation", title="課税証明書", items=(), masked_names=("山● 太●",), fiscal_year=2025, fee_yen=200
+)
+
+
 def order(n: int = 0, **changes: object) -> Order:
     return replace(Order(f"{n:032x}", prepared(n), sheets=2), **changes)  # type: ignore[arg-type] # as above
 
@@ -256,6 +261,14 @@ VISITS: dict[str, Visit] = {
     "preparing": replace(_PERSON, state=State.PREPARING, choice=CHOICE),
     "confirming": replace(_ORDERED, state=State.CONFIRMING),
     "confirming_two": replace(_ORDERED, state=State.CONFIRMING, orders=(order(), order(1))),
+    "confirming_several": replace(
+        _ORDERED, state=State.CONFIRMING, orders=(order(), order(1), order(2, prepared=PREPARED_TAX, sheets=1))
+    ),
+    "confirming_not_added": replace(
+        _ORDERED, state=State.CONFIRMING, not_added=Refusal(ErrorCode.NOT_ISSUABLE_HERE), orders=(order(),)
+    ),
+    "choosing_more": replace(_ORDERED, state=State.CHOOSING, offers=TWO_PLACES),
+    "collecting_one_by_one": replace(_PAYING, state=State.COLLECTING, left_out=2),
     "confirming_nine": replace(
         _ORDERED,
         state=State.CONFIRMING,

@@ -244,7 +244,7 @@ def test_another_choice_voids_what_was_prepared() -> None:
 def test_the_price_is_the_sum_of_the_copies() -> None:
     confirming = replace(printing(3), state=State.CONFIRMING, money=None)
     after, effects = step(confirming, v.Pay())
-    assert effects == (v.CollectMoney("p", 600),)
+    assert effects == (v.CollectMoney("p", 600, orders=3),)
     assert after.money == Money("p", 600)
 
 
@@ -491,8 +491,8 @@ ONWARD = {
     State.TAKE_CARD: [v.CardRemoved],
     State.CHOOSING: [v.Choose, v.TakeRefund],
     State.PREPARING: [v.Prepared],
-    State.CONFIRMING: [v.Pay],
-    State.COLLECTING: [v.CollectionOpened, v.MoneyInserted],
+    State.CONFIRMING: [v.Pay, v.Pay, v.AddDocument],
+    State.COLLECTING: [v.CollectionOpened, v.MoneyInserted, v.OneByOne],
     State.RESERVED: [v.MoneyHeld],
     State.GRANTING: [v.Granted],
     State.PRINTING: [v.PrintDecided],

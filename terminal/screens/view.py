@@ -11,9 +11,11 @@ from typing import Any
 from protocol.errors import ErrorCode
 from protocol.messages import Offer, PreparedOrder, Scope
 from terminal.flow import CODE_TIMEOUT_S, TIMEOUT_S, owes_visibly
+from terminal.flow_basket import may_add
 from terminal.flow_steps import PIN_LENGTH, the_one_paid
 from terminal.health import SERVER_REFUSES
 from terminal.screens import choosing
+from terminal.screens.basket import documents
 from terminal.screens.choices import (
     choices,
     item_name,
@@ -45,9 +47,9 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.PIN: ("digit", "correct", "ok", "cancel"),
     State.AUTHENTICATING: (),
     State.TAKE_CARD: (),
-    State.CHOOSING: ("choose", "take-refund", "not-me", "cancel"),
+    State.CHOOSING: ("choose", "take-refund", "add-nothing", "not-me", "cancel"),
     State.PREPARING: (),
-    State.CONFIRMING: ("pay", "not-me", "change", "cancel"),
+    State.CONFIRMING: ("pay", "add", "not-me", "change", "cancel"),
     State.COLLECTING: ("cancel",),
     State.RESERVED: (),
     State.GRANTING: (),
@@ -141,6 +143,7 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
+    municipality = _joined(visit) or municipality
     return {
         "state": str(visit.state),
         "lang": str(lang),
@@ -158,6 +161,7 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "nothing_to_choose": nothing_to_choose(visit, municipality),
         "confirm": _confirm(visit, lang),
         "money": _money(visit.money, lang) if visit.money else None,
+        "one_by_one": say("one_by_one", lang, count=visit.left_out) if visit.left_out else None,
         "money_words": money_words(visit, lang),
         "printing": _printing(visit, lang),
         "paper": _paper(visit, lang),
@@ -170,6 +174,12 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "timeout_s": _timeout_s(visit),
         "warning_s": WARNING_S,
     }
+
+
+def _joined(visit: Visit) -> str | None:
+    """Return whose documents may join those that are prepared: a payment is one municipality's."""
+    first = visit.orders[0].prepared if visit.orders and visit.state is State.CHOOSING else None
+    return first.municipality_code if first else None
 
 
 def touches(visit: Visit) -> frozenset[str]:
@@ -233,7 +243,10 @@ def _actions(visit: Visit) -> tuple[str, ...]:
         return ("confirm-last-try", "cancel")
     if visit.state is State.TAKE_PAPER and the_one_paid(visit) is None:
         return ("taken",)
-    return ACTIONS[visit.state]
+    without = {"add"} if visit.state is State.CONFIRMING and not may_add(visit) else set()
+    if visit.state is State.CHOOSING:
+        without = {"take-refund"} if visit.orders else {"add-nothing"}
+    return tuple(action for action in ACTIONS[visit.state] if action not in without)
 
 
 def _asks_last_try(visit: Visit) -> bool:
@@ -250,9 +263,18 @@ def _title(visit: Visit, lang: Lang, municipality: str | None) -> str:
         return say("nothing_to_choose", lang)
     if _asks_municipality(visit, municipality):
         return say("which_municipality", lang)
+    return _other_title(visit, lang) or pick(TITLES[visit.state], lang)
+
+
+def _other_title(visit: Visit, lang: Lang) -> str | None:
+    """Return the headline where it is not the state's own."""
+    if visit.state is State.CHOOSING and visit.orders:
+        return say("add_title", lang)
+    if visit.state is State.CONFIRMING and len(documents(visit, lang)) > 1:
+        return say("confirm_several", lang)
     if _asks_last_try(visit):
         return say("last_try_wrong_title" if visit.pin_wrong else "last_try_title", lang)
-    return pick(TITLES[visit.state], lang)
+    return None
 
 
 def _asks_municipality(visit: Visit, municipality: str | None) -> bool:
@@ -293,7 +315,10 @@ def _document(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     """Return which document the screen is about: what was prepared, and before that what was chosen."""
     if visit.state not in _ABOUT_A_DOCUMENT:
         return None
-    about = next((order.prepared for order in visit.orders if order.prepared), None) or _chosen_offer(visit)
+    if visit.state is State.PREPARING:
+        about: PreparedOrder | Offer | None = _chosen_offer(visit)
+    else:
+        about = visit.orders[visit.current].prepared if visit.orders else _chosen_offer(visit)
     return None if about is None else {"municipality": about.municipality_name, **titles(about, lang)}
 
 
@@ -318,6 +343,8 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         "masked_name": first.masked_requester or visit.masked_name,
         "municipality": first.municipality_name,
         **titles(first, lang),
+        "documents": documents(visit, lang),
+        "not_added": _not_added(visit, lang),
         "people": list(first.masked_names),
         "everybody": _everybody(visit, first, lang),
         "items_offered": bool(offered - {INDIVIDUAL_NUMBER}),
@@ -332,6 +359,13 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         "total": yen_words(total_yen, lang),
         "pay": say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang),
     }
+
+
+def _not_added(visit: Visit, lang: Lang) -> dict[str, str] | None:
+    if visit.not_added is None:
+        return None
+    words = refusal_words(visit.not_added.code)
+    return {"code": visit.not_added.code, "title": pick(words.title, lang), "next": pick(words.next, lang)}
 
 
 def _everybody(visit: Visit, prepared: PreparedOrder, lang: Lang) -> str | None:

@@ -25,6 +25,7 @@ class Plan:
     """What somebody means to do."""
 
     copies: int = 1
+    adds_document: bool = False
     wrong_pins: int = 0
     changes_choice: bool = False
     cancels_at: State | None = None
@@ -139,8 +140,8 @@ class Resident:
             self._kiosk.reader.tell(CardRemoved())
 
     def _choose(self, visit: Visit) -> None:
-        self.stay.wanted = self.plan.copies
-        kind = next((offer.kind for offer in visit.offers if offer.refusal is None), "residence")
+        kinds = [offer.kind for offer in visit.offers if offer.refusal is None]
+        kind = kinds[-1 if visit.orders else 0] if kinds else "residence"
         self._kiosk.post(v.Choose(v.Choice(CODE, kind, Scope.SELF, (), (), None, self.plan.copies)))
 
     def _confirm(self, visit: Visit) -> None:
@@ -151,12 +152,16 @@ class Resident:
         elif self.plan.changes_choice and not self._changed_choice:
             self._changed_choice = True
             self._kiosk.post(v.ChangeChoice())
+        elif self.plan.adds_document and len(visit.orders) == self.plan.copies:
+            self._kiosk.post(v.AddDocument())
         else:
+            self.stay.wanted = len(visit.orders)
             self.stay.paid_at_s = self._hub.now_s
             self._kiosk.post(v.Pay())
 
     def _collect(self, visit: Visit) -> None:
         money = visit.money
+        self.stay.wanted = len(visit.orders)  # fewer where there is no change for several
         if money is None or not money.accepting or money.inserted_yen >= money.due_yen:
             return
         self._insert(money.due_yen - money.inserted_yen)
