@@ -247,7 +247,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "fee": ("料金", "Fee"),
     "pay": ("はい、{amount}を支払う", "Yes, pay {amount}"),
     "receive_free": ("はい、受け取る", "Yes, receive it"),
-    "add": ("もう1通、別の証明書を追加", "Add another certificate"),
+    "add": ("もう1通、別の証明書を追加", "Add another"),
     "add_nothing": ("追加しないで、もどる", "Back, add nothing"),
     "add_title": ("追加する証明書を選んでください", "Choose the certificate to add"),
     "confirm_several": ("この方の、次の証明書でよろしいですか", "Is this you, and are these right?"),
@@ -313,8 +313,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "money_back": ("{amount}を返却口にお返ししました。", "{amount} was returned to the cup."),
     "money_owed": (
         "{amount}をまだお返しできていません。同じマイナンバーカードで、この端末のあるどのお店でも、お受け取りになれます。",
-        "{amount} could not be returned yet. You can collect it with the same My Number Card at any store with such a "
-        "machine.",
+        "{amount} is still due to you: the same My Number Card collects it at any such machine.",
     ),
     "money_owed_code": ("{amount}をまだお返しできていません。", "{amount} could not be returned yet."),
     "money_owed_waits": (
@@ -326,8 +325,8 @@ TEXT: dict[str, tuple[str, str]] = {
     "refund_code_how": (
         "この番号を書き写すか、写真に撮ってください。この端末のあるお店なら、どこでも、最初の画面の「返金を受け取る」から"
         "お受け取りになれます。番号は、お金と同じです。ほかの人に見せないでください。",
-        'Please write the code down or take a photo of it. At any store with such a machine, touch "Collect a refund" '
-        "on the first screen. The code is worth the money: do not show it to anybody.",
+        'Write it down or take a photo. At any store with such a machine, touch "Collect a refund" on the first '
+        "screen. It is worth the money: do not show it to anybody.",
     ),
     "refund_code_card": (
         "番号をなくしても、同じマイナンバーカードでお受け取りになれます。",

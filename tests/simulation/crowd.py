@@ -140,9 +140,15 @@ class Resident:
             self._kiosk.reader.tell(CardRemoved())
 
     def _choose(self, visit: Visit) -> None:
-        kinds = [offer.kind for offer in visit.offers if offer.refusal is None]
-        kind = kinds[-1 if visit.orders else 0] if kinds else "residence"
-        self._kiosk.post(v.Choose(v.Choice(CODE, kind, Scope.SELF, (), (), None, self.plan.copies)))
+        had = [offer for offer in visit.offers if offer.refusal is None]
+        if not had:
+            self._kiosk.post(v.Choose(v.Choice(CODE, "residence", Scope.SELF, (), (), None, self.plan.copies)))
+            return
+        offer = had[-1 if visit.orders else 0]
+        items = tuple(item.item for item in offer.items if item.default)
+        year = max(offer.fiscal_years, default=None)
+        copies = 1 if visit.orders else self.plan.copies
+        self._kiosk.post(v.Choose(v.Choice(CODE, offer.kind, offer.scopes[0], (), items, year, copies)))
 
     def _confirm(self, visit: Visit) -> None:
         mine = masked_by_hand(self.stay.person.name)
