@@ -46,6 +46,7 @@ class Resident:
         self._asked_money = False
         self._look = 0
         self._changed_choice = False
+        self._added = False
         self._ended = False
         self._begun = False  # the own card was laid on: what the screen shows is about this stay
         self.gone = False
@@ -158,7 +159,8 @@ class Resident:
         elif self.plan.changes_choice and not self._changed_choice:
             self._changed_choice = True
             self._kiosk.post(v.ChangeChoice())
-        elif self.plan.adds_document and len(visit.orders) == self.plan.copies:
+        elif self.plan.adds_document and not self._added:
+            self._added = True
             self._kiosk.post(v.AddDocument())
         else:
             self.stay.wanted = len(visit.orders)
