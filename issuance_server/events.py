@@ -223,7 +223,9 @@ def _payment_closed(connection: Connection, terminal_id: str, event: Event, now_
 def _return_due(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
     payment = _own_payment(connection, terminal_id, event, now_utc)
     if payment is not None and payments.owe(connection, payment, event.amount_yen or 0, now_utc):
-        refunds.open_refund(connection, payment, event.amount_yen or 0, event.claim_digest, now_utc)
+        refunds.open_refund(
+            connection, payment, event.amount_yen or 0, event.claim_digest, now_utc, order_id=event.order_id
+        )
 
 
 def _of_claim(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:

@@ -15,7 +15,7 @@ from issuance_server.database import read
 from issuance_server.holders import STOPPED, Holders
 from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
-from issuance_server.refunds import Refund
+from issuance_server.refunds import Refund, RefundState
 from issuance_server.register.person import Person
 from issuance_server.sessions import Caller, end_visit
 from issuance_server.settings import MunicipalitySettings
@@ -93,7 +93,10 @@ class Reception:
         """Return what is owed to the card's holder, at every municipality of the session."""
         with read(self._engine) as connection:
             found = self._due(connection, caller, now_utc)
-        return tuple(RefundOffer(payment_id=one.payment_id, amount_yen=one.amount_yen) for one in found)
+        return tuple(
+            RefundOffer(payment_id=one.payment_id, amount_yen=one.amount_yen, in_review=one.state is RefundState.REVIEW)
+            for one in found
+        )
 
     def claim_refund(
         self, terminal_id: str, caller: Caller | None, asked: RefundClaim, now_utc: datetime
@@ -101,7 +104,7 @@ class Reception:
         """Claim a refund for a terminal, by its code or by the session's card; the same claim again is granted again.
 
         Errors: IssueError BAD_REQUEST unless exactly one way is named; NO_REFUND for all that is not due, whatever
-                the reason; TOO_MANY_CODES.
+                the reason, but REFUND_IN_REVIEW to whoever has the right code or card; TOO_MANY_CODES.
         """
         if (asked.code is None) == (caller is None) or (caller is None) != (asked.payment_id is None):
             raise IssueError(ErrorCode.BAD_REQUEST, "code: either a code, or a session and a payment")
@@ -116,6 +119,8 @@ class Reception:
                 due = self._due(connection, caller, now_utc)
                 refund = next((one for one in due if one.payment_id == asked.payment_id), None)
             granted = refund is not None and refunds.claim(connection, refund, terminal_id, asked.claim_id)
+        if refund is not None and refund.state is RefundState.REVIEW and refund.claim_id is None:
+            raise IssueError(ErrorCode.REFUND_IN_REVIEW, "code: somebody looks at this refund first")
         if refund is None or not granted:
             raise IssueError(ErrorCode.NO_REFUND, "code: no refund is due by it")
         return RefundAnswer(claim_id=asked.claim_id, amount_yen=refund.amount_yen)

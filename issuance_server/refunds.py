@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, Update, bindparam, func, insert, or_, se
 
 from issuance_server.cases import CaseReason, Subject, open_case
 from issuance_server.payments import Payment
-from issuance_server.schema import issue_number_counters, orders, refund_misses, refunds
+from issuance_server.schema import NO_MUNICIPALITY, issue_number_counters, orders, refund_misses, refunds
 from protocol.codes import claim_digest
 
 SPAN: Final = timedelta(days=30)
@@ -91,7 +91,7 @@ _ONE_AT_A_TIME = (
     .with_for_update(key_share=True)
 )
 _OF_PERSON = select(func.count()).where(
-    _columns.municipality_code == bindparam("code"),
+    _columns.municipality_code.in_((bindparam("code"), NO_MUNICIPALITY)),
     _columns.requester_digest == bindparam("requester"),
     _columns.opened_at_utc > bindparam("since"),
 )
@@ -101,12 +101,15 @@ _OF_TERMINAL = select(func.count()).where(
 _BY_PAYMENT = select(*_ROW).where(_columns.payment_id == bindparam("payment"))
 _BY_CODE = select(*_ROW).where(_columns.claim_digest == bindparam("digest"))
 _BY_CLAIM = select(*_ROW).where(_columns.claim_id == bindparam("claim"))
+_REQUESTER_OF_ORDER = select(orders.c.municipality_code, orders.c.requester_digest).where(
+    orders.c.order_id == bindparam("order"), orders.c.terminal_id == bindparam("terminal")
+)
 _DUE_TO = (
     select(*_ROW)
     .where(
-        _columns.municipality_code == bindparam("code"),
+        _columns.municipality_code.in_((bindparam("code"), NO_MUNICIPALITY)),  # the latter: paid before any grant
         _columns.requester_digest == bindparam("requester"),
-        _columns.state == _D.value,
+        _columns.state.in_((_D.value, _R.value)),
     )
     .order_by(_columns.opened_at_utc)
 )
@@ -134,20 +137,30 @@ _MOVE = _moving(or_(_columns.claim_id.is_(None), _columns.claim_id == bindparam(
 
 
 def open_refund(
-    connection: Connection, payment: Payment, amount_yen: int, code_digest: bytes | None, at_utc: datetime
+    connection: Connection,
+    payment: Payment,
+    amount_yen: int,
+    code_digest: bytes | None,
+    at_utc: datetime,
+    *,
+    order_id: str | None = None,
 ) -> RefundState:
     """Open the refund of a payment, and say whether somebody has to look at it first.
 
     The second of one person, or the third of one terminal, within 30 days is looked at: people jam printers for money.
 
-    Shape:  code_digest is protocol.codes.claim_digest of the code that the terminal showed.
+    Shape:  code_digest is protocol.codes.claim_digest of the code that the terminal showed; order_id is one of the
+            payment's orders, of which no grant may have told.
     """
     keys = {"code": payment.municipality_code, "payment": payment.payment_id, "since": at_utc - SPAN}
-    requester = connection.execute(_REQUESTER, keys).scalar()
+    code, requester = payment.municipality_code, connection.execute(_REQUESTER, keys).scalar()
+    if requester is None and order_id is not None:
+        ordered = connection.execute(_REQUESTER_OF_ORDER, {"order": order_id, "terminal": payment.terminal_id}).first()
+        code, requester = (code, None) if ordered is None else (ordered.municipality_code, ordered.requester_digest)
     of_person = 0
     if requester is not None:
-        connection.execute(_ONE_AT_A_TIME, keys)
-        of_person = int(connection.execute(_OF_PERSON, {**keys, "requester": requester}).scalar_one())
+        connection.execute(_ONE_AT_A_TIME, {**keys, "code": code})
+        of_person = int(connection.execute(_OF_PERSON, {**keys, "code": code, "requester": requester}).scalar_one())
     of_terminal = int(connection.execute(_OF_TERMINAL, {**keys, "terminal": payment.terminal_id}).scalar_one())
     looked_at = of_person >= PERSONS_FREE or of_terminal >= TERMINALS_FREE
     state = _R if looked_at else _D
@@ -169,7 +182,10 @@ def open_refund(
 
 
 def due_to(connection: Connection, requesters: Iterable[tuple[str, bytes]]) -> tuple[Refund, ...]:
-    """Return what is due to a card's holder. Shape: requesters are municipality codes and requester digests."""
+    """Return what is due to a card's holder, now or once it was looked at.
+
+    Shape:  requesters are municipality codes and requester digests.
+    """
     found: list[Refund] = []
     for code, requester in requesters:
         found += [_refund(row) for row in connection.execute(_DUE_TO, {"code": code, "requester": requester})]
@@ -179,7 +195,7 @@ def due_to(connection: Connection, requesters: Iterable[tuple[str, bytes]]) -> t
 def by_code(connection: Connection, terminal_id: str, code: str, at_utc: datetime) -> Refund | None:
     """Return the refund that a code names; None for a wrong one, which is counted.
 
-    A code whose refund was paid, is being paid or is looked at is told as wrong ones are, but not counted.
+    A code whose refund was paid or is being paid is told as wrong ones are, but not counted.
     """
     row = connection.execute(_BY_CODE, {"digest": claim_digest(code)}).one_or_none()
     if row is None:

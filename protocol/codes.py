@@ -14,8 +14,11 @@ from typing import Final
 from protocol.codec import preimage
 
 CODE_BYTES: Final = 10
+CODE_LENGTH: Final = CODE_BYTES * 8 // 5  # characters, without the hyphens
 #: Base32 without letters that are read as digits.
 _READABLE: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+#: Every character of a code, in the order of a keyboard's keys.
+CODE_CHARACTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD: Final = str.maketrans("OIL", "011")
 _GROUP: Final = 4
 _DOMAIN: Final = "madoguchi-claim-code-v1"
@@ -23,7 +26,11 @@ _DOMAIN: Final = "madoguchi-claim-code-v1"
 
 def readable(random_bits: bytes) -> str:
     """Return random bits as a code in groups of four, as one reads it out."""
-    code = base64.b32encode(random_bits).translate(_READABLE).decode("ascii")
+    return grouped(base64.b32encode(random_bits).translate(_READABLE).decode("ascii"))
+
+
+def grouped(code: str) -> str:
+    """Return a code, or as much of it as there is, in groups of four."""
     return "-".join(code[start : start + _GROUP] for start in range(0, len(code), _GROUP))
 
 

@@ -49,7 +49,8 @@ class ErrorCode(StrEnum):
     RECORD_CHANGED = "RECORD_CHANGED"
     SERVICE_RENEWED = "SERVICE_RENEWED"  # a deployment came between: begin anew
     PAYMENT_INSUFFICIENT = "PAYMENT_INSUFFICIENT"
-    NO_REFUND = "NO_REFUND"  # none is due by this code or card: unknown, paid, or looked at first
+    NO_REFUND = "NO_REFUND"  # none is due by this code or card: unknown, or paid
+    REFUND_IN_REVIEW = "REFUND_IN_REVIEW"  # the code or card is right, and somebody looks at it first
     TOO_MANY_CODES = "TOO_MANY_CODES"  # wrong refund codes at this terminal
     # The house
     INTEGRITY_STOP = "INTEGRITY_STOP"
@@ -92,6 +93,7 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.SERVICE_RENEWED: (409, False),
     ErrorCode.PAYMENT_INSUFFICIENT: (403, False),
     ErrorCode.NO_REFUND: (404, False),
+    ErrorCode.REFUND_IN_REVIEW: (409, False),
     ErrorCode.TOO_MANY_CODES: (429, False),
     ErrorCode.INTEGRITY_STOP: (503, False),
     ErrorCode.RESTORING: (503, False),

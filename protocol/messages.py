@@ -137,10 +137,11 @@ class ReissueOffer(Message, frozen=True, kw_only=True):
 
 
 class RefundOffer(Message, frozen=True, kw_only=True):
-    """Money that is owed to the card's holder since an earlier visit."""
+    """Money that is owed to the card's holder since an earlier visit; in_review: somebody looks at it first."""
 
     payment_id: Id
     amount_yen: Yen
+    in_review: bool = False
 
 
 class AuthenticateAnswer(Message, frozen=True, kw_only=True):
@@ -303,8 +304,9 @@ EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
     EventKind.REFUND_NOT_PAID: frozenset({"claim_id"}),
     EventKind.REFUND_UNKNOWN: frozenset({"claim_id"}),
 }
-#: What may stand with a kind, or not: the code of a refund is shown where somebody stands there to read it.
-EVENT_OPTIONS: dict[EventKind, frozenset[str]] = {EventKind.RETURN_DUE: frozenset({"claim_digest"})}
+#: What may stand with a kind, or not. order_id: one of the payment's orders, for whose requester's card the money is
+#: due, too, where no grant ever told the server which orders a payment was for.
+EVENT_OPTIONS: dict[EventKind, frozenset[str]] = {EventKind.RETURN_DUE: frozenset({"claim_digest", "order_id"})}
 
 
 class SignedEvent(Message, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from flask import Flask, Response, abort, g, make_response, redirect, render_tem
 from waitress import wasyncore
 from werkzeug.wrappers import Response as AnyResponse
 
+from protocol.codes import CODE_CHARACTERS
 from terminal import visit as v
 from terminal.screens import choosing
 from terminal.screens.choices import details, offer_view
@@ -62,6 +63,10 @@ TEMPLATES: dict[State, str] = {
     State.RETURNING: "wait.html",
     State.KEEPING: "wait.html",
     State.TAKE_PAPER: "take_paper.html",
+    State.REFUND_CODE: "refund_code.html",
+    State.CLAIMING: "wait.html",
+    State.PAYING_OUT: "wait.html",
+    State.PAID_OUT: "paid_out.html",
     State.REFUSED: "refused.html",
     State.CLOSED: "wait.html",
 }
@@ -81,14 +86,25 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "change": v.ChangeChoice,
     "not-me": v.NotMe,
     "pay": v.Pay,
+    "add": v.AddDocument,
+    "add-nothing": v.AddNothing,
     "sheets-yes": lambda: v.SheetsAnswered(all_there=True),
     "sheets-no": lambda: v.SheetsAnswered(all_there=False),
     "taken": v.PaperTaken,
     "paper-bad": v.PaperBad,
     "take-back": v.TakeBack,
+    "ask-refund": v.AskRefund,
+    "code-correct": v.CodeCorrect,
+    "code-ok": v.CodeOk,
     "cancel": v.Cancel,
 }
-TOUCHES = frozenset({*PLAIN_TOUCHES, "digit", "choose", MORE_TIME})
+#: Touches that carry one thing.
+TOLD_TOUCHES: dict[str, Callable[[Visit], v.Event]] = {
+    "digit": lambda _visit: v.PinDigit(_digit()),
+    "code-key": lambda _visit: v.CodeKey(_character()),
+    "take-refund": lambda visit: v.TakeRefund(choosing.read_refund(request.form, visit)),
+}
+TOUCHES = frozenset({*PLAIN_TOUCHES, *TOLD_TOUCHES, "choose", MORE_TIME})
 
 
 class Runner(Protocol):
@@ -291,8 +307,8 @@ class Pages:
             return self._choose(visit)
         if action == MORE_TIME:
             self._runner.more_time()
-        elif action == "digit":
-            self._runner.touch(v.PinDigit(_digit()), visit.state)
+        elif action in TOLD_TOUCHES:
+            self._runner.touch(TOLD_TOUCHES[action](visit), visit.state)
         else:
             self._runner.touch(PLAIN_TOUCHES[action](), visit.state)
         return Response(status=204)
@@ -358,6 +374,13 @@ def _digit() -> str:
     if not re.fullmatch("[0-9]", digit):
         raise BadTouch("digit", "must be one digit")
     return digit
+
+
+def _character() -> str:
+    character = request.form.get("character", "")
+    if len(character) != 1 or character not in CODE_CHARACTERS:
+        raise BadTouch("character", "must be one of a code's")
+    return character
 
 
 def _bad(error: BadTouch) -> Response:

@@ -15,11 +15,13 @@ import structlog
 from printing.press.verdict import Outcome, Verdict
 from protocol import messages
 from protocol.codec import encode
+from protocol.codes import claim_digest
 from protocol.messages import EventKind
 from protocol.signing import sign_event
 from terminal import history
+from terminal.claims import claim_code
 from terminal.history import Unfinished
-from terminal.journal import Case, Entry, Journal, JournalUnavailable, Result, RowKind
+from terminal.journal import Act, Case, Entry, Intent, Journal, JournalUnavailable, Result, RowKind
 from terminal.outlet import SHEET_CASES, is_found_out
 from terminal.programs import Identity, Sources
 from terminal.visit import CopyOutcome, TerminalCode
@@ -121,11 +123,20 @@ class Book:
     def settle(self) -> None:
         """A visit is forgotten: void what it left prepared, and remember that nothing stands open, if nothing does."""
         found = history.read(self.journal.open_rows())
-        notes = [note for payment in found.unfinished if payment.is_given_up for note in voids(payment)]
+        notes: list[Note] = [note for payment in found.unfinished if payment.is_given_up for note in voids(payment)]
+        for payment in found.unfinished:
+            if payment.owing is not None:
+                notes.append(result(payment.owing.row, "shown"))
+                payment.owing = None
         if notes:
             self.write(*notes)
-        if not found.strays and all(payment.is_given_up for payment in found.unfinished):
+        still_open = [payment for payment in found.unfinished if payment.is_open and not payment.is_given_up]
+        if not (found.strays or found.claims or still_open):
             self.note(self.journal.settle)
+
+    def claim_code(self, payment_id: str) -> str:
+        """Return the code for what a payment comes to owe; it is written nowhere, and made again when it is wanted."""
+        return claim_code(self._identity.key, payment_id)
 
     def _left_to_staff(self, payment_id: str | None) -> list[Entry]:
         """End what nobody could: others' money goes through the unit next, and its totals then tell of theirs too."""
@@ -160,6 +171,11 @@ class Book:
         open_cases = self.journal.open_cases() if any(isinstance(note, Case) for note in notes) else ()
         for note in notes:
             match note:
+                case Telling(kind=EventKind.RETURN_DUE):
+                    telling, owing = self._owing(note)
+                    entries.append(Entry(RowKind.EVENT, self._signed(sequence, telling), sequence=sequence))
+                    entries.append(owing)
+                    sequence += 1
                 case Telling():
                     entries.append(Entry(RowKind.EVENT, self._signed(sequence, note), sequence=sequence))
                     sequence += 1
@@ -172,6 +188,19 @@ class Book:
                 case Entry():
                     entries.append(note)
         return entries
+
+    def _owing(self, telling: Telling) -> tuple[Telling, Entry]:
+        """With a debt go the digest of its code, one of the payment's orders, and a row that its code is shown."""
+        payment_id = str(telling.fields["payment_id"])
+        found = history.read(self.journal.open_rows()).unfinished
+        payment = next((one for one in found if one.payment_id == payment_id), None)
+        fields = {**telling.fields, "claim_digest": claim_digest(self.claim_code(payment_id))}
+        if payment is not None and payment.copies:
+            fields["order_id"] = next(iter(payment.copies))
+        visit_id = payment.visit_id if payment is not None else ""
+        amount_yen = telling.fields["amount_yen"]
+        owing = Intent(act=Act.OWE, visit_id=visit_id, payment_id=payment_id, amount_yen=amount_yen)
+        return Telling(telling.kind, fields), Entry(RowKind.INTENT, owing)
 
     def _signed(self, sequence: int, telling: Telling) -> bytes:
         at_utc = self._sources.now_utc()

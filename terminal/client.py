@@ -1,8 +1,9 @@
 """The issuing server as the terminal sees it: five signed requests, each bounded in time, retried only here.
 
 What may be sent again: a challenge (it holds no state), an order under its id (the same id gives the same bytes), a
-grant (the stored answer is given again) and events (what is known is accepted again). An authentication may not: a lost
-answer has used the challenge up. Every attempt is signed afresh, since a signature is good for 60 s.
+grant and a claim of a refund (the stored answer is given again) and events (what is known is accepted again). An
+authentication may not: a lost answer has used the challenge up. Every attempt is signed afresh, since a signature is
+good for 60 s.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from protocol.messages import (
     PATH_CHALLENGE,
     PATH_EVENTS,
     PATH_ORDERS,
+    PATH_REFUNDS,
     PREPARED_HEADER,
     AuthenticateAnswer,
     AuthenticateRequest,
@@ -39,6 +41,8 @@ from protocol.messages import (
     Message,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
     SignedEvent,
     grant_path,
 )
@@ -125,6 +129,10 @@ class ServerClient:
     def grant(self, order_id: str, request: GrantRequest) -> GrantAnswer:
         """Ask for the grant to print one order."""
         return self._ask(grant_path(order_id), request, GrantAnswer)
+
+    def claim_refund(self, request: RefundClaim) -> RefundAnswer:
+        """Claim a refund; again under the same claim id after a lost answer."""
+        return self._ask(PATH_REFUNDS, request, RefundAnswer)
 
     def boot(self, request: BootRequest) -> BootAnswer:
         """Say that this terminal began, and with which journal; the same again is answered again."""

@@ -18,6 +18,8 @@ from protocol.messages import (
     GrantAnswer,
     GrantRequest,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
     SignedEvent,
 )
 from terminal.card import results as card
@@ -120,6 +122,10 @@ class ServerPort(Protocol):
 
     def grant(self, order_id: str, request: GrantRequest) -> GrantAnswer:
         """Ask for the grant of one order."""
+        ...
+
+    def claim_refund(self, request: RefundClaim) -> RefundAnswer:
+        """Claim a refund that is about to be paid out."""
         ...
 
     def boot(self, request: BootRequest) -> BootAnswer:

@@ -42,6 +42,7 @@ from terminal.outlet import keeps_closed
 from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
 from terminal.recovery import Recovery
+from terminal.refund_programs import RefundPrograms
 from terminal.visit import CopyOutcome, TerminalCode, Visit
 from terminal.workers import WorkerDied, WorkerHung
 
@@ -77,6 +78,8 @@ class Effects:
             v.ReturnMoney: money.give_back,
             v.KeepMoney: money.keep,
         }
+        self._refunds = RefundPrograms(self.book, devices.payment, devices.server, lambda: self.memory, sources)
+        self._money |= {v.ClaimRefund: self._refunds.claim, v.PayOut: self._refunds.pay_out}
         self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None
@@ -163,7 +166,7 @@ class Effects:
         answer: messages.AuthenticateAnswer
         answer = yield Call(Lane.SERVER, "server.authenticate", lambda: server.authenticate(request))
         memory.session_id = answer.session_id
-        return v.Authenticated(answer.masked_name, answer.offers, answer.reissues)
+        return v.Authenticated(answer.masked_name, answer.offers, answer.reissues, answer.refunds)
 
     # Orders
 
@@ -172,7 +175,8 @@ class Effects:
         if not 1 <= choice.copies <= MAX_COPIES:
             return v.Failed(ErrorCode.BAD_REQUEST)
         # 1. All ids are journaled before the first is sent.
-        payment_id, order_ids = self._new_id(), tuple(self._new_id() for _ in range(choice.copies))
+        payment_id = effect.payment_id or self._new_id()
+        order_ids = tuple(self._new_id() for _ in range(choice.copies))
         self._journal.ids(Ids(visit_id=memory.visit_id, payment_id=payment_id, order_ids=order_ids))
         try:
             for order_id in order_ids:
@@ -187,7 +191,7 @@ class Effects:
             self.book.write(*_void(order_ids))
             log.warning("not prepared", error=type(error).__name__, rule=getattr(error, "rule", ""))
             raise
-        return v.Prepared(payment_id, prepared)
+        return v.Prepared(payment_id, prepared, self.book.claim_code(payment_id))
 
     def _prepare_call(self, order_id: str, choice: v.Choice, memory: Memory) -> Call:
         request = messages.PrepareRequest(
@@ -210,6 +214,9 @@ class Effects:
 
     def _void_orders(self, effect: v.VoidOrders, _visit: Visit) -> tuple[Note, ...]:
         return _void(effect.order_ids)
+
+    def _give_up_claim(self, effect: v.GiveUpClaim, visit: Visit) -> tuple[Note, ...]:
+        return self._refunds.give_up(effect, visit)
 
     def _report_not_me(self, _effect: v.ReportNotMe, visit: Visit) -> tuple[Note, ...]:
         return (Telling(EventKind.NOT_ME, {"visit_id": visit.visit_id}),)
@@ -376,6 +383,7 @@ _SAY_BOOT_AGAIN: Final = (ErrorCode.BOOT_REQUIRED, ErrorCode.RESTORING, ErrorCod
 _WRITTEN: Final[dict[type, Callable[[Effects, Any, Visit], tuple[Note, ...]]]] = {
     v.VoidOrders: Effects._void_orders,
     v.ReportNotMe: Effects._report_not_me,
+    v.GiveUpClaim: Effects._give_up_claim,
     v.AbandonGrant: Effects._abandon_grant,
     v.ReportPaper: Effects._report_paper,
     v.OpenCase: Effects._open_case,

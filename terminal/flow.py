@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
+from terminal import flow_basket as basket
+from terminal import flow_recovery as recovery
+from terminal import flow_refunds as refunds
 from terminal import flow_steps as steps
 from terminal import visit as v
 from terminal.flow_steps import Step, UnexpectedEvent
@@ -41,9 +44,22 @@ TIMEOUT_S: dict[State, float] = {
     State.RETURNING: 60,
     State.KEEPING: 60,
     State.TAKE_PAPER: 90,
+    State.REFUND_CODE: 180,
+    State.CLAIMING: 60,
+    State.PAYING_OUT: 60,
+    State.PAID_OUT: 60,
     State.REFUSED: 30,
     State.CLOSED: 60,
 }
+
+#: A code that somebody has to write down is left on the screen at least so long.
+CODE_TIMEOUT_S: float = 180
+
+
+def owes_visibly(visit: Visit) -> bool:
+    """Tell whether the screen shows a claim's code: money is owed, and whoever put it in may be there."""
+    owed = visit.money is not None and visit.money.owed_yen > 0
+    return owed and bool(visit.claim_code) and visit.cut is None and visit.state in {State.TAKE_PAPER, State.REFUSED}
 
 
 def step(visit: Visit, event: Event) -> Step:
@@ -61,21 +77,23 @@ def step(visit: Visit, event: Event) -> Step:
 
 
 HANDLERS: dict[tuple[State, type], Handler] = {
-    (State.RECOVERING, v.Recovered): steps.recovered,
-    (State.RECOVERING, v.Interrupted): steps.interrupted,
-    (State.RECOVERING, v.DevicesLost): steps.not_recovered,
-    (State.RECOVERING, v.TimedOut): steps.recover_again,
-    (State.RECOVERING, v.Failed): steps.not_recovered,
-    (State.AFTER_CUT, v.TakeBack): steps.take_back,
-    (State.AFTER_CUT, v.TimedOut): steps.nobody_there,
-    (State.KEEPING, v.MoneyCaptured): steps.kept,
-    (State.KEEPING, v.TimedOut): steps.keep_in_doubt,
-    (State.KEEPING, v.Failed): steps.keep_in_doubt,
+    (State.RECOVERING, v.Recovered): recovery.recovered,
+    (State.RECOVERING, v.Interrupted): recovery.interrupted,
+    (State.RECOVERING, v.CodeUnseen): recovery.code_unseen,
+    (State.RECOVERING, v.DevicesLost): recovery.not_recovered,
+    (State.RECOVERING, v.TimedOut): recovery.recover_again,
+    (State.RECOVERING, v.Failed): recovery.not_recovered,
+    (State.AFTER_CUT, v.TakeBack): recovery.take_back,
+    (State.AFTER_CUT, v.TimedOut): recovery.nobody_there,
+    (State.KEEPING, v.MoneyCaptured): recovery.kept,
+    (State.KEEPING, v.TimedOut): recovery.keep_in_doubt,
+    (State.KEEPING, v.Failed): recovery.keep_in_doubt,
     (State.OUT_OF_SERVICE, v.DevicesReady): steps.ready,
     (State.OUT_OF_SERVICE, v.DevicesLost): steps.out_of_service,
     (State.OUT_OF_SERVICE, v.TimedOut): steps.check,
     (State.OUT_OF_SERVICE, v.Failed): steps.not_forgotten,
     (State.IDLE, v.CardInserted): steps.read_card,
+    (State.IDLE, v.AskRefund): refunds.ask_refund,
     (State.IDLE, v.DevicesLost): steps.out_of_service,
     (State.IDLE, v.TimedOut): steps.check,
     (State.IDLE, v.Failed): steps.not_forgotten,
@@ -108,21 +126,25 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.TAKE_CARD, v.Cancel): steps.cancel,
     (State.TAKE_CARD, v.TimedOut): steps.card_left,
     (State.TAKE_CARD, v.Failed): steps.failed,
-    (State.CHOOSING, v.Choose): steps.choose,
+    (State.CHOOSING, v.Choose): basket.choose,
+    (State.CHOOSING, v.AddNothing): basket.add_nothing,
+    (State.CHOOSING, v.TakeRefund): refunds.take_refund,
     (State.CHOOSING, v.NotMe): steps.not_me,
     (State.CHOOSING, v.Cancel): steps.cancel,
     (State.CHOOSING, v.TimedOut): steps.timed_out,
     (State.CHOOSING, v.Failed): steps.failed,
-    (State.PREPARING, v.Prepared): steps.prepared,
+    (State.PREPARING, v.Prepared): basket.prepared,
     (State.PREPARING, v.TimedOut): steps.timed_out,
-    (State.PREPARING, v.Failed): steps.failed,
+    (State.PREPARING, v.Failed): basket.not_prepared,
     (State.CONFIRMING, v.Pay): steps.pay,
+    (State.CONFIRMING, v.AddDocument): basket.add_document,
     (State.CONFIRMING, v.ChangeChoice): steps.change_choice,
     (State.CONFIRMING, v.NotMe): steps.not_me,
     (State.CONFIRMING, v.Cancel): steps.cancel,
     (State.CONFIRMING, v.TimedOut): steps.timed_out,
     (State.CONFIRMING, v.Failed): steps.failed,
     (State.COLLECTING, v.CollectionOpened): steps.collection_opened,
+    (State.COLLECTING, v.OneByOne): basket.one_by_one,
     (State.COLLECTING, v.MoneyInserted): steps.money_inserted,
     (State.COLLECTING, v.Cancel): steps.cancel_payment,
     (State.COLLECTING, v.TimedOut): steps.payment_timed_out,
@@ -150,6 +172,22 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.TAKE_PAPER, v.PaperTaken): steps.end,
     (State.TAKE_PAPER, v.PaperBad): steps.paper_bad,
     (State.TAKE_PAPER, v.TimedOut): steps.paper_left,
+    (State.REFUND_CODE, v.CodeKey): refunds.code_key,
+    (State.REFUND_CODE, v.CodeCorrect): refunds.code_correct,
+    (State.REFUND_CODE, v.CodeOk): refunds.code_ok,
+    (State.REFUND_CODE, v.CardInserted): steps.read_card,
+    (State.REFUND_CODE, v.Cancel): refunds.leave,
+    (State.REFUND_CODE, v.TimedOut): refunds.leave,
+    (State.REFUND_CODE, v.Failed): steps.failed,
+    (State.CLAIMING, v.RefundClaimed): refunds.refund_claimed,
+    (State.CLAIMING, v.TimedOut): refunds.claim_timed_out,
+    (State.CLAIMING, v.Failed): refunds.not_claimed,
+    (State.PAYING_OUT, v.RefundPaid): refunds.refund_paid,
+    (State.PAYING_OUT, v.TimedOut): refunds.payout_timed_out,
+    (State.PAYING_OUT, v.Failed): refunds.not_paid,
+    (State.PAID_OUT, v.PaperTaken): steps.end,
+    (State.PAID_OUT, v.TimedOut): steps.end,
+    (State.REFUSED, v.RefundClaimed): refunds.claimed_too_late,
     (State.REFUSED, v.Prepared): steps.prepared_too_late,
     (State.REFUSED, v.PaperTaken): steps.end,
     (State.REFUSED, v.Cancel): steps.end,
@@ -176,10 +214,16 @@ _NEEDS_NO_CARD = (
     State.CAPTURING,
     State.RETURNING,
     State.TAKE_PAPER,
+    State.REFUND_CODE,
+    State.CLAIMING,
+    State.PAYING_OUT,
+    State.PAID_OUT,
     State.REFUSED,
     State.CLOSED,
 )
-HANDLERS |= {(state, v.CardInserted): steps.note_card for state in _NEEDS_NO_CARD}
+HANDLERS |= {
+    (state, v.CardInserted): steps.note_card for state in _NEEDS_NO_CARD if (state, v.CardInserted) not in HANDLERS
+}
 HANDLERS |= {(state, v.CardRemoved): steps.note_no_card for state in (State.IDLE, *_NEEDS_NO_CARD)}
 
 #: Pairs in which nothing happens, with the reason.
@@ -231,11 +275,11 @@ _ignore(
 )
 _ignore(
     (State.TAKE_PAPER, State.REFUSED),
-    (v.MoneyCaptured, v.MoneyReturned, v.MoneyHeld),
+    (v.MoneyCaptured, v.MoneyReturned, v.MoneyHeld, v.RefundPaid),
     "the device answered after the bound: the case is open, its own counters tell",
 )
 _ignore(
-    (State.ASK_SHEETS, State.TAKE_PAPER, State.REFUSED),
+    (State.ASK_SHEETS, State.TAKE_PAPER, State.PAID_OUT, State.REFUSED),
     (v.Failed,),
     "what failed belongs to an effect that a time-out has ended already",
 )

@@ -31,7 +31,7 @@ class UnexpectedEvent(Exception):
 # Ends
 
 
-def _closed(visit: Visit) -> Step:
+def close_visit(visit: Visit) -> Step:
     """Forget everything but where the cards lie, then look at the devices before the next visit."""
     if visit.recovered:  # there may be another that was interrupted before it
         return recover(visit, None)
@@ -39,10 +39,10 @@ def _closed(visit: Visit) -> Step:
     return forgotten, (v.PinWipe(), v.ForgetVisit(), v.CheckDevices())
 
 
-def _refused(visit: Visit, refusal: Refusal, effects: tuple[Effect, ...]) -> Step:
+def say_refused(visit: Visit, refusal: Refusal, effects: tuple[Effect, ...]) -> Step:
     """Say what happened; what is known of the person leaves the screen at once."""
     said = replace(visit, state=State.REFUSED, refusal=refusal, sheets_done=0)
-    said = replace(said, reissues=())
+    said = replace(said, reissues=(), refunds=(), refund=said.refund and replace(said.refund, code=""))
     return replace(said, masked_name="", offers=(), choice=None, pin_length=0, pin_wrong=False), effects
 
 
@@ -57,7 +57,7 @@ def stop(visit: Visit, code: str, tries_left: int | None = None) -> Step:
     orders, voids = _void_waiting(visit)
     case = code in INTEGRITY
     effects: tuple[Effect, ...] = (*voids, *((v.OpenCase(code),) if case else ()), v.PinWipe())
-    return _refused(replace(visit, orders=orders, case=visit.case or case), Refusal(code, tries_left), effects)
+    return say_refused(replace(visit, orders=orders, case=visit.case or case), Refusal(code, tries_left), effects)
 
 
 def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> Step:
@@ -75,7 +75,7 @@ def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> 
     if money.due_yen > 0:
         returning = replace(visit, state=State.RETURNING, money=replace(money, accepting=False))
         return returning, (*effects, *voids, v.ReturnMoney(money.payment_id))
-    return _refused(visit, Refusal(code or TerminalCode.INTERNAL), (*effects, *voids))
+    return say_refused(visit, Refusal(code or TerminalCode.INTERNAL), (*effects, *voids))
 
 
 def _paid_lines(visit: Visit) -> tuple[tuple[str, int], ...]:
@@ -91,71 +91,11 @@ def recover(visit: Visit, _: object) -> Step:
     return looking, (v.PinWipe(), v.ForgetVisit(), v.Recover())
 
 
-def recovered(visit: Visit, _: object) -> Step:
-    return _closed(replace(visit, recovered=False))
-
-
-def not_recovered(visit: Visit, event: v.DevicesLost | v.Failed) -> Step:
-    """Without that device nobody knows what became of the paper or the money: it is asked again, and nothing begins."""
-    reasons = event.reasons if isinstance(event, v.DevicesLost) else (event.code,)
-    return replace(visit, reasons=reasons), ()
-
-
-def recover_again(visit: Visit, _: object) -> Step:
-    """Not while one look is still under way: that has no reasons yet."""
-    return (replace(visit, reasons=()), (v.Recover(),)) if visit.reasons else (visit, ())
-
-
-def interrupted(visit: Visit, event: v.Interrupted) -> Step:
-    """Go on where the visit stood. Who stood there is asked; after a long cut nobody is, and no money comes out."""
-    visit = Visit(
-        State.RECOVERING,
-        visit_id=event.visit_id,
-        payment_id=event.payment_id,
-        card_on_reader=visit.card_on_reader,
-        next_card=visit.next_card,
-        orders=event.orders,
-        money=event.money,
-        case=any(o.outcome is CopyOutcome.PARTIAL for o in event.orders),
-        cut=Cut.SHORT if event.short else Cut.LONG,
-        recovered=True,
-    )
-    unknown = next((n for n, o in enumerate(visit.orders) if o.outcome is CopyOutcome.UNKNOWN), None)
-    if unknown is None:
-        return settle(visit, None if all(o.outcome in PAID for o in visit.orders) else TerminalCode.POWER_CUT)
-    visit = replace(visit, current=unknown)
-    return (replace(visit, state=State.ASK_SHEETS), ()) if event.short else no_answer(visit, event)
-
-
 def _after_cut(visit: Visit, lines: tuple[tuple[str, int], ...], effects: tuple[Effect, ...]) -> Step:
     """Money would come out: only if somebody says so; else it is kept, and owed."""
     if visit.cut is Cut.SHORT:
         return replace(visit, state=State.AFTER_CUT), effects
-    return replace(visit, state=State.KEEPING), (*effects, v.KeepMoney(_money(visit).payment_id, lines))
-
-
-def take_back(visit: Visit, _: object) -> Step:
-    return settle(replace(visit, cut=None), _code(visit))
-
-
-def nobody_there(visit: Visit, _: object) -> Step:
-    return settle(replace(visit, cut=Cut.LONG), _code(visit))
-
-
-def _code(visit: Visit) -> str | None:
-    return visit.refusal.code if visit.refusal else None
-
-
-def kept(visit: Visit, event: v.MoneyCaptured) -> Step:
-    """Whoever comes back finds on the screen that the money is safe."""
-    counted = replace(_money(visit), captured_yen=event.captured_yen, owed_yen=event.owed_yen)
-    visit, effects = _closed_account(visit, counted)
-    return _refused(visit, visit.refusal or Refusal(TerminalCode.POWER_CUT), effects)
-
-
-def keep_in_doubt(visit: Visit, event: object) -> Step:
-    visit, effects = capture_in_doubt(visit, event)
-    return _refused(visit, visit.refusal or Refusal(TerminalCode.POWER_CUT), effects)
+    return replace(visit, state=State.KEEPING), (*effects, v.KeepMoney(money_of(visit).payment_id, lines))
 
 
 # Before and between visits
@@ -211,12 +151,12 @@ def unreadable_in_time(visit: Visit, _: object) -> Step:
 
 
 def card_gone_early(visit: Visit, _: object) -> Step:
-    return _closed(replace(visit, card_on_reader=False, next_card=False))
+    return close_visit(replace(visit, card_on_reader=False, next_card=False))
 
 
 def card_swapped(visit: Visit, _: object) -> Step:
     """A card came and none was seen to go: whose PIN stands there is not known."""
-    return _closed(replace(visit, card_on_reader=True, next_card=True))
+    return close_visit(replace(visit, card_on_reader=True, next_card=True))
 
 
 def card_failed(visit: Visit, event: v.Failed) -> Step:
@@ -256,7 +196,7 @@ def pin_refused(visit: Visit, event: v.PinRefused) -> Step:
 
 def authenticated(visit: Visit, event: v.Authenticated) -> Step:
     known = replace(visit, masked_name=event.masked_name, offers=event.offers, pin_length=0, last_try_confirmed=False)
-    known = replace(known, reissues=event.reissues)
+    known = replace(known, reissues=event.reissues, refunds=event.refunds)
     return replace(known, state=State.TAKE_CARD), (v.PinWipe(),)
 
 
@@ -275,22 +215,13 @@ def device_lost(visit: Visit, _: object) -> Step:
 # Choosing and confirming
 
 
-def choose(visit: Visit, event: v.Choose) -> Step:
-    return replace(visit, state=State.PREPARING, choice=event.choice), (v.PrepareOrders(event.choice),)
-
-
-def prepared(visit: Visit, event: v.Prepared) -> Step:
-    orders = tuple(Order(p.order_id, p, p.sheets) for p in event.orders)
-    confirming = replace(visit, state=State.CONFIRMING, orders=orders, current=0, payment_id=event.payment_id)
-    return confirming, ()
-
-
 def prepared_too_late(visit: Visit, event: v.Prepared) -> Step:
     return visit, (v.VoidOrders(tuple(p.order_id for p in event.orders)),)
 
 
 def change_choice(visit: Visit, _: object) -> Step:
     _, voids = _void_waiting(visit)
+    visit = replace(visit, not_added=None, claim_code="")
     return replace(visit, state=State.CHOOSING, choice=None, orders=(), payment_id=""), voids
 
 
@@ -301,22 +232,22 @@ def not_me(visit: Visit, _: object) -> Step:
 
 def pay(visit: Visit, _: object) -> Step:
     due_yen = sum(o.prepared.fee_yen for o in visit.orders if o.prepared)
-    visit = replace(visit, money=Money(visit.payment_id, due_yen))
+    visit = replace(visit, money=Money(visit.payment_id, due_yen), not_added=None)
     if due_yen == 0:
         return _request_grant(visit, 0)
-    return replace(visit, state=State.COLLECTING), (v.CollectMoney(visit.payment_id, due_yen),)
+    return replace(visit, state=State.COLLECTING), (v.CollectMoney(visit.payment_id, due_yen, len(visit.orders)),)
 
 
 # Money in
 
 
 def collection_opened(visit: Visit, event: v.CollectionOpened) -> Step:
-    return replace(visit, money=replace(_money(visit), accepting=True, exact_only=event.exact_only)), ()
+    return replace(visit, money=replace(money_of(visit), accepting=True, exact_only=event.exact_only)), ()
 
 
 def money_inserted(visit: Visit, event: v.MoneyInserted) -> Step:
     visit = counted(visit, event)[0]
-    money = _money(visit)
+    money = money_of(visit)
     if money.inserted_yen >= money.due_yen:
         return replace(visit, state=State.RESERVED), (v.HoldMoney(),)
     return visit, ()
@@ -324,12 +255,12 @@ def money_inserted(visit: Visit, event: v.MoneyInserted) -> Step:
 
 def counted(visit: Visit, event: v.MoneyInserted) -> Step:
     """A count never falls: events of the device and answers of its calls may overtake one another."""
-    money = _money(visit)
+    money = money_of(visit)
     return replace(visit, money=replace(money, inserted_yen=max(money.inserted_yen, event.total_yen))), ()
 
 
 def money_held(visit: Visit, event: v.MoneyHeld) -> Step:
-    money = _money(visit)
+    money = money_of(visit)
     visit = replace(visit, money=replace(money, inserted_yen=event.total_yen, accepting=False))
     if event.total_yen < money.due_yen:
         return settle(visit, TerminalCode.PAYMENT_FAILED)
@@ -337,7 +268,7 @@ def money_held(visit: Visit, event: v.MoneyHeld) -> Step:
 
 
 def collection_failed(visit: Visit, event: v.Failed) -> Step:
-    if _money(visit).inserted_yen == 0:
+    if money_of(visit).inserted_yen == 0:
         return stop(visit, event.code)
     return settle(visit, event.code)
 
@@ -350,7 +281,7 @@ def hold_timed_out(visit: Visit, _: object) -> Step:
     return settle(visit, TerminalCode.PAYMENT_FAILED)
 
 
-def _money(visit: Visit) -> Money:
+def money_of(visit: Visit) -> Money:
     assert visit.money is not None
     return visit.money
 
@@ -460,22 +391,22 @@ def _outcome(visit: Visit, outcome: CopyOutcome, sheets_out: int | None) -> Visi
 
 def captured(visit: Visit, event: v.MoneyCaptured) -> Step:
     counted = replace(
-        _money(visit),
+        money_of(visit),
         captured_yen=event.captured_yen,
         change_yen=event.change_yen,
         returned_yen=event.returned_yen,
         owed_yen=event.owed_yen,
     )
-    visit, effects = _closed_account(replace(visit, state=State.TAKE_PAPER), counted)
+    visit, effects = closed_account(replace(visit, state=State.TAKE_PAPER), counted)
     if visit.cut is not Cut.LONG:
         return visit, effects
-    closed, closing = _closed(visit)  # nobody is there who could take the paper
+    closed, closing = close_visit(visit)  # nobody is there who could take the paper
     return closed, (*effects, *closing)
 
 
 def capture_in_doubt(visit: Visit, _: object) -> Step:
     """Never moved again on doubt: the fee is uncertain, what is above it a liability. The paper stays valid."""
-    money = _money(visit)
+    money = money_of(visit)
     fee_yen = min(sum(fee for _, fee in _paid_lines(visit)), money.inserted_yen)
     doubtful = replace(money, uncertain_yen=fee_yen, owed_yen=money.inserted_yen - fee_yen)
     case = v.OpenCase(TerminalCode.MONEY_UNCERTAIN, None, money.payment_id)
@@ -483,23 +414,23 @@ def capture_in_doubt(visit: Visit, _: object) -> Step:
 
 
 def returned(visit: Visit, event: v.MoneyReturned) -> Step:
-    money = _money(visit)
+    money = money_of(visit)
     inserted_yen = max(money.inserted_yen, event.held_yen)  # a coin may fall in together with the word to stop
     money = replace(money, inserted_yen=inserted_yen, returned_yen=event.returned_yen, owed_yen=event.owed_yen)
-    visit, effects = _closed_account(visit, money)
+    visit, effects = closed_account(visit, money)
     if visit.cut is not None and money.inserted_yen == 0:  # nothing to say, and nobody asked
-        closed, closing = _closed(visit)
+        closed, closing = close_visit(visit)
         return closed, (*effects, *closing)
-    return _refused(visit, _reason(visit), effects)
+    return say_refused(visit, _reason(visit), effects)
 
 
 def return_in_doubt(visit: Visit, _: object) -> Step:
-    money = _money(visit)
+    money = money_of(visit)
     visit = replace(visit, money=replace(money, owed_yen=money.inserted_yen), case=True)
-    return _refused(visit, _reason(visit), (v.OpenCase(TerminalCode.MONEY_UNCERTAIN, None, money.payment_id),))
+    return say_refused(visit, _reason(visit), (v.OpenCase(TerminalCode.MONEY_UNCERTAIN, None, money.payment_id),))
 
 
-def _closed_account(visit: Visit, money: Money) -> Step:
+def closed_account(visit: Visit, money: Money) -> Step:
     """Hold the device to its own sum: a coin more is counted in, a coin less is owed, and either way it is a case."""
     out_yen = money.captured_yen + money.change_yen + money.returned_yen + money.owed_yen
     missing_yen = money.inserted_yen - out_yen
@@ -542,12 +473,12 @@ def payment_timed_out(visit: Visit, _: object) -> Step:
 
 def _stop_collecting(visit: Visit, code: str) -> Step:
     """Not while the unit is being opened: its answer comes at once, and a return must not overtake the opening."""
-    money = _money(visit)
+    money = money_of(visit)
     return settle(visit, code) if money.accepting or money.inserted_yen else (visit, ())
 
 
 def end(visit: Visit, _: object) -> Step:
-    return _closed(visit)
+    return close_visit(visit)
 
 
 def the_one_paid(visit: Visit) -> Order | None:
@@ -562,9 +493,9 @@ def paper_bad(visit: Visit, _: object) -> Step:
     if order is None:
         return visit, ()
     code = TerminalCode.PAPER_BAD
-    return _refused(replace(visit, case=True), Refusal(code), (v.OpenCase(code, order.order_id),))
+    return say_refused(replace(visit, case=True), Refusal(code), (v.OpenCase(code, order.order_id),))
 
 
 def paper_left(visit: Visit, _: object) -> Step:
-    closed, effects = _closed(visit)
+    closed, effects = close_visit(visit)
     return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, visit.orders[-1].order_id), *effects)

@@ -76,11 +76,12 @@ class Unfinished:
     collected: bool = False  # the collection has its result
     movement: Row | None = None  # the last that has no result
     owed_told: bool = False
+    owing: Row | None = None  # the code of what is owed stands on the screen, as far as anybody knows
 
     @property
     def is_open(self) -> bool:
         """Whether anything of it has no end."""
-        return bool(self.begun()) or not all(copy.has_end for copy in self.copies.values())
+        return bool(self.begun()) or self.owing is not None or not all(copy.has_end for copy in self.copies.values())
 
     @property
     def is_given_up(self) -> bool:
@@ -94,12 +95,28 @@ class Unfinished:
         return tuple(row for row in (self.movement, collect) if row is not None)
 
 
+@dataclass
+class Claim:
+    """A refund that was claimed, or asked for, and whose payout was not told yet."""
+
+    claim_id: str
+    visit_id: str
+    row: Row
+    payout: Row | None = None
+
+
 @dataclass(frozen=True)
 class History:
-    """What a terminal finds that begins: payments without an end, oldest first, and intents that belong to none."""
+    """What a terminal finds that begins: payments and claims without an end, and intents that belong to none."""
 
     unfinished: tuple[Unfinished, ...]
     strays: tuple[Row, ...]
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything has no end."""
+        return bool(self.unfinished or self.strays or self.claims)
 
 
 def was_short(payment: Unfinished, now_utc: datetime) -> bool:
@@ -113,7 +130,7 @@ def read(rows: Iterable[Row]) -> History:
     for row in rows:
         reader.take(row)
     unfinished = tuple(payment for payment in reader.payments.values() if payment.is_open)
-    return History(unfinished, tuple(reader.strays.values()))
+    return History(unfinished, tuple(reader.strays.values()), tuple(reader.claims.values()))
 
 
 class _Reader:
@@ -122,6 +139,7 @@ class _Reader:
     def __init__(self) -> None:
         self.payments: dict[str, Unfinished] = {}
         self.strays: dict[int, Row] = {}
+        self.claims: dict[int, Claim] = {}  # by the row of the claim
         self._of_order: dict[str, Copy] = {}
         self._of_row: dict[int, tuple[Unfinished | None, Copy | None]] = {}
         self._at_utc = datetime.min.replace(tzinfo=UTC)
@@ -160,11 +178,21 @@ class _Reader:
         if ids.payment_id is None:
             return
         copies = {order_id: Copy(order_id) for order_id in ids.order_ids}
+        if ids.payment_id in self.payments:  # one document more, paid for with those before
+            self.payments[ids.payment_id].copies |= copies
+            self._of_order |= copies
+            return
         at_utc = datetime.fromisoformat(row.at_utc)
         self.payments[ids.payment_id] = Unfinished(ids.visit_id, ids.payment_id, copies, at_utc)
         self._of_order |= copies
 
     def _intend(self, row: Row, intent: Intent) -> None:
+        if intent.act is Act.CLAIM:
+            self.claims[row.row] = Claim(intent.claim_id or "", intent.visit_id, row)
+            return
+        if intent.act is Act.PAY_OUT:
+            self._pay_out(row, intent)
+            return
         copy = self._of_order.get(intent.order_id or "")
         payment = self.payments.get(intent.payment_id or "")
         if copy is None and payment is None:
@@ -174,18 +202,30 @@ class _Reader:
         if copy is not None:
             copy.intent = row
         elif payment is not None and intent.act is Act.COLLECT:
-            payment.collect = row
+            payment.collect, payment.collected = row, False
+        elif payment is not None and intent.act is Act.OWE:
+            payment.owing = row
         elif payment is not None:
             payment.movement = row
+
+    def _pay_out(self, row: Row, intent: Intent) -> None:
+        claim = next((claim for claim in self.claims.values() if claim.claim_id == intent.claim_id), None)
+        if claim is None:
+            self.strays[row.row] = row
+        else:
+            claim.payout = row
 
     def _end(self, row: Row, result: Result) -> None:
         of_row = row.of_row or 0
         self.strays.pop(of_row, None)
+        self.claims.pop(of_row, None)
         payment, copy = self._of_row.pop(of_row, (None, None))
         if copy is not None:
             copy.result = result.outcome
         elif payment is not None and payment.movement is not None and payment.movement.row == of_row:
             payment.movement = None
+        elif payment is not None and payment.owing is not None and payment.owing.row == of_row:
+            payment.owing = None
         elif payment is not None:
             payment.collected = True
 

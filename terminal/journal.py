@@ -82,6 +82,9 @@ class Act(StrEnum):
     PRINT = "print"
     CAPTURE = "capture"
     RETURN = "return"
+    OWE = "owe"  # its code stands on the screen; the result tells that nobody looks at it any more
+    CLAIM = "claim"  # a refund at the server
+    PAY_OUT = "pay out"  # of the hoppers, for a claim
     KEEP = "keep"  # tray to cashbox, and nothing given back: what is no fee is owed
 
 
@@ -109,7 +112,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """About to be done, with all that recovery needs: the process that knew it may be gone.
 
     Shape:  counters are the device's own, before the act. print: order_id, amount_yen (its fee), sheets. collect:
-            payment_id, amount_yen (what is due). The other three: payment_id, held_yen, and as lines the printed
+            payment_id, amount_yen (what is due). owe: payment_id, amount_yen. claim: claim_id. pay_out: claim_id,
+            amount_yen. The other three: payment_id, held_yen, and as lines the printed
             orders with their fees; amount_yen is what stays in the cashbox, or for return what is to come back.
     """
 
@@ -117,6 +121,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     visit_id: str
     order_id: str | None = None
     payment_id: str | None = None
+    claim_id: str | None = None
     amount_yen: int | None = None
     held_yen: int = 0
     sheets: int = 0

@@ -62,7 +62,10 @@ class MoneyPrograms:
         )
         self._memory().collect_row = row
         try:
-            exact_only = yield from self._open_unit(payment_id, due_yen)
+            exact_only = yield from self._open_unit(payment_id, due_yen, several=effect.orders > 1)
+        except ChangeUnavailable:
+            self._book.write(result(row, "not opened"))
+            return v.OneByOne()
         except (PaymentDeviceError, WorkerError):
             yield from self._shut(row, visit, payment_id)
             raise
@@ -74,13 +77,18 @@ class MoneyPrograms:
         memory.held_yen = yield from asked(Call(Lane.PAYMENT, "payment.hold", self._payment.hold))
         return v.MoneyHeld(memory.held_yen)
 
-    def _open_unit(self, payment_id: str, due_yen: int) -> Generator[Call, Any, bool]:
-        """Open the unit; return whether it takes the exact sum alone, because it could not give change."""
+    def _open_unit(self, payment_id: str, due_yen: int, *, several: bool) -> Generator[Call, Any, bool]:
+        """Open the unit; return whether it takes the exact sum alone, because it could not give change.
+
+        Errors: ChangeUnavailable for several orders, of which the last may fail and its fee would have to come back.
+        """
         payment = self._payment
         try:
             yield from self._start(lambda: payment.start(payment_id, due_yen))
         except ChangeUnavailable:
             log.info("no change", payment=payment_id)
+            if several:
+                raise
         else:
             return False
         yield from self._start(lambda: payment.start(payment_id, due_yen, exact_only=True))

@@ -54,6 +54,7 @@ class Memory:
     grants: dict[str, HeldGrant] = field(default_factory=dict, repr=False)
     collect_row: int | None = None
     held_yen: int = 0
+    claim_row: int | None = None  # of the refund that is being paid out
     owed_told: bool = False  # the server knows of a return that is due for this payment
 
     def wipe(self) -> None:

@@ -20,11 +20,12 @@ from terminal import history
 from terminal import visit as v
 from terminal.book import Book, Note, Telling, paper_told, result, voids
 from terminal.devices import Devices
-from terminal.history import Copy, Unfinished
+from terminal.history import Claim, Copy, Unfinished
 from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
 from terminal.money import MOVING, Lines, done, ended, not_begun, shut, totals, uncollected
 from terminal.payment.device import Counted, DeviceCounters, PaymentDeviceError, PaymentState, PaymentStatus
 from terminal.programs import Call, Lane, Memory, Program, Sources
+from terminal.refund_programs import given_up, paid_out, payout_ended
 from terminal.visit import CopyOutcome, Money, Order, TerminalCode
 from terminal.workers import WorkerError
 
@@ -67,9 +68,13 @@ class Recovery:
         found = history.read(self._book.journal.open_rows())
         for row in found.strays:
             self._book.write(*_stray(row))
+        for claim in found.claims:
+            yield from self._claim(claim)
         for payment in found.unfinished:
             if payment.payment_id not in self._handed:
-                event = yield from self._resume(payment, memory)
+                event: v.Event | None = yield from self._resume(payment, memory)
+                if event is None:
+                    event = self._unseen(payment.payment_id)
                 if event is not None:
                     self._handed.add(payment.payment_id)
                     return event
@@ -104,7 +109,39 @@ class Recovery:
             orders=orders,
             money=money or Money(payment.payment_id, 0),
             short=history.was_short(payment, self._sources.now_utc()) and not payment.owed_told,
+            claim_code=self._book.claim_code(payment.payment_id),
         )
+
+    def _unseen(self, payment_id: str) -> v.CodeUnseen | None:
+        """Return what is owed where its code stood on the screen, or never came there; later the card alone claims."""
+        found = history.read(self._book.journal.open_rows()).unfinished
+        payment = next((one for one in found if one.payment_id == payment_id), None)
+        if payment is None or payment.owing is None:
+            return None
+        if not history.was_short(payment, self._sources.now_utc()):
+            self._book.write(result(payment.owing.row, "not shown"))
+            return None
+        assert isinstance(payment.owing.body, Intent)
+        owed_yen, code = payment.owing.body.amount_yen or 0, self._book.claim_code(payment_id)
+        return v.CodeUnseen(payment.visit_id, payment_id, owed_yen, code)
+
+    # Refunds
+
+    def _claim(self, claim: Claim) -> Generator[Call, Any, None]:
+        """A claim that was not paid is given up; of one that may have been, the unit tells."""
+        log.info("recovering", visit=claim.visit_id, claim=claim.claim_id)
+        if claim.payout is None:
+            self._book.write(*given_up(claim.claim_id, claim.row.row))
+            return
+        assert isinstance(claim.payout.body, Intent)
+        intent = claim.payout.body
+        status, now = yield from self._ask_unit(claim.claim_id)
+        moved = {name: getattr(now, name) - (intent.counters.get(name) or 0) for name in MOVING}
+        counted, paid_yen = paid_out(status), moved["change_yen"]
+        untouched = now.event_counter == intent.counters.get("event_counter")
+        if counted is None and (paid_yen or untouched):  # by the unit's totals alone: nothing else was moved since
+            counted = Counted(0, paid_yen, 0, (intent.amount_yen or 0) - paid_yen)
+        self._book.write(*payout_ended(intent, claim.payout.row, claim.row.row, counted, totals(now)))
 
     # Paper
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Base of what the resident does on the screen."""
 
 
 class State(StrEnum):
@@ -28,6 +34,10 @@ class State(StrEnum):
     RETURNING = "RETURNING"
     KEEPING = "KEEPING"  # nobody is there: into the cashbox, as a refund that is due
     TAKE_PAPER = "TAKE_PAPER"
+    REFUND_CODE = "REFUND_CODE"  # money of an earlier visit: its code is typed
+    CLAIMING = "CLAIMING"  # the server is asked for it
+    PAYING_OUT = "PAYING_OUT"  # the hoppers pay it
+    PAID_OUT = "PAID_OUT"
     REFUSED = "REFUSED"  # a screen that says what happened, whether money was taken and what to do next
     CLOSED = "CLOSED"
 
@@ -61,6 +71,8 @@ class TerminalCode(StrEnum):
     UNFINISHED_ACT = "UNFINISHED_ACT"  # begun, not ended, and nothing else of it is known
     POWER_CUT = "POWER_CUT"  # the visit was interrupted, and ended as well as it could be
     MONEY_UNCERTAIN = "MONEY_UNCERTAIN"
+    NO_COINS = "NO_COINS"  # the hoppers cannot pay a refund: it stays due
+    PAYOUT_UNCERTAIN = "PAYOUT_UNCERTAIN"  # a refund of which nobody knows how much came out
     RESIDUE = "RESIDUE"  # something of a visit is left on the disk
     OUT_OF_SERVICE = "OUT_OF_SERVICE"  # a device was lost before any money was taken
     JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"

@@ -23,7 +23,7 @@ from terminal.card import results as card
 from terminal.client import NetworkDown, ServerRefused
 from terminal.devices import Devices, failure
 from terminal.effects import Effects
-from terminal.flow import TIMEOUT_S, step
+from terminal.flow import CODE_TIMEOUT_S, TIMEOUT_S, owes_visibly, step
 from terminal.flow_steps import UnexpectedEvent
 from terminal.journal import Case, Journal, JournalUnavailable
 from terminal.paper_check import PaperGuard
@@ -103,7 +103,10 @@ Execute = Callable[[Running, Call], None]
 _HOLDS_MONEY: Final = frozenset(
     {State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.ASK_SHEETS, State.CAPTURING}
 )
-_MUST_END: Final = (v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover)
+_MUST_END: Final = (
+    *(v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover),
+    *(v.ClaimRefund, v.PayOut),
+)
 
 
 class Timings:
@@ -189,7 +192,7 @@ class Stepper:
         wake_s = self._deadline_s
         if self.unsent_events and not self._sending and self._effects.booted:
             wake_s = min(wake_s, self._resend_at_s)
-        if self.visit.state in _HOLDS_MONEY:
+        if self._concerns_money():
             wake_s = min(wake_s, self._alive_at_s)
         return wake_s
 
@@ -206,9 +209,12 @@ class Stepper:
     def _say_alive(self) -> None:
         """After a cut the journal must tell how long it was: whoever stood here is asked only if it was short."""
         now_s = self._sources.monotonic()
-        if self.visit.state in _HOLDS_MONEY and now_s >= self._alive_at_s:
+        if self._concerns_money() and now_s >= self._alive_at_s:
             self._alive_at_s = now_s + ALIVE_S
             self._effects.book.note(self._journal.alive)
+
+    def _concerns_money(self) -> bool:
+        return self.visit.state in _HOLDS_MONEY or owes_visibly(self.visit)
 
     def _fail(self) -> None:
         """End what was going on as well as it can be; the owner never ends, or the page would stand still."""
@@ -300,7 +306,8 @@ class Stepper:
             self._publish()
 
     def _rearm(self) -> None:
-        self._deadline_s = self._sources.monotonic() + self._timeout_s[self.visit.state]
+        at_least_s = CODE_TIMEOUT_S if owes_visibly(self.visit) else 0
+        self._deadline_s = self._sources.monotonic() + max(self._timeout_s[self.visit.state], at_least_s)
 
     def _account(self, left: State, entered: State) -> None:
         now_s = self._sources.monotonic()

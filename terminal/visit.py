@@ -8,10 +8,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from protocol.messages import Offer, PreparedOrder, ReissueOffer, Scope
-from terminal.states import CopyOutcome, Cut, State, TerminalCode
+from protocol.messages import Offer, PreparedOrder, RefundOffer, ReissueOffer, Scope
+from terminal.basket_words import AddDocument, AddNothing, OneByOne
+from terminal.refund_words import (
+    AskRefund,
+    ClaimRefund,
+    CodeCorrect,
+    CodeKey,
+    CodeOk,
+    CodeUnseen,
+    GiveUpClaim,
+    PayOut,
+    Refund,
+    RefundClaimed,
+    RefundPaid,
+    TakeRefund,
+)
+from terminal.states import CopyOutcome, Cut, State, TerminalCode, Touch
 
-__all__ = ["CopyOutcome", "Cut", "State", "TerminalCode"]  # given on: whoever speaks of a visit speaks of these
+__all__ = [  # given on: whoever speaks of a visit speaks of these
+    "AddDocument",
+    "AddNothing",
+    "AskRefund",
+    "ClaimRefund",
+    "CodeCorrect",
+    "CodeKey",
+    "CodeOk",
+    "CodeUnseen",
+    "CopyOutcome",
+    "Cut",
+    "GiveUpClaim",
+    "OneByOne",
+    "PayOut",
+    "Refund",
+    "RefundClaimed",
+    "RefundPaid",
+    "State",
+    "TakeRefund",
+    "TerminalCode",
+    "Touch",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +125,16 @@ class Visit:
     masked_name: str = ""
     offers: tuple[Offer, ...] = ()
     reissues: tuple[ReissueOffer, ...] = ()
+    refunds: tuple[RefundOffer, ...] = ()  # due to the card's holder since an earlier visit
+    refund: Refund | None = None  # the one that is wanted now
     choice: Choice | None = None
     orders: tuple[Order, ...] = ()
+    not_added: Refusal | None = None  # why another document did not join those that are prepared
+    left_out: int = 0  # orders that could not be paid for together with the first
     current: int = 0  # index into orders of the one that is being printed
     sheets_done: int = 0
     money: Money | None = None
+    claim_code: str = field(default="", repr=False)  # of what this payment comes to owe; shown only if it does
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
     cut: Cut | None = None
@@ -102,11 +143,6 @@ class Visit:
 
 
 # What can happen. Touches are what a finger may do; the rest comes from the devices and the server.
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """Base of what the resident does on the screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +254,7 @@ class Authenticated:
     masked_name: str
     offers: tuple[Offer, ...]
     reissues: tuple[ReissueOffer, ...] = ()
+    refunds: tuple[RefundOffer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +271,7 @@ class Prepared:
 
     payment_id: str
     orders: tuple[PreparedOrder, ...]
+    claim_code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +356,7 @@ class Interrupted:
     orders: tuple[Order, ...]
     money: Money
     short: bool
+    claim_code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +404,17 @@ Event = (
     | Failed
     | Recovered
     | Interrupted
+    | AddDocument
+    | AddNothing
+    | OneByOne
+    | AskRefund
+    | CodeKey
+    | CodeCorrect
+    | CodeOk
+    | TakeRefund
+    | RefundClaimed
+    | RefundPaid
+    | CodeUnseen
     | DevicesReady
     | DevicesLost
 )
@@ -404,9 +454,13 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class PrepareOrders:
-    """Have the choice prepared, a number of orders of one copy each; check digest, printed seal and binding."""
+    """Have the choice prepared, a number of orders of one copy each; check digest, printed seal and binding.
+
+    payment_id: of the orders that they join; "" = the first of a visit, for a payment of their own.
+    """
 
     choice: Choice
+    payment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +481,7 @@ class CollectMoney:
 
     payment_id: str
     due_yen: int
+    orders: int = 1  # with several the exact sum alone is not enough: any of them may have to be given back
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,6 +585,9 @@ Effect = (
     | CaptureMoney
     | ReturnMoney
     | KeepMoney
+    | ClaimRefund
+    | PayOut
+    | GiveUpClaim
     | Recover
     | OpenCase
     | ForgetVisit

@@ -58,7 +58,7 @@ class QuickServer(FakeServer):
         answer = super().challenge(visit_id)
         return msgspec.structs.replace(answer, expires_at_utc=self.now_utc() + timedelta(seconds=60))
 
-    def paper_pdf(self, binding: bytes, issue_number: str, *, key: Any = None) -> bytes:  # noqa: ARG002 - the fake's
+    def paper_pdf(self, binding: bytes, issue_number: str, **_sealed: Any) -> bytes:
         return b"paper of " + issue_number.encode() + binding
 
 
@@ -74,6 +74,7 @@ class Script:
     fee_yen: int = 200
     stuck_yen: int = 0
     loses_answer_of: str | None = None
+    documents: int = 1  # of so many kinds, each with `copies`, paid for together
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class Store:
         cases = sorted(str(row.body.code) for row in journal.open_cases() if isinstance(row.body, Case))
         found = history.read(journal.rows())
         journal.close()
-        return Told(tuple(self.server.events), tuple(cases), bool(found.unfinished or found.strays))
+        return Told(tuple(self.server.events), tuple(cases), found.is_open)
 
 
 @dataclass(frozen=True)
@@ -231,10 +232,12 @@ class Process:
         """What the person does, or the clock where there is none."""
         store, visit, script = self.store, self.visit, self.store.script
         touches: dict[State, Callable[[], v.Event]] = {
-            State.CONFIRMING: v.Pay,
+            State.CONFIRMING: self._pay_or_add,
+            State.CHOOSING: lambda: v.Choose(replace(CHOICE, kind="taxation", copies=script.copies)),
             State.TAKE_PAPER: v.PaperTaken,
             State.REFUSED: v.PaperTaken,
             State.AFTER_CUT: v.TakeBack,
+            State.PAID_OUT: v.PaperTaken,
             State.ASK_SHEETS: lambda: v.SheetsAnswered(all_there=self._sees_all()),
         }
         if not store.is_there or visit.state not in {*touches, State.COLLECTING}:
@@ -246,6 +249,10 @@ class Process:
             store.coins.insert(*script.coins)
         else:
             self.events.append(v.Cancel() if script.cancels else v.TimedOut())
+
+    def _pay_or_add(self) -> v.Event:
+        more = len({order.prepared.kind for order in self.visit.orders if order.prepared}) < self.store.script.documents
+        return v.AddDocument() if more else v.Pay()
 
     def _sees_all(self) -> bool:
         order_id = self.visit.orders[self.visit.current].order_id

@@ -26,6 +26,8 @@ from printing.press.errors import PrinterUnreachable, QueueStopped
 from printing.press.service import Counters, HeldJob, PrinterState, SheetProgress
 from printing.press.verdict import Outcome, Verdict
 from protocol import grant as grants
+from protocol.codes import plain_code
+from protocol.errors import ErrorCode
 from protocol.messages import (
     AuthenticateAnswer,
     AuthenticateRequest,
@@ -40,13 +42,16 @@ from protocol.messages import (
     Offer,
     PreparedOrder,
     PrepareRequest,
+    RefundAnswer,
+    RefundClaim,
+    RefundOffer,
     Scope,
     SignedEvent,
 )
 from protocol.signing import verify_event
 from protocol.trust import SealKeyTrust, Trust
 from terminal.card.results import CardRead, NoCard, PinIncomplete, PinLocked, PinWrong, Signed
-from terminal.client import Paper
+from terminal.client import Paper, ServerRefused
 from terminal.payment.device import (
     ChangeUnavailable,
     Counted,
@@ -292,6 +297,19 @@ class FakeCoins:
         self.returned_yen += self.tray_yen - owed_yen
         return self._finish("give_back", Counted(0, 0, self.tray_yen - owed_yen, owed_yen))
 
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        self.cues.play("pay_out")
+        if payout_id in self.moved:
+            return self.moved[payout_id]
+        if self.payment_id is not None:
+            raise PaymentConflict("busy")
+        if not self.has_change:
+            raise ChangeUnavailable("no change")
+        owed_yen = min(self.stuck_yen, amount_yen)
+        self.change_yen += amount_yen - owed_yen
+        self.payment_id = payout_id
+        return self._finish("pay_out", Counted(0, amount_yen - owed_yen, 0, owed_yen))
+
     def _finish(self, method: str, counted: Counted) -> Counted:
         assert self.payment_id is not None
         self.moved[self.payment_id] = counted
@@ -338,6 +356,9 @@ class FakeServer:
         self.swap: Callable[[Paper], Paper] = lambda paper: paper  # what goes wrong on the way to the terminal
         self.forge: Callable[[GrantAnswer], GrantAnswer] = lambda answer: answer
         self.before_grant: Callable[[], None] = lambda: None
+        self.due: dict[str, int] = {}  # refunds: by code, or by the payment of the card's holder
+        self.claims: dict[str, int] = {}
+        self.refunds: tuple[RefundOffer, ...] = ()
 
     def trust(self) -> Trust:
         public_pem = self._seal_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -359,12 +380,13 @@ class FakeServer:
             expires_at_utc=datetime.now(UTC) + timedelta(minutes=10),
             masked_name="山● 太●",
             offers=(offer(self.fee_yen),),
+            refunds=self.refunds,
         )
 
     def prepare(self, request: PrepareRequest) -> Paper:
         self._play("prepare")
         number = f"2026-{len(self.papers) + 1:06}"
-        pdf = self.paper_pdf(request.binding, number)
+        pdf = self.paper_pdf(request.binding, number, kind=request.kind)
         prepared = PreparedOrder(
             order_id=request.order_id,
             municipality_code=MUNICIPALITY,
@@ -400,6 +422,16 @@ class FakeServer:
             granted_at_utc=datetime.now(UTC),
         )
 
+    def claim_refund(self, request: RefundClaim) -> RefundAnswer:
+        self._play("claim_refund")
+        if request.claim_id not in self.claims:
+            name = request.payment_id if request.code is None else plain_code(request.code)
+            if name not in self.due:
+                raise ServerRefused(ErrorCode.NO_REFUND, "", retryable=False)
+            self.claims[request.claim_id] = self.due.pop(name)
+        self.cues.play("claim_refund answer")
+        return RefundAnswer(claim_id=request.claim_id, amount_yen=self.claims[request.claim_id])
+
     def boot(self, request: BootRequest) -> BootAnswer:
         self._play("boot")
         self.boots.append(request)
@@ -423,11 +455,11 @@ class FakeServer:
         self.attempts.append(method)
         self.cues.play(method)
 
-    def paper_pdf(self, binding: bytes, issue_number: str, *, key: Any = None) -> bytes:
+    def paper_pdf(self, binding: bytes, issue_number: str, *, key: Any = None, kind: str = "residence") -> bytes:
         """Return a page with a real seal; key = another signing key, for a forgery."""
         content = seal.SealContent(
             municipality_code=MUNICIPALITY,
-            kind=CertificateKind.RESIDENCE,
+            kind=CertificateKind(kind),
             issue_number=issue_number,
             issued_on_jst=date(2026, 11, 22),
             status_id=b"s" * 10,

@@ -11,7 +11,7 @@ import msgspec
 
 from printing.paper.records import StatedItem, SupplementaryItem
 from protocol.errors import ErrorCode
-from protocol.messages import ItemOffer, MemberOffer, Offer, PreparedOrder, Scope
+from protocol.messages import ItemOffer, MemberOffer, Offer, PreparedOrder, RefundOffer, Scope
 from terminal.visit import (
     Choice,
     CopyOutcome,
@@ -19,6 +19,7 @@ from terminal.visit import (
     Event,
     Money,
     Order,
+    Refund,
     Refusal,
     State,
     TerminalCode,
@@ -27,6 +28,7 @@ from terminal.visit import (
 
 VISIT_ID = "0123456789abcdef" * 2
 PAYMENT_ID = "fedcba9876543210" * 2
+CLAIM_CODE = "04H6-2KZC-9W8T-XA3P"
 RESIDENCE_ITEMS = ("relationship", "domicile", "previous_address", "individual_number")
 
 
@@ -88,6 +90,11 @@ def prepared(n: int = 0) -> PreparedOrder:
         pdf_sha256=b"\0" * 32,
         expires_at_utc=datetime(2025, 6, 1, tzinfo=UTC),
     )
+
+
+PREPARED_TAX = msgspec.structs.replace(
+    prepared(2), kind="taxation", title="課税証明書", items=(), masked_names=("山● 太●",), fiscal_year=2025, fee_yen=200
+)
 
 
 def order(n: int = 0, **changes: object) -> Order:
@@ -254,6 +261,14 @@ VISITS: dict[str, Visit] = {
     "preparing": replace(_PERSON, state=State.PREPARING, choice=CHOICE),
     "confirming": replace(_ORDERED, state=State.CONFIRMING),
     "confirming_two": replace(_ORDERED, state=State.CONFIRMING, orders=(order(), order(1))),
+    "confirming_several": replace(
+        _ORDERED, state=State.CONFIRMING, orders=(order(), order(1), order(2, prepared=PREPARED_TAX, sheets=1))
+    ),
+    "confirming_not_added": replace(
+        _ORDERED, state=State.CONFIRMING, not_added=Refusal(ErrorCode.NOT_ISSUABLE_HERE), orders=(order(),)
+    ),
+    "choosing_more": replace(_ORDERED, state=State.CHOOSING, offers=TWO_PLACES),
+    "collecting_one_by_one": replace(_PAYING, state=State.COLLECTING, left_out=2),
     "confirming_nine": replace(
         _ORDERED,
         state=State.CONFIRMING,
@@ -285,6 +300,44 @@ VISITS: dict[str, Visit] = {
         case=True,
         orders=(order(outcome=CopyOutcome.PRINTED, sheets_out=2), order(1, outcome=CopyOutcome.PARTIAL, sheets_out=1)),
         money=Money(PAYMENT_ID, 600, inserted_yen=600, captured_yen=300, change_yen=200, owed_yen=100),
+    ),
+    "take_paper_owed": replace(
+        _PAID,
+        state=State.TAKE_PAPER,
+        orders=(order(outcome=CopyOutcome.PRINTED, sheets_out=2),),
+        money=Money(PAYMENT_ID, 300, inserted_yen=500, captured_yen=300, owed_yen=200),
+        claim_code=CLAIM_CODE,
+    ),
+    "after_cut_code": Visit(
+        State.AFTER_CUT,
+        visit_id=VISIT_ID,
+        payment_id=PAYMENT_ID,
+        money=Money(PAYMENT_ID, 0, inserted_yen=500, owed_yen=500),
+        cut=Cut.SHORT,
+        recovered=True,
+        claim_code=CLAIM_CODE,
+    ),
+    "choosing_refund": replace(
+        _PERSON,
+        offers=tuple(EVERY_KIND.values()),
+        refunds=(RefundOffer(payment_id=PAYMENT_ID, amount_yen=300),),
+    ),
+    "choosing_refund_review": replace(
+        _PERSON, refunds=(RefundOffer(payment_id=PAYMENT_ID, amount_yen=300, in_review=True),)
+    ),
+    "refund_code": Visit(State.REFUND_CODE, refund=Refund()),
+    "refund_code_wrong": Visit(State.REFUND_CODE, refund=Refund(code="AB12C", wrong=1)),
+    "claiming": Visit(State.CLAIMING, refund=Refund(code="ABCD" * 4)),
+    "paying_out": Visit(State.PAYING_OUT, refund=Refund(amount_yen=300)),
+    "paid_out": Visit(State.PAID_OUT, refund=Refund(amount_yen=300, paid_yen=300)),
+    "refused_no_refund": replace(refused(ErrorCode.NO_REFUND), refund=Refund(wrong=2)),
+    "refused_review": replace(refused(ErrorCode.REFUND_IN_REVIEW), refund=Refund()),
+    "refused_no_coins": replace(refused(TerminalCode.NO_COINS), refund=Refund(amount_yen=300)),
+    "refused_payout": replace(refused(TerminalCode.PAYOUT_UNCERTAIN), refund=Refund(amount_yen=300)),
+    "refused_owed_code": replace(
+        refused(TerminalCode.MONEY_UNCERTAIN, Money(PAYMENT_ID, 300, inserted_yen=500, owed_yen=500)),
+        payment_id=PAYMENT_ID,
+        claim_code=CLAIM_CODE,
     ),
     "refused": refused(ErrorCode.NOT_ISSUABLE_HERE),
     "refused_locked": refused(TerminalCode.PIN_LOCKED),

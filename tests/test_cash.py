@@ -122,6 +122,19 @@ def test_keys_and_crcs(tmp_path: Path, how: dict[str, bool]) -> None:
 # What may be put in
 
 
+def test_a_refund_of_another_visit_is_paid_out_of_the_hoppers_once(tray: Kiosk) -> None:
+    before = tray.unit.counters()
+    for _ in range(2):  # asked again: what was done
+        assert tray.unit.pay_out("refund", 300) == Counted(0, 300, 0, 0)
+    after = tray.unit.counters()
+    assert (after.change_yen - before.change_yen, after.cashbox_yen, after.inserted_yen) == (300, 0, 0)
+    assert tray.unit.status("refund").counted == Counted(0, 300, 0, 0)
+    assert tray.unit.check().payment_id is None
+    with pytest.raises(ChangeUnavailable):
+        tray.unit.pay_out("another", 10_000_000)
+    assert tray.unit.status("another").state is PaymentState.UNKNOWN
+
+
 def test_nothing_goes_in_while_it_is_shut(tray: Kiosk) -> None:
     assert not tray.world.insert(100)
     paid_in(tray, 100, 100, 100)

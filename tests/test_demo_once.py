@@ -54,6 +54,16 @@ def children_of(session: str) -> list[str]:
     return found
 
 
+def test_two_documents_are_paid_together(tmp_path: Path) -> None:
+    code, line = run_once(tmp_path, coins=[500], documents=[{"kind": "seal_registration"}])
+    assert (code, line["outcome"], line["paid_yen"], line["change_yen"]) == (0, "settled", 400, 100)
+    assert [(order["kind"], order["state"]) for order in line["orders"]] == [
+        ("residence", "SETTLED"),
+        ("seal_registration", "SETTLED"),
+    ]
+    assert len(line["papers"]) == 2
+
+
 def test_settled_and_nothing_stays(tmp_path: Path) -> None:
     code, line = run_once(tmp_path, resident="u-000001", coins=[500])
     assert (code, line["outcome"]) == (0, "settled")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.messages import PreparedOrder, Scope
+from protocol.errors import ErrorCode
+from protocol.messages import PreparedOrder, RefundOffer, Scope
 from terminal import visit as v
 from terminal.flow import HANDLERS, IGNORED, TIMEOUT_S, TOUCHES, step
 from terminal.flow_steps import UnexpectedEvent
@@ -122,6 +123,11 @@ def _samples() -> dict[type, v.Event]:
         v.MoneyReturned: v.MoneyReturned(0, 0, 0),
         v.Failed: v.Failed("X"),
         v.Interrupted: interrupted(CopyOutcome.PRINTED),
+        v.CodeKey: v.CodeKey("A"),
+        v.TakeRefund: v.TakeRefund("p"),
+        v.RefundClaimed: v.RefundClaimed("c", 300),
+        v.RefundPaid: v.RefundPaid(300),
+        v.CodeUnseen: v.CodeUnseen("v", "p", 300, "CODE"),
         v.DevicesLost: v.DevicesLost(("x",)),
     }
     return {event: given_values[event] if event in given_values else event() for event in EVENTS}
@@ -238,7 +244,7 @@ def test_another_choice_voids_what_was_prepared() -> None:
 def test_the_price_is_the_sum_of_the_copies() -> None:
     confirming = replace(printing(3), state=State.CONFIRMING, money=None)
     after, effects = step(confirming, v.Pay())
-    assert effects == (v.CollectMoney("p", 600),)
+    assert effects == (v.CollectMoney("p", 600, orders=3),)
     assert after.money == Money("p", 600)
 
 
@@ -431,7 +437,9 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.SheetsAnswered: st.builds(v.SheetsAnswered, st.booleans()),
     v.CardReadDone: st.builds(v.CardReadDone, st.just("v"), st.just(b"c" * 32), st.sampled_from([None, 0, 1, 2, 3])),
     v.PinLengthChanged: st.builds(v.PinLengthChanged, st.sampled_from([0, 3, 4, 4, 4])),
-    v.Authenticated: st.just(v.Authenticated("山● 太●", (offer(),))),
+    v.Authenticated: st.just(
+        v.Authenticated("山● 太●", (offer(),), (), (RefundOffer(payment_id="p", amount_yen=300),))
+    ),
     v.PinRefused: st.builds(v.PinRefused, st.integers(0, 2), wrong=st.booleans()),
     v.Prepared: st.integers(1, 3).map(lambda n: v.Prepared("p", tuple(prepared(f"o{i}") for i in range(n)))),
     v.CollectionOpened: st.builds(v.CollectionOpened, st.booleans()),
@@ -441,7 +449,12 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.PrintDecided: st.builds(v.PrintDecided, OUTCOMES, st.sampled_from([None, 0, 1])),
     v.MoneyCaptured: st.builds(v.MoneyCaptured, YEN, YEN, YEN, YEN),
     v.MoneyReturned: st.builds(v.MoneyReturned, YEN, YEN, YEN),
-    v.Failed: st.builds(v.Failed, st.sampled_from(list(TerminalCode))),
+    v.Failed: st.builds(v.Failed, st.sampled_from([*TerminalCode, ErrorCode.NO_REFUND])),
+    v.CodeKey: st.builds(v.CodeKey, st.sampled_from("0AZ")),
+    v.TakeRefund: st.just(v.TakeRefund("p")),
+    v.RefundClaimed: st.just(v.RefundClaimed("c", 300)),
+    v.RefundPaid: st.just(v.RefundPaid(300)),
+    v.CodeUnseen: st.just(v.CodeUnseen("v", "p", 300, "CODE")),
     v.DevicesLost: st.just(v.DevicesLost(("x",))),
     v.Interrupted: st.lists(OUTCOMES, min_size=1, max_size=3).flatmap(
         lambda outcomes: st.builds(
@@ -467,15 +480,19 @@ ONWARD = {
     State.AFTER_CUT: [v.TakeBack, v.TimedOut],
     State.KEEPING: [v.MoneyCaptured],
     State.OUT_OF_SERVICE: [v.DevicesReady],
-    State.IDLE: [v.CardInserted],
+    State.IDLE: [v.CardInserted, v.AskRefund],
+    State.REFUND_CODE: [v.CodeKey, v.CodeOk, v.Cancel],
+    State.CLAIMING: [v.RefundClaimed, v.Failed],
+    State.PAYING_OUT: [v.RefundPaid, v.Failed],
+    State.PAID_OUT: [v.PaperTaken],
     State.READING: [v.CardReadDone],
     State.PIN: [v.PinLengthChanged, v.PinOk, v.ConfirmLastTry],
     State.AUTHENTICATING: [v.Authenticated],
     State.TAKE_CARD: [v.CardRemoved],
-    State.CHOOSING: [v.Choose],
+    State.CHOOSING: [v.Choose, v.TakeRefund],
     State.PREPARING: [v.Prepared],
-    State.CONFIRMING: [v.Pay],
-    State.COLLECTING: [v.CollectionOpened, v.MoneyInserted],
+    State.CONFIRMING: [v.Pay, v.Pay, v.AddDocument],
+    State.COLLECTING: [v.CollectionOpened, v.MoneyInserted, v.OneByOne],
     State.RESERVED: [v.MoneyHeld],
     State.GRANTING: [v.Granted],
     State.PRINTING: [v.PrintDecided],
@@ -545,5 +562,6 @@ def _check_step(before: Visit, after: Visit, effects: tuple[v.Effect, ...], acco
         assert not any(order.outcome is CopyOutcome.WAITING for order in after.orders)
     if after.state in {State.IDLE, State.CLOSED, State.OUT_OF_SERVICE, State.RECOVERING}:
         assert (after.masked_name, after.offers, after.orders, after.money, after.visit_id) == ("", (), (), None, "")
+        assert (after.refund, after.refunds, after.claim_code) == (None, (), "")
     if before.state is not after.state and after.state is State.CLOSED:
         assert any(isinstance(effect, v.ForgetVisit) for effect in effects)

@@ -100,7 +100,7 @@ def expected(store: Store, points: list[str]) -> End:
     cases = ["PRINT_UNKNOWN"] if unknown and not declared else []
     if said == PARTIAL and not unknown:
         cases = ["PRINT_PARTIAL"]
-    ordered = script.copies if "after row ids" in points else 0
+    ordered = script.copies * points.count("after row ids")
     return End(
         State.OUT_OF_SERVICE if cases else State.IDLE,
         ("settled",) * settled + ("void",) * (ordered - settled),
@@ -128,6 +128,10 @@ VISITS = {
     "two copies": Script(coins=(100, 100, 100, 100), copies=2),
     "two copies, the second fails": Script(
         coins=(500,), copies=2, verdicts=(Verdict(Outcome.PRINTED, 1, "cue"), FAILED)
+    ),
+    "two documents": Script(coins=(500,), documents=2),
+    "two documents, the second fails": Script(
+        coins=(500,), documents=2, verdicts=(Verdict(Outcome.PRINTED, 1, "cue"), FAILED)
     ),
     "nothing came out": Script(verdicts=(FAILED,)),
     "a sheet came out": Script(coins=(500,), verdicts=(PARTIAL,)),

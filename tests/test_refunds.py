@@ -177,8 +177,11 @@ def test_the_second_of_one_person_is_looked_at_first(owed: Office) -> None:
     owe(owed, 2, terminal="t-2")
     assert (state(owed, 1), state(owed, 2)) == ("DUE", "REVIEW")
     assert owed.open_cases() == ["REFUND_REVIEW"]
-    assert code_of(lambda: claim_by_code(owed, code(2))) is ErrorCode.NO_REFUND
-    assert [due.payment_id for due in owed.issuer.refunds_due(owed.caller(visit="9" * 32))] == [payment_id(1)]
+    assert code_of(lambda: claim_by_code(owed, code(2))) is ErrorCode.REFUND_IN_REVIEW
+    again = owed.caller(visit="9" * 32)
+    due = [(offered.payment_id, offered.in_review) for offered in owed.issuer.refunds_due(again)]
+    assert due == [(payment_id(1), False), (payment_id(2), True)]
+    assert code_of(lambda: claim_by_card(owed, again, 2)) is ErrorCode.REFUND_IN_REVIEW
     case_id = f"REFUND_REVIEW:{payment_id(2)}"
     with write(owed.engine) as connection:
         with pytest.raises(FindingRefused, match="decision: of this case pay"):
@@ -211,6 +214,26 @@ def test_guesses_are_counted_by_terminal_and_end(owed: Office) -> None:
     owed.tell(EventKind.REFUND_NOT_PAID, terminal="t-1", claim_id=OTHER_CLAIM)
     owed.clock.advance(seconds=refunds.MISS_SPAN.total_seconds())
     assert claim_by_code(owed) == HELD_YEN
+
+
+def test_money_that_stuck_before_any_grant_is_the_cards_too(office: Office) -> None:
+    """First the fault: without a word on the order nobody knows whose card it was."""
+    for number, told in ((1, {}), (2, {"order_id": order_id(2)})):
+        office.prepare(office.caller(visit=f"{number:032d}"), number)
+        office.tell(EventKind.ORDER_VOIDED, order_id=order_id(number))
+        office.tell(EventKind.PAYMENT_CLOSED, payment_id=payment_id(number), **counted(100, 100, 0, 0))
+        office.tell(EventKind.RETURN_DUE, payment_id=payment_id(number), amount_yen=100, **told)
+    again = office.caller(visit="9" * 32)
+    assert [offered.payment_id for offered in office.issuer.refunds_due(again)] == [payment_id(2)]
+    assert claim_by_card(office, again, 2) == 100
+    office.tell(EventKind.REFUND_PAID, terminal=again.terminal_id, claim_id=CLAIM, amount_yen=100)
+    assert state(office, 2) == "PAID"
+
+
+def test_an_order_of_another_terminal_names_nobody(office: Office) -> None:
+    office.prepare(office.caller(), 1)
+    office.tell(EventKind.RETURN_DUE, terminal="t-2", payment_id=payment_id(7), amount_yen=100, order_id=order_id(1))
+    assert office.issuer.refunds_due(office.caller(visit="9" * 32)) == ()
 
 
 def test_a_refund_whose_code_nobody_saw_is_still_the_cards(office: Office) -> None:

@@ -47,7 +47,7 @@ def test_every_state_has_its_place() -> None:
 
 def test_every_action_that_is_offered_is_handled_by_the_flow() -> None:
     touches: dict[str, type] = {name: type(make()) for name, make in PLAIN_TOUCHES.items()}
-    touches |= {"digit": v.PinDigit, "choose": v.Choose}
+    touches |= {"digit": v.PinDigit, "choose": v.Choose, "code-key": v.CodeKey, "take-refund": v.TakeRefund}
     for visit in VISITS.values():
         for action in view(visit, Lang.JA)["actions"]:
             assert (visit.state, touches[action]) in HANDLERS, (visit.state, action)
@@ -114,12 +114,12 @@ def test_what_is_left_to_pay_is_never_below_nothing() -> None:
         ),
         (
             Money(PAYMENT_ID, 300, inserted_yen=500, owed_yen=500),
-            "500円をまだお返しできていません。受付番号を控えて、お店の係員にお知らせください。",
+            "500円をまだお返しできていません。同じマイナンバーカードで、この端末のあるどのお店でも、お受け取りになれます。",
         ),
         (
             Money(PAYMENT_ID, 600, inserted_yen=1000, captured_yen=300, change_yen=600, owed_yen=100),
             "300円をいただきました。おつり600円を返却口にお出ししました。"
-            "100円をまだお返しできていません。受付番号を控えて、お店の係員にお知らせください。",
+            "100円をまだお返しできていません。同じマイナンバーカードで、この端末のあるどのお店でも、お受け取りになれます。",
         ),
     ],
 )

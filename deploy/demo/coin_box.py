@@ -151,6 +151,24 @@ class CoinBox:
             now.returned_yen += held_yen
             return self._finish(payment_id, Counted(0, 0, held_yen, 0))
 
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        """See the port."""
+        with self._lock:
+            now = self._contents
+            done = now.moved.get(payout_id)
+            if done is not None:
+                return done
+            if now.payment is not None:
+                raise PaymentConflict(f"payment {now.payment.payment_id} is not over")
+            if amount_yen <= 0 or amount_yen % min(DENOMINATIONS_YEN):
+                raise BadAmount(f"amount_yen {amount_yen} must be above 0 and a multiple of 10")
+            out = None if now.jammed else pick(now.hoppers, amount_yen)
+            if out is None:
+                raise ChangeUnavailable(f"the hoppers cannot pay {amount_yen} yen")
+            _move(out, now.hoppers, now.cup)
+            now.change_yen += amount_yen
+            return self._finish(payout_id, Counted(0, amount_yen, 0, 0))
+
     def status(self, payment_id: str) -> PaymentStatus:
         """See the port."""
         with self._lock:

@@ -107,10 +107,11 @@ def _end(outcome: Outcome, states: dict[str, str], asked: VisitFile) -> End:
     """Settled only if every copy that was asked for is printed, settled at the server, and lies in the tray."""
     if outcome.case:
         return End.CASE
-    if outcome.refused is not None:
+    if outcome.refused is not None or outcome.not_offered is not None:
         return End.REFUSED
-    all_settled = len(states) == asked.copies and set(states.values()) == {"SETTLED"}
-    return End.SETTLED if all_settled and len(outcome.papers) == asked.copies else End.BROKEN
+    wanted = asked.copies + sum(document.copies for document in asked.documents)
+    all_settled = len(states) == wanted and set(states.values()) == {"SETTLED"}
+    return End.SETTLED if all_settled and len(outcome.papers) == wanted else End.BROKEN
 
 
 def _relative(path: Path) -> str:

@@ -71,7 +71,8 @@ class _Streams:
 
 
 OPERATIONS = frozenset(
-    {"check", "start", "hold", "capture", "give_back", "status", "counters", "insert", "take_cup", "totals", "jam"}
+    {"check", "start", "hold", "capture", "give_back", "pay_out", "status", "counters"}
+    | {"insert", "take_cup", "totals", "jam"}
 )
 
 
@@ -197,6 +198,11 @@ class VirtualCoinUnit:
     def give_back(self, payment_id: str) -> Counted:
         """See the port."""
         return msgspec.convert(ask(self._path, {"op": "give_back", "payment_id": payment_id}, moves=True), Counted)
+
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        """See the port."""
+        request: dict[str, object] = {"op": "pay_out", "payout_id": payout_id, "amount_yen": amount_yen}
+        return msgspec.convert(ask(self._path, request, moves=True), Counted)
 
     def status(self, payment_id: str) -> PaymentStatus:
         """See the port."""

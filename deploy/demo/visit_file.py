@@ -16,14 +16,24 @@ class VisitFileError(ValueError):
     """The file cannot be used; the message names the field and the rule."""
 
 
+class AskedDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One document more, paid for together with the first; its keys are those of a visit."""
+
+    kind: CertificateKind
+    scope: Literal["self", "household"] | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
+    items: tuple[str, ...] | None = None
+    fiscal_year: int | None = None
+    copies: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+
+
 class VisitFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who comes, what is asked for and which coins are put in.
 
     resident: an id of the town; None is the town's sample resident (with a virtual card), or whoever the external card
     is. municipality: whose document, where the person is known in two; None is whichever offers it. scope: a list names
     at least one of the household, or of the family register; None is the least that the document has. items: None are
-    those without which the document says nothing. coins: whole yen, in the order of insertion. fiscal_year as on the
-    wire.
+    those without which the document says nothing. documents: more of the same municipality, added before paying. coins:
+    whole yen, in the order of insertion. fiscal_year as on the wire.
     """
 
     resident: str | None = None
@@ -36,6 +46,14 @@ class VisitFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     copies: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
     coins: tuple[Literal[10, 50, 100, 500, 1000], ...] = (100, 100)
     card: Literal["virtual", "external"] = "virtual"
+    documents: Annotated[tuple[AskedDocument, ...], msgspec.Meta(max_length=4)] = ()
+
+    def added(self) -> tuple[VisitFile, ...]:
+        """Return each document that is added, as a visit of its own would ask for it."""
+        return tuple(
+            msgspec.structs.replace(self, documents=(), **msgspec.structs.asdict(document))
+            for document in self.documents
+        )
 
     @property
     def chosen_scope(self) -> Scope:

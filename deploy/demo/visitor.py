@@ -120,6 +120,9 @@ class Visitor:
             self._wait_for({"CHOOSING", "REFUSED"})
         if self._state == "CHOOSING" and (self._choose_again() if again else self._choose(asked, outcome)):
             self._wait_for({"CONFIRMING", "REFUSED"})
+        for more in asked.added():
+            if self._state == "CONFIRMING":
+                self._add(more, outcome)
         if self._state == "CONFIRMING":
             outcome.asked_name = self._view["masked_name"]
             self._touch("pay" if is_me else "not-me")
@@ -156,6 +159,18 @@ class Visitor:
         self._touch("cancel")
         self._wait_for({"REFUSED", "IDLE"})
         return False
+
+    def _add(self, asked: VisitFile, outcome: Outcome) -> None:
+        """Have one document more prepared; what does not join leaves the others as they were, and is noted."""
+        self._touch("add")
+        self._wait_for({"CHOOSING"})
+        offer = self._offer(asked)
+        if offer is None or offer["refusal"] is not None or not self._choose_offer(asked, offer["index"]):
+            outcome.not_offered = _not_offered(asked, offer)
+            self._touch("add-nothing")
+        self._wait_for({"CONFIRMING", "REFUSED"})
+        if self._state == "CONFIRMING" and self._view["confirm"]["not_added"]:
+            outcome.not_offered = f"{asked.kind}: {self._view['confirm']['not_added']['code']}"
 
     def _choose(self, asked: VisitFile, outcome: Outcome) -> bool:
         """Choose what was asked for; False = the screen does not offer it."""

@@ -147,6 +147,27 @@ class CcTalkCash:
             self._own_held(payment_id)
             return self._mover.carry_out(0)
 
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        """See the port. All of it, as far as can be told before; a hopper that fails on the way leaves a rest owed."""
+        with self._lock:
+            ended = self._file.now.ended.get(payout_id)
+            if ended is not None:
+                return _done(payout_id, ended, 0)
+            if amount_yen <= 0 or amount_yen % min(DENOMINATIONS_YEN):
+                raise BadAmount(f"amount_yen {amount_yen} must be above 0 and a multiple of {min(DENOMINATIONS_YEN)}")
+            if self._file.now.payment is not None:
+                raise PaymentConflict(f"payment {self._file.now.payment.payment_id} is not over")
+            if not self._is_empty():
+                raise DeviceGone("somebody's money lies in the tray or in escrow")
+            if pick(self._hoppers_change(), amount_yen) is None:
+                raise ChangeUnavailable(f"the hoppers cannot pay {amount_yen} yen")
+            paying = Payment(payment_id=payout_id, due_yen=amount_yen, exact_only=False, open=False, payout=True)
+            self._file.keep(payment=replace(paying, boxed_yen=amount_yen))
+            try:
+                return self._mover.carry_out(0)
+            finally:
+                self._drop_payout()
+
     def status(self, payment_id: str) -> PaymentStatus:
         """See the port."""
         with self._lock:
@@ -339,6 +360,13 @@ class CcTalkCash:
         payment = self._file.now.payment
         if payment is not None and payment.moving is not None:
             self._mover.resolve()
+        self._drop_payout()
+
+    def _drop_payout(self) -> None:
+        """A payout of which nothing moved for certain holds nobody's money: it is as if it had not been asked for."""
+        payment = self._file.now.payment
+        if payment is not None and payment.payout and payment.moving is None:
+            self._file.keep(payment=None)
 
     @property
     def _payment(self) -> Payment:

@@ -60,6 +60,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     boxed_yen: int = 0  # went into the cashbox when it was taken: it comes back from the hoppers alone
     gone_back_yen: int = 0  # a note that the validator gave back by itself
     uncertain: bool = False  # there may be more than was counted
+    payout: bool = False  # nothing was put in for it: it is paid out of the hoppers as what lies in the cashbox
     moving: Moving | None = None
 
     @property

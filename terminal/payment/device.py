@@ -25,7 +25,7 @@ class PaymentState(StrEnum):
 
     ACTIVE = "active"  # collecting, or held in the tray
     CAPTURED = "captured"
-    ROLLED_BACK = "rolled_back"
+    ROLLED_BACK = "rolled_back"  # nothing is kept: it was given back, or paid out
     UNKNOWN = "unknown"  # the unit never heard of it, has forgotten it, or cannot tell what became of it
 
 
@@ -141,6 +141,14 @@ class CoinUnit(Protocol):
         """Tray to return cup, nothing captured; again: what was done.
 
         Errors: PaymentConflict if it was captured, DeviceGone; MoneyOutcomeUnknown once the order was sent.
+        """
+        ...
+
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        """Hoppers to return cup, for no payment of this machine; the same payout again answers what was done.
+
+        What came out is its change_yen, what did not its owed_yen. To `status` it is known by its id.
+        Errors: ChangeUnavailable, BadAmount, PaymentConflict, DeviceGone: nothing moved; MoneyOutcomeUnknown.
         """
         ...
 

@@ -47,6 +47,10 @@ class WorkerCoinUnit:
         """See the port."""
         return cast(Counted, self._worker.call("give_back", payment_id, timeout_s=MOVEMENT_TIMEOUT_S))
 
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        """See the port."""
+        return cast(Counted, self._worker.call("pay_out", payout_id, amount_yen, timeout_s=MOVEMENT_TIMEOUT_S))
+
     def status(self, payment_id: str) -> PaymentStatus:
         """See the port."""
         # A hopper that is still paying is waited for: its last coin belongs to the answer.

@@ -42,7 +42,8 @@ def choices(visit: Visit, lang: Lang, municipality: str | None) -> dict[str, Any
     """Return what the choosing page shows: the municipalities where there are several, else one's documents.
 
     Shape: municipalities (empty where there is no question), municipality_name, usual, columns of groups of offers,
-           back (there is a question to go back to), reissues (papers that may be had again for nothing).
+           back (there is a question to go back to), reissues (papers that may be had again for nothing), adding (to
+           what is prepared already).
            municipality: the code that was chosen, None before that.
     """
     codes = choosing.municipalities(visit.offers)
@@ -53,8 +54,9 @@ def choices(visit: Visit, lang: Lang, municipality: str | None) -> dict[str, Any
         "municipality_name": offers[0]["municipality_name"] if offers else None,
         "usual": next((o for o in offers if o["kind"] == _USUAL_KIND and o["refusal"] is None), None),
         "columns": _columns(offers, lang),
-        "back": len(codes) > 1 and shown is not None,
-        "reissues": [_reissue(index, offer, lang) for index, offer in enumerate(visit.reissues)],
+        "back": len(codes) > 1 and shown is not None and not visit.orders,
+        "reissues": [_reissue(index, offer, lang) for index, offer in enumerate(visit.reissues) if not visit.orders],
+        "adding": bool(visit.orders),
     }
 
 
@@ -96,7 +98,7 @@ def details(visit: Visit, draft: Draft, lang: Lang, *, complain: bool = False) -
         ],
         "copies": [
             _option(str(n), say("copies", lang, count=n), chosen=n == draft.copies)
-            for n in range(1, choosing.COPIES_MAX + 1)
+            for n in range(1, choosing.copies_max(visit) + 1)
         ],
         "total": yen_words(offer.fee_yen * draft.copies, lang),
         "missing": say(missing, lang) if missing and complain else None,

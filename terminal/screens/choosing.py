@@ -68,6 +68,11 @@ def municipalities(offers: tuple[Offer, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(offer.municipality_code for offer in offers))
 
 
+def copies_max(visit: Visit) -> int:
+    """Return how many copies may join what is prepared already."""
+    return COPIES_MAX - len(visit.orders)
+
+
 def read_municipality(form: MultiDict[str, str], visit: Visit) -> str:
     """Return the code of the municipality whose documents are asked for.
 
@@ -85,6 +90,14 @@ def read_offer(form: MultiDict[str, str], visit: Visit) -> int:
     Errors: BadTouch.
     """
     return _number(form, "offer", 0, len(visit.offers) - 1)
+
+
+def read_refund(form: MultiDict[str, str], visit: Visit) -> str:
+    """Return the payment whose refund is wanted.
+
+    Errors: BadTouch.
+    """
+    return visit.refunds[_number(form, "refund", 0, len(visit.refunds) - 1)].payment_id
 
 
 def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
@@ -109,7 +122,7 @@ def read_draft(form: MultiDict[str, str], visit: Visit) -> Draft:
         if fiscal_year not in offer.fiscal_years:
             raise BadTouch("fiscal_year", "must be one of the offer's")
     chosen = members if scope == Scope.MEMBERS else ()
-    copies = _number(form, "copies", 1, COPIES_MAX)
+    copies = _number(form, "copies", 1, copies_max(visit))
     draft = Draft(index, Scope(scope), chosen, items, fiscal_year, copies, least_items=offer.least_items)
     return replace(draft, page=_page(form, draft, offer))
 

@@ -202,12 +202,23 @@ REFUSALS: dict[str, RefusalWords] = {
     ErrorCode.NO_REFUND: RefusalWords(
         title=("この番号でお返しするお金は、見つかりませんでした", "No money is due by this code"),
         what=(
-            "番号が違うか、すでにお返ししたか、確認の途中です。",
-            "The code may be mistyped, it may have been paid out already, or somebody is looking into it.",
+            "番号が違うか、すでにお返ししたものです。",
+            "The code may be mistyped, or it was paid out already.",
         ),
         next=(
-            "番号をもう一度ご確認ください。お心当たりのない場合は、画面の問い合わせ先へお電話ください。",
-            "Please check the code. If you think that it is right, call the number on the screen.",
+            "番号をもう一度ご確認ください。同じマイナンバーカードを置いて、受け取ることもできます。",
+            "Please check the code. You can also collect the money by placing the card with which you paid.",
+        ),
+    ),
+    ErrorCode.REFUND_IN_REVIEW: RefusalWords(
+        title=("お返しの前に、担当者が確かめています", "Somebody looks into this refund first"),
+        what=(
+            "番号は合っています。返金が続いたときなどは、確認のあとでお返しします。",
+            "The code is right. After several refunds, for example, the next is paid when it has been looked into.",
+        ),
+        next=(
+            "数日おいて、同じ番号、または同じマイナンバーカードで、もう一度お試しください。",
+            "Please try again in a few days, with the same code or the same My Number Card.",
         ),
     ),
     ErrorCode.TOO_MANY_CODES: RefusalWords(
@@ -444,6 +455,28 @@ REFUSALS: dict[str, RefusalWords] = {
             "The machine stopped answering while it moved the money. To be safe, it does not try again by itself.",
         ),
         next=_STAFF,
+    ),
+    TerminalCode.NO_COINS: RefusalWords(
+        title=("この端末では、いまお返しできません", "This machine cannot pay it now"),
+        what=(
+            "中の硬貨が足りないか、お金を出す機械の不具合です。",
+            "It has too few coins, or the part that pays them has a fault.",
+        ),
+        next=(
+            "ほかの店の端末か、時間をおいてこの端末で、同じ番号または同じカードでお試しください。",
+            "Please use a machine in another store, or this one later, with the same code or the same card.",
+        ),
+    ),
+    TerminalCode.PAYOUT_UNCERTAIN: RefusalWords(
+        title=("お返しした金額を確認できませんでした", "It could not be confirmed how much came out"),
+        what=(
+            "お金を出す途中で、機械の返事がとだえました。行きちがいを防ぐため、自動ではやり直しません。",
+            "The machine stopped answering while it paid. To be safe, it does not try again by itself.",
+        ),
+        next=(
+            "返却口のお金をお取りになり、お店の係員にこの画面をお見せください。",
+            "Please take what is in the return cup, and show this screen to the store's staff.",
+        ),
     ),
     TerminalCode.RESIDUE: _TERMINAL_TROUBLE,
     TerminalCode.OUT_OF_SERVICE: _TERMINAL_TROUBLE,

@@ -10,10 +10,12 @@ from typing import Any
 
 from protocol.errors import ErrorCode
 from protocol.messages import Offer, PreparedOrder, Scope
-from terminal.flow import TIMEOUT_S
+from terminal.flow import CODE_TIMEOUT_S, TIMEOUT_S, owes_visibly
+from terminal.flow_basket import may_add
 from terminal.flow_steps import PIN_LENGTH, the_one_paid
 from terminal.health import SERVER_REFUSES
 from terminal.screens import choosing
+from terminal.screens.basket import documents
 from terminal.screens.choices import (
     choices,
     item_name,
@@ -26,6 +28,7 @@ from terminal.screens.choices import (
     year_words,
 )
 from terminal.screens.documents import INDIVIDUAL_NUMBER, in_order
+from terminal.screens.refunds import owed, refund, refund_words
 from terminal.screens.refusals import refusal_words
 from terminal.screens.words import LEADS, STEPS, TITLES, Lang, pick, say, sheets_words, yen_words
 from terminal.visit import CopyOutcome, Money, State, Visit
@@ -39,14 +42,14 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.RECOVERING: (),
     State.AFTER_CUT: ("take-back",),
     State.OUT_OF_SERVICE: (),
-    State.IDLE: (),
+    State.IDLE: ("ask-refund",),
     State.READING: (),
     State.PIN: ("digit", "correct", "ok", "cancel"),
     State.AUTHENTICATING: (),
     State.TAKE_CARD: (),
-    State.CHOOSING: ("choose", "not-me", "cancel"),
+    State.CHOOSING: ("choose", "take-refund", "add-nothing", "not-me", "cancel"),
     State.PREPARING: (),
-    State.CONFIRMING: ("pay", "not-me", "change", "cancel"),
+    State.CONFIRMING: ("pay", "add", "not-me", "change", "cancel"),
     State.COLLECTING: ("cancel",),
     State.RESERVED: (),
     State.GRANTING: (),
@@ -56,6 +59,10 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.RETURNING: (),
     State.KEEPING: (),
     State.TAKE_PAPER: ("taken", "paper-bad"),
+    State.REFUND_CODE: ("code-key", "code-correct", "code-ok", "cancel"),
+    State.CLAIMING: (),
+    State.PAYING_OUT: (),
+    State.PAID_OUT: ("taken",),
     State.REFUSED: ("taken",),
     State.CLOSED: (),
 }
@@ -82,13 +89,25 @@ STEP: dict[State, int | None] = {
     State.RETURNING: None,
     State.KEEPING: None,
     State.TAKE_PAPER: 5,
+    State.REFUND_CODE: None,
+    State.CLAIMING: None,
+    State.PAYING_OUT: None,
+    State.PAID_OUT: None,
     State.REFUSED: None,
     State.CLOSED: None,
 }
 
 #: States in which somebody may need longer than the time-out.
 _EXTENDABLE = frozenset(
-    {State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING, State.ASK_SHEETS, State.TAKE_PAPER}
+    {
+        State.PIN,
+        State.CHOOSING,
+        State.CONFIRMING,
+        State.COLLECTING,
+        State.ASK_SHEETS,
+        State.TAKE_PAPER,
+        State.REFUND_CODE,
+    }
 )
 #: A reason for staff; whatever else a device said (addresses, errors) is for the log alone.
 _KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
@@ -118,11 +137,13 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
            nothing_to_choose, closed, confirm, money, words on money, printing, paper, refusal, reference, reasons (for
-           staff), timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one
-           whose documents are being looked at, where there are several.
+           staff), owed (the code of what could not be given back), refund, timeout_s and warning_s; None where a state
+           has no such thing. municipality: the code of the one whose documents are being looked at, where there are
+           several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
+    municipality = _joined(visit) or municipality
     return {
         "state": str(visit.state),
         "lang": str(lang),
@@ -140,21 +161,36 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "nothing_to_choose": nothing_to_choose(visit, municipality),
         "confirm": _confirm(visit, lang),
         "money": _money(visit.money, lang) if visit.money else None,
+        "one_by_one": say("one_by_one", lang, count=visit.left_out) if visit.left_out else None,
         "money_words": money_words(visit, lang),
         "printing": _printing(visit, lang),
         "paper": _paper(visit, lang),
         "refusal": _refusal(visit, lang),
+        "owed": owed(visit, lang),
+        "refund": refund(visit, lang),
         "reference": reference(visit),
         "reasons": [reason for reason in visit.reasons if _KEYWORD.fullmatch(reason)],
         "closed": _closed(visit, lang),
-        "timeout_s": TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None,
+        "timeout_s": _timeout_s(visit),
         "warning_s": WARNING_S,
     }
 
 
+def _joined(visit: Visit) -> str | None:
+    """Return whose documents may join those that are prepared: a payment is one municipality's."""
+    first = visit.orders[0].prepared if visit.orders and visit.state is State.CHOOSING else None
+    return first.municipality_code if first else None
+
+
 def touches(visit: Visit) -> frozenset[str]:
     """Return the names of POST /touch/<action> that this screen takes."""
-    return frozenset({*_actions(visit), *((MORE_TIME,) if visit.state in _EXTENDABLE else ())})
+    return frozenset({*_actions(visit), *((MORE_TIME,) if _timeout_s(visit) else ())})
+
+
+def _timeout_s(visit: Visit) -> float | None:
+    if owes_visibly(visit):
+        return CODE_TIMEOUT_S
+    return TIMEOUT_S[visit.state] if visit.state in _EXTENDABLE else None
 
 
 def money_words(visit: Visit, lang: Lang) -> str | None:
@@ -162,13 +198,23 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
     if visit.state not in _SAID:
         return None
     money = visit.money
+    if visit.refund is not None:
+        return refund_words(visit, lang)
     if money is None or money.inserted_yen == 0:
         return say("money_none", lang) if visit.state is State.REFUSED else None
-    if visit.state is State.CAPTURING:
-        return None
     if visit.state in _MOVING:
-        rest_yen = money.inserted_yen - sum(order.fee_yen for order in visit.orders if order.outcome in _CAME_OUT)
-        return say(_MOVING[visit.state], lang, amount=yen_words(rest_yen, lang))
+        return _moving_words(visit, money, lang)
+    return None if visit.state is State.CAPTURING else _moved_words(visit, money, lang)
+
+
+def _moving_words(visit: Visit, money: Money, lang: Lang) -> str:
+    if visit.state is State.AFTER_CUT and money.owed_yen:
+        return say("money_owed_waits", lang, amount=yen_words(money.owed_yen, lang))
+    rest_yen = money.inserted_yen - sum(order.fee_yen for order in visit.orders if order.outcome in _CAME_OUT)
+    return say(_MOVING[visit.state], lang, amount=yen_words(rest_yen, lang))
+
+
+def _moved_words(visit: Visit, money: Money, lang: Lang) -> str:
     if money.returned_yen == money.inserted_yen:
         return say("money_returned", lang, amount=yen_words(money.returned_yen, lang))
     parts = (
@@ -176,7 +222,7 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
         ("money_change", money.change_yen),
         ("money_back", money.returned_yen),
         ("money_uncertain", money.uncertain_yen),
-        ("money_owed", money.owed_yen),
+        ("money_owed_code" if owes_visibly(visit) else "money_owed", money.owed_yen),
     )
     return "".join(say(key, lang, amount=yen_words(amount, lang)) + _gap(lang) for key, amount in parts if amount)
 
@@ -197,7 +243,10 @@ def _actions(visit: Visit) -> tuple[str, ...]:
         return ("confirm-last-try", "cancel")
     if visit.state is State.TAKE_PAPER and the_one_paid(visit) is None:
         return ("taken",)
-    return ACTIONS[visit.state]
+    without = {"add"} if visit.state is State.CONFIRMING and not may_add(visit) else set()
+    if visit.state is State.CHOOSING:
+        without = {"take-refund"} if visit.orders else {"add-nothing"}
+    return tuple(action for action in ACTIONS[visit.state] if action not in without)
 
 
 def _asks_last_try(visit: Visit) -> bool:
@@ -214,9 +263,18 @@ def _title(visit: Visit, lang: Lang, municipality: str | None) -> str:
         return say("nothing_to_choose", lang)
     if _asks_municipality(visit, municipality):
         return say("which_municipality", lang)
+    return _other_title(visit, lang) or pick(TITLES[visit.state], lang)
+
+
+def _other_title(visit: Visit, lang: Lang) -> str | None:
+    """Return the headline where it is not the state's own."""
+    if visit.state is State.CHOOSING and visit.orders:
+        return say("add_title", lang)
+    if visit.state is State.CONFIRMING and len(documents(visit, lang)) > 1:
+        return say("confirm_several", lang)
     if _asks_last_try(visit):
         return say("last_try_wrong_title" if visit.pin_wrong else "last_try_title", lang)
-    return pick(TITLES[visit.state], lang)
+    return None
 
 
 def _asks_municipality(visit: Visit, municipality: str | None) -> bool:
@@ -257,7 +315,10 @@ def _document(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     """Return which document the screen is about: what was prepared, and before that what was chosen."""
     if visit.state not in _ABOUT_A_DOCUMENT:
         return None
-    about = next((order.prepared for order in visit.orders if order.prepared), None) or _chosen_offer(visit)
+    if visit.state is State.PREPARING:
+        about: PreparedOrder | Offer | None = _chosen_offer(visit)
+    else:
+        about = visit.orders[visit.current].prepared if visit.orders else _chosen_offer(visit)
     return None if about is None else {"municipality": about.municipality_name, **titles(about, lang)}
 
 
@@ -282,6 +343,8 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         "masked_name": first.masked_requester or visit.masked_name,
         "municipality": first.municipality_name,
         **titles(first, lang),
+        "documents": documents(visit, lang),
+        "not_added": _not_added(visit, lang),
         "people": list(first.masked_names),
         "everybody": _everybody(visit, first, lang),
         "items_offered": bool(offered - {INDIVIDUAL_NUMBER}),
@@ -296,6 +359,13 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         "total": yen_words(total_yen, lang),
         "pay": say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang),
     }
+
+
+def _not_added(visit: Visit, lang: Lang) -> dict[str, str] | None:
+    if visit.not_added is None:
+        return None
+    words = refusal_words(visit.not_added.code)
+    return {"code": visit.not_added.code, "title": pick(words.title, lang), "next": pick(words.next, lang)}
 
 
 def _everybody(visit: Visit, prepared: PreparedOrder, lang: Lang) -> str | None:

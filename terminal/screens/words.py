@@ -40,6 +40,10 @@ TITLES: dict[State, tuple[str, str]] = {
     State.RETURNING: ("お金をお返ししています", "Returning your money"),
     State.KEEPING: ("お金をお預かりしています", "Keeping the money safe"),
     State.TAKE_PAPER: ("証明書をお取りください", "Please take your certificate"),
+    State.REFUND_CODE: ("返金番号を入力してください", "Enter your refund code"),
+    State.CLAIMING: ("返金を確かめています", "Looking for your refund"),
+    State.PAYING_OUT: ("お金をお返ししています", "Paying your refund"),
+    State.PAID_OUT: ("お金をお取りください", "Please take your money"),
     State.REFUSED: ("手続きを終えました", "The procedure has ended"),
     State.CLOSED: ("ご利用ありがとうございました", "Thank you"),
 }
@@ -106,6 +110,13 @@ LEADS: dict[State, tuple[str, str]] = {
         "証明書とおつりを、お忘れなくお取りください。",
         "Please do not forget the sheets and the change.",
     ),
+    State.REFUND_CODE: (
+        "画面または控えに書かれた、16文字の番号です。お支払いのときと同じマイナンバーカードを置いても、受け取れます。",
+        "The 16 characters that the screen showed you. Placing the My Number Card with which you paid works, too.",
+    ),
+    State.CLAIMING: ("しばらくお待ちください。", "One moment, please."),
+    State.PAYING_OUT: ("返却口をご覧ください。", "Please look at the return cup."),
+    State.PAID_OUT: ("返却口に、お返しするお金をお出ししました。", "Your money is in the return cup."),
     State.REFUSED: ("", ""),
     State.CLOSED: ("次の方のために、画面を消去しています。", "The screen is being cleared for the next person."),
 }
@@ -236,6 +247,15 @@ TEXT: dict[str, tuple[str, str]] = {
     "fee": ("料金", "Fee"),
     "pay": ("はい、{amount}を支払う", "Yes, pay {amount}"),
     "receive_free": ("はい、受け取る", "Yes, receive it"),
+    "add": ("もう1通、別の証明書を追加", "Add another"),
+    "add_nothing": ("追加しないで、もどる", "Back, add nothing"),
+    "add_title": ("追加する証明書を選んでください", "Choose the certificate to add"),
+    "confirm_several": ("この方の、次の証明書でよろしいですか", "Is this you, and are these right?"),
+    "not_added": ("追加できませんでした", "It could not be added"),
+    "one_by_one": (
+        "おつりが足りないため、1通ずつのお支払いになります。残りの{count}通は、この1通が終わったあと、もう一度お申し込みください。",
+        "There is too little change to pay for several at once. Please ask for the other {count} again after this one.",
+    ),
     "not_me": ("ちがう人です", "This is not me"),
     "change": ("選び直す", "Change"),
     "due": ("料金", "Fee"),
@@ -292,8 +312,51 @@ TEXT: dict[str, tuple[str, str]] = {
     "money_change": ("おつり{amount}を返却口にお出ししました。", "Change of {amount} is in the return cup."),
     "money_back": ("{amount}を返却口にお返ししました。", "{amount} was returned to the cup."),
     "money_owed": (
-        "{amount}をまだお返しできていません。受付番号を控えて、お店の係員にお知らせください。",
-        "{amount} could not be returned yet. Please note the reference number and tell the store's staff.",
+        "{amount}をまだお返しできていません。同じマイナンバーカードで、この端末のあるどのお店でも、お受け取りになれます。",
+        "{amount} is still due to you: the same My Number Card collects it at any such machine.",
+    ),
+    "money_owed_code": ("{amount}をまだお返しできていません。", "{amount} could not be returned yet."),
+    "money_owed_waits": (
+        "{amount}をお返しするための番号を、もう一度表示します。",
+        "The code for {amount} that could not be returned is shown again.",
+    ),
+    "show_code": ("番号を表示する", "Show the code"),
+    "refund_code": ("返金番号", "Refund code"),
+    "refund_code_how": (
+        "この番号を書き写すか、写真に撮ってください。この端末のあるお店なら、どこでも、最初の画面の「返金を受け取る」から"
+        "お受け取りになれます。番号は、お金と同じです。ほかの人に見せないでください。",
+        'Write it down or take a photo. At any store with such a machine, touch "Collect a refund" on the first '
+        "screen. It is worth the money: do not show it to anybody.",
+    ),
+    "refund_code_card": (
+        "番号をなくしても、同じマイナンバーカードでお受け取りになれます。",
+        "Without the code, the same My Number Card works, too.",
+    ),
+    "ask_refund": ("返金を受け取る", "Collect a refund"),
+    "code_entered": ("16文字のうち{count}文字を入力しました", "{count} of 16 characters entered"),
+    "code_wrong": (
+        "この番号では見つかりませんでした。もう一度お確かめください。",
+        "No refund was found by that code. Please check it.",
+    ),
+    "code_note": (
+        "アルファベットのI・L・O・Uは使いません。数字の1と0です。",
+        "The letters I, L, O and U are not used: they are the digits 1 and 0.",
+    ),
+    "refund_due": ("以前のお支払いで、お返しするお金があります", "Money from an earlier visit is due to you"),
+    "refund_review": (
+        "担当者の確認が終わると、お受け取りになれます。",
+        "It can be collected when somebody has looked into it.",
+    ),
+    "refund_take": ("{amount}を受け取る", "Collect {amount}"),
+    "refunded": ("お返しした金額", "Refunded"),
+    "refund_amount": ("お返しする金額", "To be refunded"),
+    "refund_stays": (
+        "お返しするお金は、そのままお預かりしています。返金番号も、カードも、そのまま使えます。",
+        "The money is still kept for you. Code and card can be used as before.",
+    ),
+    "refund_looked_at": (
+        "出てきた金額を確認できませんでした。担当者が確かめ、足りない分は必ずお返しします。",
+        "It could not be confirmed how much came out. Staff look into it, and whatever is missing is paid.",
     ),
     "money_uncertain": (
         "{amount}の料金のやりとりを確認できませんでした。担当者が確かめます。",

@@ -73,6 +73,9 @@ class SimCoins:
     def give_back(self, payment_id: str) -> Counted:
         return self._ask(lambda: self._give_back(payment_id), moves=True)  # type: ignore[no-any-return]
 
+    def pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        return self._ask(lambda: self._pay_out(payout_id, amount_yen), moves=True)  # type: ignore[no-any-return]
+
     def status(self, payment_id: str) -> PaymentStatus:
         return self._ask(lambda: self._status(payment_id))  # type: ignore[no-any-return]
 
@@ -179,6 +182,17 @@ class SimCoins:
         self._count(payment_id, returned_yen=returned_yen)
         return self._finish(payment_id, Counted(0, 0, returned_yen, 0))
 
+    def _pay_out(self, payout_id: str, amount_yen: int) -> Counted:
+        if payout_id in self.moved:
+            return self.moved[payout_id]
+        if self.payment is not None:
+            raise PaymentConflict("busy")
+        if pick(self._machine.hoppers, amount_yen) is None:
+            raise ChangeUnavailable("no change")
+        self.payment = _Payment(payout_id, amount_yen, exact_only=False, open=False, moving="pay out")
+        paid_yen = self._pay(payout_id, amount_yen)
+        return self._finish(payout_id, Counted(0, paid_yen, 0, amount_yen - paid_yen))
+
     def _finish(self, payment_id: str, counted: Counted) -> Counted:
         self.payment = None
         self.totals[4] += 1
@@ -232,6 +246,9 @@ class SimCoins:
             self.payment.open = False
             if self.payment.moving:
                 self.lose(Lost.MOVEMENT)
+            if self.payment.moving == "pay out":  # nobody's money lies in the tray for it: the totals tell the rest
+                self.payment = None
+                self.totals[4] += 1
 
     def up(self) -> None:
         """Power back."""

@@ -25,6 +25,7 @@ class Plan:
     """What somebody means to do."""
 
     copies: int = 1
+    adds_document: bool = False
     wrong_pins: int = 0
     changes_choice: bool = False
     cancels_at: State | None = None
@@ -45,6 +46,7 @@ class Resident:
         self._asked_money = False
         self._look = 0
         self._changed_choice = False
+        self._added = False
         self._ended = False
         self._begun = False  # the own card was laid on: what the screen shows is about this stay
         self.gone = False
@@ -139,9 +141,15 @@ class Resident:
             self._kiosk.reader.tell(CardRemoved())
 
     def _choose(self, visit: Visit) -> None:
-        self.stay.wanted = self.plan.copies
-        kind = next((offer.kind for offer in visit.offers if offer.refusal is None), "residence")
-        self._kiosk.post(v.Choose(v.Choice(CODE, kind, Scope.SELF, (), (), None, self.plan.copies)))
+        had = [offer for offer in visit.offers if offer.refusal is None]
+        if not had:
+            self._kiosk.post(v.Choose(v.Choice(CODE, "residence", Scope.SELF, (), (), None, self.plan.copies)))
+            return
+        offer = had[-1 if visit.orders else 0]
+        items = tuple(item.item for item in offer.items if item.default)
+        year = max(offer.fiscal_years, default=None)
+        copies = 1 if visit.orders else self.plan.copies
+        self._kiosk.post(v.Choose(v.Choice(CODE, offer.kind, offer.scopes[0], (), items, year, copies)))
 
     def _confirm(self, visit: Visit) -> None:
         mine = masked_by_hand(self.stay.person.name)
@@ -151,12 +159,17 @@ class Resident:
         elif self.plan.changes_choice and not self._changed_choice:
             self._changed_choice = True
             self._kiosk.post(v.ChangeChoice())
+        elif self.plan.adds_document and not self._added:
+            self._added = True
+            self._kiosk.post(v.AddDocument())
         else:
+            self.stay.wanted = len(visit.orders)
             self.stay.paid_at_s = self._hub.now_s
             self._kiosk.post(v.Pay())
 
     def _collect(self, visit: Visit) -> None:
         money = visit.money
+        self.stay.wanted = len(visit.orders)  # fewer where there is no change for several
         if money is None or not money.accepting or money.inserted_yen >= money.due_yen:
             return
         self._insert(money.due_yen - money.inserted_yen)

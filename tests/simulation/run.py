@@ -130,6 +130,7 @@ class Simulation:
         chance = self.hub.random
         return Plan(
             copies=chance.choice((1, 1, 1, 2)),
+            adds_document=chance.random() < 0.2,
             wrong_pins=chance.choice((0, 0, 0, 0, 1)),
             changes_choice=chance.random() < 0.1,
             cancels_at=chance.choice(CANCEL_AT) if chance.random() < 0.08 else None,

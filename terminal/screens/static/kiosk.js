@@ -83,7 +83,9 @@
     if (!pad || warning.open || event.repeat || event.ctrlKey || event.altKey || event.metaKey) {
       return;
     }
-    const named = { Backspace: "correct", Delete: "correct", Enter: "ok" }[event.key] || event.key;
+    const written = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+    const letter = pad.classList.contains("letters") ? { O: "0", I: "1", L: "1" }[written] : undefined;
+    const named = { Backspace: "correct", Delete: "correct", Enter: "ok" }[event.key] || letter || written;
     const onButton = event.key === "Enter" && document.activeElement.closest("button");
     const key = [...pad.children].find((button) => button.dataset.key === named);
     if (key && !onButton) {

@@ -1,0 +1,105 @@
+"""What the flow does after a cut: with whatever the process before left open. Pure, as `flow_steps.py`.
+
+Nobody is given anything who has not answered the screen shortly after the cut: no coins, and no code that is worth
+coins. Whoever comes later has the card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from terminal import visit as v
+from terminal.flow_steps import (
+    PAID,
+    Step,
+    capture_in_doubt,
+    close_visit,
+    closed_account,
+    money_of,
+    no_answer,
+    say_refused,
+    settle,
+)
+from terminal.visit import CopyOutcome, Cut, Money, Refusal, State, TerminalCode, Visit
+
+
+def recovered(visit: Visit, _: object) -> Step:
+    return close_visit(replace(visit, recovered=False))
+
+
+def not_recovered(visit: Visit, event: v.DevicesLost | v.Failed) -> Step:
+    """Without that device nobody knows what became of the paper or the money: it is asked again, and nothing begins."""
+    reasons = event.reasons if isinstance(event, v.DevicesLost) else (event.code,)
+    return replace(visit, reasons=reasons), ()
+
+
+def recover_again(visit: Visit, _: object) -> Step:
+    """Not while one look is still under way: that has no reasons yet."""
+    return (replace(visit, reasons=()), (v.Recover(),)) if visit.reasons else (visit, ())
+
+
+def interrupted(visit: Visit, event: v.Interrupted) -> Step:
+    """Go on where the visit stood. Who stood there is asked; after a long cut nobody is, and no money comes out."""
+    visit = Visit(
+        State.RECOVERING,
+        visit_id=event.visit_id,
+        payment_id=event.payment_id,
+        card_on_reader=visit.card_on_reader,
+        next_card=visit.next_card,
+        orders=event.orders,
+        money=event.money,
+        case=any(o.outcome is CopyOutcome.PARTIAL for o in event.orders),
+        cut=Cut.SHORT if event.short else Cut.LONG,
+        recovered=True,
+        claim_code=event.claim_code,
+    )
+    unknown = next((n for n, o in enumerate(visit.orders) if o.outcome is CopyOutcome.UNKNOWN), None)
+    if unknown is None:
+        return settle(visit, None if all(o.outcome in PAID for o in visit.orders) else TerminalCode.POWER_CUT)
+    visit = replace(visit, current=unknown)
+    return (replace(visit, state=State.ASK_SHEETS), ()) if event.short else no_answer(visit, event)
+
+
+def code_unseen(visit: Visit, event: v.CodeUnseen) -> Step:
+    """The code of what is owed stood on the screen: whoever says to be still there sees it again."""
+    asking = Visit(
+        State.AFTER_CUT,
+        visit_id=event.visit_id,
+        payment_id=event.payment_id,
+        card_on_reader=visit.card_on_reader,
+        next_card=visit.next_card,
+        money=Money(event.payment_id, 0, inserted_yen=event.owed_yen, owed_yen=event.owed_yen),
+        cut=Cut.SHORT,
+        recovered=True,
+        claim_code=event.claim_code,
+    )
+    return asking, ()
+
+
+def take_back(visit: Visit, _: object) -> Step:
+    visit = replace(visit, cut=None)
+    if money_of(visit).owed_yen:
+        return say_refused(visit, Refusal(TerminalCode.POWER_CUT), ())
+    return settle(visit, _code(visit))
+
+
+def nobody_there(visit: Visit, _: object) -> Step:
+    if money_of(visit).owed_yen:
+        return close_visit(visit)
+    return settle(replace(visit, cut=Cut.LONG), _code(visit))
+
+
+def kept(visit: Visit, event: v.MoneyCaptured) -> Step:
+    """Whoever comes back finds on the screen that the money is safe."""
+    counted = replace(money_of(visit), captured_yen=event.captured_yen, owed_yen=event.owed_yen)
+    visit, effects = closed_account(visit, counted)
+    return say_refused(visit, visit.refusal or Refusal(TerminalCode.POWER_CUT), effects)
+
+
+def keep_in_doubt(visit: Visit, event: object) -> Step:
+    visit, effects = capture_in_doubt(visit, event)
+    return say_refused(visit, visit.refusal or Refusal(TerminalCode.POWER_CUT), effects)
+
+
+def _code(visit: Visit) -> str | None:
+    return visit.refusal.code if visit.refusal else None
