@@ -53,7 +53,7 @@ def mutated(name: str) -> Iterator[None]:
         run.forget_disk()
 
 
-def hunt(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[str]]) -> tuple[int, str] | None:
+def hunt(name: str, seeds: range) -> tuple[int, str] | None:
     """Return the first seed that catches a mutation, and by what; None if none does.
 
     One fault of each seed is of the kind that the mutation has to do with, at any state and moment; the other is any.
@@ -61,22 +61,22 @@ def hunt(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[s
     """
     if name not in ALWAYS:
         with mutated(name):
-            without = new_violations(run_seed(seeds[0], kinds=()))
+            without = run_seed(seeds[0], kinds=()).violations
         assert not without, f"{name} breaks more than it says: {without[0]}"
     while seeds:
-        caught = _first(name, seeds, new_violations)
-        if caught is None or not new_violations(run_seed(caught[0], kinds=_kinds(name, caught[0]))):
+        caught = _first(name, seeds)
+        if caught is None or not run_seed(caught[0], kinds=_kinds(name, caught[0])).violations:
             return caught
         seeds = range(caught[0] + 1, seeds.stop)
     return None
 
 
-def _first(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[str]]) -> tuple[int, str] | None:
+def _first(name: str, seeds: range) -> tuple[int, str] | None:
     with mutated(name):
         for seed in seeds:
-            found = new_violations(run_seed(seed, kinds=_kinds(name, seed)))
+            found = run_seed(seed, kinds=_kinds(name, seed)).violations
             if found:
-                return seed, found[0]
+                return seed, str(found[0])
     return None
 
 
