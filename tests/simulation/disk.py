@@ -22,6 +22,7 @@ from issuance_server import database
 from terminal import journal as journals
 from terminal.journal import Journal
 from tests.simulation.hub import Killed
+from tests.simulation.statements import FastConnection, Statements
 
 _MEMORY = ":memory:"
 _FULL = 2
@@ -126,20 +127,27 @@ class ServerDisk:
     def __init__(self, template: bytes) -> None:
         self._template = template
         self.engine: Engine = database.open_engine("sqlite://")
+        self._statements = Statements(self.engine.dialect)
+        self._raw = self._opened()
         self._disk = Disk(template)
 
     def begin(self) -> None:
         """Begin a seed with the town as it was written."""
         self._disk = Disk(self._template)
-        self._disk.load(self._connection())
+        self._disk.load(self._raw)
 
     def cut(self) -> None:
         """The machine of the database loses its power, and comes back."""
-        self._disk.cut(self._connection())
+        self._disk.cut(self._raw)
         self.engine.dispose()
-        self._disk.load(self._connection())
+        self._raw = self._opened()
+        self._disk.load(self._raw)
 
-    def _connection(self) -> sqlite3.Connection:
+    def connect(self) -> FastConnection:
+        """Return a connection whose statements take the short way."""
+        return FastConnection(self._statements, self._raw)
+
+    def _opened(self) -> sqlite3.Connection:
         fairy = self.engine.raw_connection()
         connection = fairy.driver_connection
         fairy.close()
@@ -150,21 +158,21 @@ class ServerDisk:
 class SimEngine:
     """An engine whose transactions stand between two switch points: `pause` is called before and after each."""
 
-    def __init__(self, engine: Engine, pause: Callable[[], None]) -> None:
-        self._engine = engine
+    def __init__(self, connect: Callable[[], Any], pause: Callable[[], None]) -> None:
+        self._connect = connect
         self._pause = pause
 
     def connect(self) -> _Paused:
-        return _Paused(self._engine, self._pause)
+        return _Paused(self._connect, self._pause)
 
 
 class _Paused:
-    def __init__(self, engine: Engine, pause: Callable[[], None]) -> None:
-        self._engine, self._pause = engine, pause
+    def __init__(self, connect: Callable[[], Any], pause: Callable[[], None]) -> None:
+        self._connect, self._pause = connect, pause
 
     def __enter__(self) -> Any:
         self._pause()
-        self._connection = self._engine.connect()
+        self._connection = self._connect()
         return self._connection
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:

@@ -88,7 +88,7 @@ class SimServer:
     def up(self) -> None:
         """Start the process."""
         self.power = Process(f"server {self.number}")
-        town, engine = self._town, SimEngine(self._disk.engine, self._pause)
+        town, engine = self._town, SimEngine(self._connect, self._pause)
         clock = self._hub.now_utc
         self._last: Certificate | None = None
         self._terminals = Terminals(engine, self._hub.monotonic)  # type: ignore[arg-type]
@@ -189,6 +189,9 @@ class SimServer:
             return Answer(other.pdf, httpx.Headers(headers))
         self.made.append(Paper(prepared, answer.content))
         return answer
+
+    def _connect(self) -> Any:
+        return self._disk.engine.connect() if self.real else self._disk.connect()
 
     def _pause(self) -> None:
         """A transaction begins or has ended: others go on here, and the process may end here."""

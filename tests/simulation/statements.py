@@ -1,0 +1,212 @@
+"""Statements carried out without what SQLAlchemy does anew each time: a third of a seed's time went into that.
+
+SQLAlchemy compiles every statement, and its types convert every value in and out; only events, contexts, cursors and
+result objects are left out. The seeds with real parts and those on PostgreSQL go through all of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Dialect, Executable
+from sqlalchemy.engine import Row
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
+from sqlalchemy.sql.compiler import SQLCompiler
+
+READ_ONLY: Final = "postgresql_readonly"  # as database.read says it
+
+_Convert = Callable[[Any], Any]
+_Values = Mapping[str, Any]
+
+
+@dataclass
+class _Plan:
+    """One statement, compiled."""
+
+    first: Any  # the statement that it was compiled from; it is held, or another could get its id
+    compiled: SQLCompiler
+    sent: tuple[tuple[str, _Convert | None], ...]
+    direct: bool  # every value is given by its name, and the text depends on none
+    out: SimpleResultMetaData | None
+    out_converters: tuple[_Convert | None, ...]
+    converts: bool
+
+    def direct_values(self, given: _Values) -> tuple[str, list[Any]]:
+        """Return text and values."""
+        sent = [given[name] if convert is None else convert(given[name]) for name, convert in self.sent]
+        return self.compiled.string, sent
+
+    def values(self, bound: dict[str, Any]) -> tuple[str, list[Any]]:
+        """Return the same where some values stand in the statement, or the text depends on how many there are."""
+        compiled = self.compiled
+        if not compiled.post_compile_params and not compiled.literal_execute_params:
+            return self.direct_values(bound)
+        state = compiled._process_parameters_for_postcompile(bound)
+        bound.update(state.additional_parameters)
+        converters: dict[str, Any] = {**compiled._bind_processors, **state.processors}
+        names = state.positiontup or ()
+        return state.statement, [converters[name](bound[name]) if name in converters else bound[name] for name in names]
+
+
+class Rows:
+    """What a statement gave: all rows are there already."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def all(self) -> list[Any]:
+        """Return every row."""
+        return self._rows
+
+    def first(self) -> Any:
+        """Return the first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def one_or_none(self) -> Any:
+        """Return the one row, or None. Errors: MultipleResultsFound."""
+        if len(self._rows) > 1:
+            raise MultipleResultsFound("more than one row")
+        return self.first()
+
+    def one(self) -> Any:
+        """Return the one row. Errors: NoResultFound, MultipleResultsFound."""
+        if not self._rows:
+            raise NoResultFound("no row")
+        return self.one_or_none()
+
+    def scalar(self) -> Any:
+        """Return the first row's first value, or None."""
+        return self._rows[0][0] if self._rows else None
+
+    def scalar_one(self) -> Any:
+        """Return the one row's first value. Errors: NoResultFound, MultipleResultsFound."""
+        return self.one()[0]
+
+    def scalar_one_or_none(self) -> Any:
+        """Return the one row's first value, or None. Errors: MultipleResultsFound."""
+        row = self.one_or_none()
+        return None if row is None else row[0]
+
+    def scalars(self) -> Rows:
+        """Return the first value of every row."""
+        return Rows([row[0] for row in self._rows], self.rowcount)
+
+
+class Statements:
+    """The statements of one SQLite engine, each compiled once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._by_id: dict[tuple[int, tuple[str, ...]], _Plan] = {}
+        self._by_key: dict[Any, _Plan] = {}
+
+    def execute(
+        self, connection: sqlite3.Connection, statement: Executable, values: _Values | Sequence[_Values] | None
+    ) -> Rows:
+        """Carry out one statement. Errors: those that SQLAlchemy makes of the driver's."""
+        if not isinstance(values, Mapping | None):
+            return [self.execute(connection, statement, one) for one in values][-1]
+        given = values or {}
+        names = tuple(given)
+        plan = self._by_id.get((id(statement), names))
+        if plan is not None and plan.direct:
+            return self._send(connection, plan, *plan.direct_values(given))
+        key = statement._generate_cache_key()  # type: ignore[attr-defined]
+        assert key is not None, "a statement that SQLAlchemy cannot tell from others"
+        plan = self._by_key.get((key.key, names))
+        if plan is None:
+            plan = self._by_key[key.key, names] = self._compiled(statement, key, names)
+            self._by_id[id(statement), names] = plan
+        if plan.direct:
+            return self._send(connection, plan, *plan.direct_values(given))
+        _, extracted, collected = key
+        bound = plan.compiled.construct_params(
+            given, extracted_parameters=extracted, escape_names=False, _collected_params=collected
+        )
+        return self._send(connection, plan, *plan.values(bound))
+
+    def _send(self, connection: sqlite3.Connection, plan: _Plan, text: str, sent: list[Any]) -> Rows:
+        try:
+            cursor = connection.execute(text, sent)
+            rows = cursor.fetchall() if cursor.description is not None else []
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(text, sent, error, sqlite3.Error, dialect=self._dialect) from error
+        out = plan.out
+        if out is None:
+            if cursor.description is None:
+                return Rows([], cursor.rowcount)
+            # A text whose columns SQLAlchemy does not know either: they come as the driver gives them.
+            out = plan.out = SimpleResultMetaData([column[0] for column in cursor.description])
+        index = out._key_to_index
+        if plan.converts:
+            converters = plan.out_converters
+            rows = [
+                tuple(
+                    value if convert is None else convert(value) for value, convert in zip(row, converters, strict=True)
+                )
+                for row in rows
+            ]
+        return Rows([Row(out, None, index, row) for row in rows], cursor.rowcount)
+
+    def _compiled(self, statement: Any, key: Any, names: tuple[str, ...]) -> _Plan:
+        dialect = self._dialect
+        compiled = statement.compile(dialect=dialect, cache_key=key, column_keys=list(names))
+        assert not compiled.insert_prefetch
+        assert not compiled.update_prefetch
+        columns = compiled._result_columns or ()
+        out_converters = tuple(one.type._cached_result_processor(dialect, None) for one in columns)
+        order = tuple(compiled.positiontup or ())
+        keys = {name: bind.key for bind, name in compiled.bind_names.items()}
+        fixed = not compiled.post_compile_params and not compiled.literal_execute_params
+        return _Plan(
+            first=statement,
+            compiled=compiled,
+            sent=tuple((name, compiled._bind_processors.get(name)) for name in order),
+            direct=fixed and all(name in names and keys[name] == name for name in order),
+            out=SimpleResultMetaData([one.keyname for one in columns]) if columns else None,
+            out_converters=out_converters,
+            converts=any(out_converters),
+        )
+
+
+class FastConnection:
+    """A connection as the servers use it."""
+
+    def __init__(self, statements: Statements, connection: sqlite3.Connection) -> None:
+        self._statements, self._connection = statements, connection
+        self._begin = "BEGIN IMMEDIATE"
+
+    def execution_options(self, **options: bool) -> None:
+        """Take note of whether it reads only."""
+        if options.pop(READ_ONLY):
+            self._begin = "BEGIN"
+        assert not options
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """One transaction, as `database.open_engine` begins it."""
+        self._connection.execute(self._begin)
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    def execute(self, statement: Executable, values: _Values | Sequence[_Values] | None = None) -> Rows:
+        """Carry out one statement."""
+        return self._statements.execute(self._connection, statement, values)
+
+    def close(self) -> None:
+        """Its connection stays open."""
