@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlite_utils import Database
 
 from issuance_server import database
 from terminal import journal as journals
@@ -31,13 +31,12 @@ _FULL = 2
 class Disk:
     """One file as it would be found after a cut."""
 
-    def __init__(self, image: bytes | None = None) -> None:
+    def __init__(self, image: bytes) -> None:
         self._image = image
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Fill a new connection; by backup, which leaves its pragmas alone, as `deserialize` would not."""
-        if self._image is not None:
-            copy(self._image, connection)
+        copy(self._image, connection)
 
     def cut(self, connection: sqlite3.Connection) -> None:
         """Keep what is safe."""
@@ -116,9 +115,13 @@ def _opening(disk: Disk) -> Iterator[None]:
         journals.sqlite3 = sqlite3  # type: ignore[attr-defined]
 
 
-def open_journal_database() -> Database:
-    """Return a database as the journal opens it."""
-    return journals.open_database(Path(_MEMORY))
+@cache
+def new_journal() -> bytes:
+    """Return the image of a journal in which nothing stands yet."""
+    journal = Journal(Path(_MEMORY))
+    image = journal._db.conn.serialize()
+    journal.close()
+    return image
 
 
 class ServerDisk:

@@ -31,7 +31,8 @@ class _Plan:
     first: Any  # the statement that it was compiled from; it is held, or another could get its id
     compiled: SQLCompiler
     sent: tuple[tuple[str, _Convert | None], ...]
-    direct: bool  # every value is given by its name, and the text depends on none
+    fixed: bool  # the text depends on no value
+    standing: dict[str, Any]  # values that stand in the very statement that it was compiled from
     out: SimpleResultMetaData | None
     out_converters: tuple[_Convert | None, ...]
     converts: bool
@@ -44,7 +45,7 @@ class _Plan:
     def values(self, bound: dict[str, Any]) -> tuple[str, list[Any]]:
         """Return the same where some values stand in the statement, or the text depends on how many there are."""
         compiled = self.compiled
-        if not compiled.post_compile_params and not compiled.literal_execute_params:
+        if self.fixed:
             return self.direct_values(bound)
         state = compiled._process_parameters_for_postcompile(bound)
         bound.update(state.additional_parameters)
@@ -120,7 +121,8 @@ class Statements:
         given = values or {}
         names = tuple(given)
         plan = self._by_id.get((id(statement), names))
-        if plan is not None and plan.direct:
+        if plan is not None and plan.fixed:
+            given = {**plan.standing, **given} if plan.standing else given
             return self._send(connection, plan, *plan.direct_values(given))
         key = statement._generate_cache_key()  # type: ignore[attr-defined]
         assert key is not None, "a statement that SQLAlchemy cannot tell from others"
@@ -128,8 +130,6 @@ class Statements:
         if plan is None:
             plan = self._by_key[key.key, names] = self._compiled(statement, key, names)
             self._by_id[id(statement), names] = plan
-        if plan.direct:
-            return self._send(connection, plan, *plan.direct_values(given))
         _, extracted, collected = key
         bound = plan.compiled.construct_params(
             given, extracted_parameters=extracted, escape_names=False, _collected_params=collected
@@ -167,13 +167,15 @@ class Statements:
         columns = compiled._result_columns or ()
         out_converters = tuple(one.type._cached_result_processor(dialect, None) for one in columns)
         order = tuple(compiled.positiontup or ())
-        keys = {name: bind.key for bind, name in compiled.bind_names.items()}
+        binds = {name: bind for bind, name in compiled.bind_names.items()}
         fixed = not compiled.post_compile_params and not compiled.literal_execute_params
+        assert not any(bind.callable or (bind.required and name not in names) for name, bind in binds.items())
         return _Plan(
             first=statement,
             compiled=compiled,
             sent=tuple((name, compiled._bind_processors.get(name)) for name in order),
-            direct=fixed and all(name in names and keys[name] == name for name in order),
+            fixed=fixed,
+            standing={name: binds[name].value for name in order if name not in names} if fixed else {},
             out=SimpleResultMetaData([one.keyname for one in columns]) if columns else None,
             out_converters=out_converters,
             converts=any(out_converters),
