@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from terminal.visit import State
+from tests.databases import Cluster, PostgresDatabases
 from tests.simulation import coverage, mutations
 from tests.simulation.expected import ENDS
 from tests.simulation.faults import Fault, Kind
+from tests.simulation.postgres import PostgresDisk
 from tests.simulation.run import run_seed
+from tests.simulation.town import town
 
 SEEDS, PARTS = 500, 20
+POSTGRES_SEEDS, POSTGRES_PARTS = 200, 8
 #: Seeds that once showed a fault of the product, each with its faults and what it was.
 KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
     (
@@ -37,6 +42,25 @@ def test_nothing_is_broken(part: int) -> None:
     each = SEEDS // PARTS
     seeds = range(1 + part * each, 1 + (part + 1) * each)
     assert [(seed, found) for seed in seeds for found in run_seed(seed).violations] == []
+
+
+@pytest.fixture(scope="module")
+def postgres_disk(cluster: Cluster) -> Iterator[PostgresDisk]:
+    databases = PostgresDatabases(cluster)
+    disk = PostgresDisk(databases.declared(), town().template)
+    yield disk
+    disk.close()
+    databases.close()
+
+
+@pytest.mark.parts
+@pytest.mark.xdist_group("simulation on PostgreSQL")
+@pytest.mark.parametrize("part", range(POSTGRES_PARTS))
+def test_nothing_is_broken_on_postgresql(part: int, postgres_disk: PostgresDisk) -> None:
+    """The same servers on a real PostgreSQL, whose machine is not cut."""
+    each = POSTGRES_SEEDS // POSTGRES_PARTS
+    seeds = range(1 + part * each, 1 + (part + 1) * each)
+    assert [(seed, str(found)) for seed in seeds for found in run_seed(seed, disk=postgres_disk).violations] == []
 
 
 def test_seeds_that_failed_once_are_whole() -> None:

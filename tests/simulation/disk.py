@@ -127,6 +127,8 @@ def new_journal() -> bytes:
 class ServerDisk:
     """The servers' one database: engine and compiled statements stay from seed to seed, the rows do not."""
 
+    can_be_cut = True
+
     def __init__(self, template: bytes) -> None:
         self._template = template
         self.engine: Engine = database.open_engine("sqlite://")
@@ -148,7 +150,10 @@ class ServerDisk:
 
     def connect(self) -> FastConnection:
         """Return a connection whose statements take the short way."""
-        return FastConnection(self._statements, self._raw)
+        return FastConnection(self._statements, self._raw, self._begin)
+
+    def _begin(self, reads_only: bool) -> None:
+        self._raw.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     def _opened(self) -> sqlite3.Connection:
         fairy = self.engine.raw_connection()

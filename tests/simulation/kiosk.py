@@ -25,7 +25,7 @@ from tests.simulation.reader import SimReader
 from tests.simulation.town import Town, terminal_id
 from tests.simulation.world import Lost, Machine, World
 
-#: A terminal before which nobody stands looks at its devices four times as seldom: each look is a tenth of a visit's work.
+#: Nobody stands before an idle terminal: it looks at its devices a quarter as often; a look costs much here.
 _TIMEOUT_S = {**TIMEOUT_S, State.IDLE: 4 * TIMEOUT_S[State.IDLE]}
 _DARK = Visit(State.OUT_OF_SERVICE, reasons=("dark",))
 

@@ -28,6 +28,7 @@ from tests.simulation.hub import Hub, Process, Stuck
 from tests.simulation.invariants import Violation
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.network import Link
+from tests.simulation.postgres import PostgresDisk
 from tests.simulation.server import SERVERS, SimServer
 from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town
 from tests.simulation.world import Lost, Person, Stay, World
@@ -75,7 +76,7 @@ class Simulation:
     def __init__(
         self,
         seed: int,
-        server_disk: ServerDisk,
+        server_disk: ServerDisk | PostgresDisk,
         kinds: tuple[Kind, ...] | None = None,
         faults: list[Fault] | None = None,
     ) -> None:
@@ -97,7 +98,8 @@ class Simulation:
             self._take_real_parts()
         self.staff = Staff(self.hub, self.world, self.kiosks)
         if faults is None:
-            kinds = tuple(self.hub.random.choices(list(Kind), k=FAULTS)) if kinds is None else kinds
+            possible = [kind for kind in Kind if server_disk.can_be_cut or kind is not Kind.DATABASE_CUT]
+            kinds = tuple(self.hub.random.choices(possible, k=FAULTS)) if kinds is None else kinds
             faults = plan(self.hub, kinds, TERMINALS, VISITS_A_TERMINAL)
         self.faults = Faults(self, faults)
         self.residents: list[list[Resident]] = [[] for _ in self.kiosks]
@@ -257,10 +259,15 @@ def forget_disk() -> None:
 
 
 def run_seed(
-    seed: int, *, kinds: tuple[Kind, ...] | None = None, faults: list[Fault] | None = None, trace: bool = False
+    seed: int,
+    *,
+    kinds: tuple[Kind, ...] | None = None,
+    faults: list[Fault] | None = None,
+    trace: bool = False,
+    disk: ServerDisk | PostgresDisk | None = None,
 ) -> Outcome:
     """Return what a seed comes to; with its own faults, or with those that are given."""
-    disk = server_disk()
+    disk = disk or server_disk()
     disk.begin()
     simulation = Simulation(seed, disk, kinds, faults)
     outcome = Outcome(seed)

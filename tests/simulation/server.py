@@ -29,6 +29,7 @@ from terminal.client import Paper, ServerRefused
 from tests.simulation import paper
 from tests.simulation.disk import ServerDisk, SimEngine
 from tests.simulation.hub import Hub, Process, Reply
+from tests.simulation.postgres import PostgresDisk
 from tests.simulation.town import AUTHORITY, Town
 
 SERVERS = 2
@@ -74,7 +75,7 @@ class _SimApi(Api):
 class SimServer:
     """One server's process: what it keeps in memory goes with it."""
 
-    def __init__(self, hub: Hub, town: Town, disk: ServerDisk, number: int, faults: list[str]) -> None:
+    def __init__(self, hub: Hub, town: Town, disk: ServerDisk | PostgresDisk, number: int, faults: list[str]) -> None:
         self._hub, self._town, self._disk = hub, town, disk
         self.number = number
         self.faults = faults  # errors that no table knows

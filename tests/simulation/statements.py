@@ -1,16 +1,15 @@
 """Statements carried out without what SQLAlchemy does anew each time: a third of a seed's time went into that.
 
 SQLAlchemy compiles every statement, and its types convert every value in and out; only events, contexts, cursors and
-result objects are left out. The seeds with real parts and those on PostgreSQL go through all of it.
+result objects are left out. The seeds with real parts go through all of it.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Dialect, Executable
 from sqlalchemy.engine import Row
@@ -22,6 +21,7 @@ READ_ONLY: Final = "postgresql_readonly"  # as database.read says it
 
 _Convert = Callable[[Any], Any]
 _Values = Mapping[str, Any]
+_Sent = list[Any] | dict[str, Any]
 
 
 @dataclass
@@ -37,12 +37,15 @@ class _Plan:
     out_converters: tuple[_Convert | None, ...]
     converts: bool
 
-    def direct_values(self, given: _Values) -> tuple[str, list[Any]]:
+    def direct_values(self, given: _Values) -> tuple[str, _Sent]:
         """Return text and values."""
-        sent = [given[name] if convert is None else convert(given[name]) for name, convert in self.sent]
-        return self.compiled.string, sent
+        if self.compiled.positional:
+            listed = [given[name] if convert is None else convert(given[name]) for name, convert in self.sent]
+            return self.compiled.string, listed
+        named = {name: given[name] if convert is None else convert(given[name]) for name, convert in self.sent}
+        return self.compiled.string, named
 
-    def values(self, bound: dict[str, Any]) -> tuple[str, list[Any]]:
+    def values(self, bound: dict[str, Any]) -> tuple[str, _Sent]:
         """Return the same where some values stand in the statement, or the text depends on how many there are."""
         compiled = self.compiled
         if self.fixed:
@@ -50,8 +53,9 @@ class _Plan:
         state = compiled._process_parameters_for_postcompile(bound)
         bound.update(state.additional_parameters)
         converters: dict[str, Any] = {**compiled._bind_processors, **state.processors}
-        names = state.positiontup or ()
-        return state.statement, [converters[name](bound[name]) if name in converters else bound[name] for name in names]
+        names = bound if state.positiontup is None else state.positiontup
+        sent = {name: converters[name](bound[name]) if name in converters else bound[name] for name in names}
+        return state.statement, sent if state.positiontup is None else [sent[name] for name in names]
 
 
 class Rows:
@@ -104,17 +108,30 @@ class Rows:
         return Rows([row[0] for row in self._rows], self.rowcount)
 
 
+class Driver(Protocol):
+    """A driver's connection, of SQLite or PostgreSQL."""
+
+    def execute(self, text: Any, values: Any = ..., /) -> Any:
+        """Send a statement and return its cursor."""
+
+    def commit(self) -> None:
+        """End the transaction."""
+
+    def rollback(self) -> None:
+        """Give it up."""
+
+
 class Statements:
-    """The statements of one SQLite engine, each compiled once."""
+    """The statements of one engine, each compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        assert dialect.dbapi is not None
+        self._error: type[Exception] = dialect.dbapi.Error
         self._by_id: dict[tuple[int, tuple[str, ...]], _Plan] = {}
         self._by_key: dict[Any, _Plan] = {}
 
-    def execute(
-        self, connection: sqlite3.Connection, statement: Executable, values: _Values | Sequence[_Values] | None
-    ) -> Rows:
+    def execute(self, connection: Driver, statement: Executable, values: _Values | Sequence[_Values] | None) -> Rows:
         """Carry out one statement. Errors: those that SQLAlchemy makes of the driver's."""
         if not isinstance(values, Mapping | None):
             return [self.execute(connection, statement, one) for one in values][-1]
@@ -136,12 +153,12 @@ class Statements:
         )
         return self._send(connection, plan, *plan.values(bound))
 
-    def _send(self, connection: sqlite3.Connection, plan: _Plan, text: str, sent: list[Any]) -> Rows:
+    def _send(self, connection: Driver, plan: _Plan, text: str, sent: _Sent) -> Rows:
         try:
             cursor = connection.execute(text, sent)
             rows = cursor.fetchall() if cursor.description is not None else []
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(text, sent, error, sqlite3.Error, dialect=self._dialect) from error
+        except self._error as error:
+            raise DBAPIError.instance(text, sent, error, self._error, dialect=self._dialect) from error
         out = plan.out
         if out is None:
             if cursor.description is None:
@@ -166,7 +183,7 @@ class Statements:
         assert not compiled.update_prefetch
         columns = compiled._result_columns or ()
         out_converters = tuple(one.type._cached_result_processor(dialect, None) for one in columns)
-        order = tuple(compiled.positiontup or ())
+        order = tuple(compiled.positiontup or compiled.bind_names.values())
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         fixed = not compiled.post_compile_params and not compiled.literal_execute_params
         assert not any(bind.callable or (bind.required and name not in names) for name, bind in binds.items())
@@ -185,20 +202,20 @@ class Statements:
 class FastConnection:
     """A connection as the servers use it."""
 
-    def __init__(self, statements: Statements, connection: sqlite3.Connection) -> None:
-        self._statements, self._connection = statements, connection
-        self._begin = "BEGIN IMMEDIATE"
+    def __init__(self, statements: Statements, connection: Driver, begin: Callable[[bool], None]) -> None:
+        """begin: begins a transaction of the driver's, told whether it reads only."""
+        self._statements, self._connection, self._begin = statements, connection, begin
+        self._reads_only = False
 
     def execution_options(self, **options: bool) -> None:
         """Take note of whether it reads only."""
-        if options.pop(READ_ONLY):
-            self._begin = "BEGIN"
+        self._reads_only = options.pop(READ_ONLY)
         assert not options
 
     @contextmanager
     def begin(self) -> Iterator[None]:
         """One transaction, as `database.open_engine` begins it."""
-        self._connection.execute(self._begin)
+        self._begin(self._reads_only)
         try:
             yield
         except BaseException:
