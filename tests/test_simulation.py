@@ -69,7 +69,7 @@ def test_seeds_that_failed_once_are_whole() -> None:
 
 
 def test_without_faults_every_visit_ends_in_its_papers() -> None:
-    outcome = run_seed(1, kinds=())
+    outcome = run_seed(1, faults=[])
     assert outcome.violations == []
     assert {stay.end.value for stay in outcome.stays} == {"every paper, paid"}
 
@@ -122,7 +122,7 @@ def test_a_mutation_is_caught_and_nothing_but_the_mutation(name: str) -> None:
     seed, fault = SHOWN_BY[name]
     assert run_seed(seed, faults=[replace(fault)]).violations == []
     with mutations.mutated(name):
-        without = run_seed(1, kinds=()).violations
+        without = run_seed(1, faults=[]).violations
         caught = run_seed(seed, faults=[replace(fault)]).violations
     assert bool(without) == (name in mutations.ALWAYS)
     assert caught
