@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,7 +16,7 @@ from tests.simulation import coverage, mutations
 from tests.simulation.expected import ENDS
 from tests.simulation.faults import Fault, Kind
 from tests.simulation.postgres import PostgresDisk
-from tests.simulation.run import run_seed
+from tests.simulation.run import Outcome, run_seed, run_seeds
 from tests.simulation.town import town
 
 SEEDS, PARTS = 500, 20
@@ -36,12 +36,17 @@ KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
 )
 
 
+def broken_by(outcomes: Iterable[Outcome]) -> list[tuple[int, str]]:
+    """Return which seed broke what; `make sim SEED=n` replays one."""
+    return [(outcome.seed, str(found)) for outcome in outcomes for found in outcome.violations]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_broken(part: int) -> None:
     each = SEEDS // PARTS
     seeds = range(1 + part * each, 1 + (part + 1) * each)
-    assert [(seed, found) for seed in seeds for found in run_seed(seed).violations] == []
+    assert broken_by(run_seeds(seeds)) == []
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def test_nothing_is_broken_on_postgresql(part: int, postgres_disk: PostgresDisk)
     """The same servers on a real PostgreSQL, whose machine is not cut."""
     each = POSTGRES_SEEDS // POSTGRES_PARTS
     seeds = range(1 + part * each, 1 + (part + 1) * each)
-    assert [(seed, str(found)) for seed in seeds for found in run_seed(seed, disk=postgres_disk).violations] == []
+    assert broken_by(run_seeds(seeds, disk=postgres_disk)) == []
 
 
 def test_seeds_that_failed_once_are_whole() -> None:

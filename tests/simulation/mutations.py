@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Engine
@@ -32,7 +33,7 @@ from tests.simulation import crowd, paper, run
 from tests.simulation.faults import Kind
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.reader import SimReader
-from tests.simulation.run import run_seed
+from tests.simulation.run import run_seed, run_seeds
 
 Mutate = Callable[[], Iterable[tuple[Any, str, Any]]]
 
@@ -65,7 +66,7 @@ def hunt(name: str, seeds: range) -> tuple[int, str] | None:
         assert not without, f"{name} breaks more than it says: {without[0]}"
     while seeds:
         caught = _first(name, seeds)
-        if caught is None or not run_seed(caught[0], kinds=_kinds(name, caught[0])).violations:
+        if caught is None or not run_seed(caught[0], kinds=kinds(name, caught[0])).violations:
             return caught
         seeds = range(caught[0] + 1, seeds.stop)
     return None
@@ -73,14 +74,14 @@ def hunt(name: str, seeds: range) -> tuple[int, str] | None:
 
 def _first(name: str, seeds: range) -> tuple[int, str] | None:
     with mutated(name):
-        for seed in seeds:
-            found = run_seed(seed, kinds=_kinds(name, seed)).violations
-            if found:
-                return seed, str(found[0])
+        for outcome in run_seeds(seeds, kinds=partial(kinds, name)):
+            if outcome.violations:
+                return outcome.seed, str(outcome.violations[0])
     return None
 
 
-def _kinds(name: str, seed: int) -> tuple[Kind, Kind]:
+def kinds(name: str, seed: int) -> tuple[Kind, Kind]:
+    """Return the kinds of a seed's faults: the one that the mutation has to do with, and each other one in turn."""
     return FOCUS[name], list(Kind)[seed % len(Kind)]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -37,6 +38,7 @@ VISITS_A_TERMINAL: Final = 2
 _STRIDE: Final = 7_919  # a prime: seeds beside one another aim far from one another
 REAL_EVERY: Final = 100  # one seed of so many has real pages, their seals read from the picture, and signed requests
 CANCEL_AT: Final = (State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING)
+COLLECT_EVERY: Final = 25
 LIMIT_S: Final = 7_200.0
 SETTLE_S: Final = 60.0  # longer than any message is late
 
@@ -297,6 +299,25 @@ def run_seed(
         outcome.stays = list(_told(simulation))
     outcome.faults = [(str(f.fired_in), str(f.kind)) for f in simulation.faults.faults if f.fired_in is not None]
     return outcome
+
+
+def run_seeds(
+    seeds: Iterable[int],
+    *,
+    kinds: Callable[[int], tuple[Kind, Kind] | None] = lambda _: None,
+    disk: ServerDisk | PostgresDisk | None = None,
+) -> Iterator[Outcome]:
+    """Yield what seeds come to. What they leave behind is collected now and then, not all the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for number, seed in enumerate(seeds, start=1):
+            yield run_seed(seed, kinds=kinds(seed), disk=disk)
+            if number % COLLECT_EVERY == 0:
+                gc.collect()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _told(simulation: Simulation) -> Iterator[StayTold]:
