@@ -164,7 +164,7 @@ def _fault(hub: Hub, kind: Kind, state: State, terminal: int, visit: int) -> Fau
         terminal=terminal,
         visit=visit,
         state=state,
-        delay_s=chance.choice((0.0, chance.random() * 0.02, chance.random() * 0.2, chance.random() * last_s)),
+        delay_s=chance.choice((0.0, chance.random() * 0.02, chance.random() * 0.06, chance.random() * last_s)),
         row=chance.choice((1, 1, 2, 2, 3, 4, 5, 6)) if kind in AT_A_ROW and chance.random() < 0.5 else 0,
         before_row=chance.random() < 0.5,
         long=chance.random() < 0.4,

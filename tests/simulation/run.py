@@ -137,17 +137,21 @@ class Simulation:
                 person = order[number * VISITS_A_TERMINAL + visit]
                 stay = Stay(len(self.world.stays), number, person)
                 self.world.stays.append(stay)
-                resident = Resident(self.hub, self.world, kiosk, stay, self._habits())
+                resident = Resident(self.hub, self.world, kiosk, stay, self._habits(self._is_hit(number, visit)))
                 resident.left = self._left(number)
                 self.residents[number].append(resident)
 
-    def _habits(self) -> Plan:
+    def _is_hit(self, number: int, visit: int) -> bool:
+        return any((fault.terminal, fault.visit) == (number, visit) for fault in self.faults.faults)
+
+    def _habits(self, is_hit: bool) -> Plan:
         chance = self.hub.random
         return Plan(
             copies=chance.choice((1, 1, 1, 2)),
             wrong_pins=chance.choice((0, 0, 0, 0, 1)),
             changes_choice=chance.random() < 0.1,
-            cancels_at=chance.choice(CANCEL_AT) if chance.random() < 0.08 else None,
+            # Who gives up seldom gets as far as the fault.
+            cancels_at=chance.choice(CANCEL_AT) if chance.random() < (0.03 if is_hit else 0.12) else None,
             answers_sheets=chance.random() < 0.8,
             wait_s=chance.choice((0.05, 0.3, 2.0)),
         )
