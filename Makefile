@@ -16,7 +16,7 @@ SEEDS ?= 2000
 START ?= 1
 MUTATION ?=
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 sim sim-mutations judge-card judge-seal printer-scenarios bench-render bench-restart glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 browser-matrix sim sim-mutations judge-card judge-seal printer-scenarios bench-render bench-restart glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -43,7 +43,7 @@ s1: setup-test ## VISITS visits on four terminals at once: every paper is its ow
 	@$(PY) madoguchi.py town s1 $(TOWN) --visits $(VISITS)
 
 test: setup-test ## every test, on real parts
-	@$(PY) -m pytest -n 2 --dist loadgroup
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "not matrix"
 
 check: setup-test ## format, lint, types, import rules, fast tests: under a minute
 	@.venv/bin/ruff format --check .
@@ -51,6 +51,9 @@ check: setup-test ## format, lint, types, import rules, fast tests: under a minu
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@$(PY) -m pytest -m "not parts and not slow" -n 2
+
+browser-matrix: setup-test ## every screen and page in every language at every size, in Chromium
+	@$(PY) -m pytest tests/browser
 
 sim: setup-test ## SEEDS seeds from START of visits and faults in virtual time; SEED=n replays one, MUTATION=name breaks the product
 	@$(PY) -m tests.simulation $(if $(MUTATION),--mutation $(MUTATION),$(if $(findstring command,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --start $(START)))

@@ -328,7 +328,11 @@ config_option = click.option(
 @config_option
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="The file to write; it must be new.")
 def backup(config: Path, to: Path) -> None:
-    """Copy the server's database while it is in use. Example: madoguchi backup --config server.toml --to monday.db"""
+    """Copy the server's database while it is in use, and let terminals know what the copy has.
+
+    A PostgreSQL is dumped by pg_dump, and pg_restore reads it. Example: madoguchi backup --config server.toml --to
+    monday.db
+    """
     with _told(*restore_command.CANNOT):
         restore_command.back_up(config, to)
     click.echo(f"backed up: {to}")

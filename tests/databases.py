@@ -82,8 +82,18 @@ class SqliteDatabases:
 
     def _made_by(self, make: Callable[[str], None]) -> str:
         url = self.empty()
-        make(url)
+        if make.__name__ not in _IMAGES:
+            make(url)
+            file = _file_of(url)
+            assert list(file.parent.glob(f"{file.name}*")) == [file], "whoever made it has closed it"
+            _IMAGES[make.__name__] = file.read_bytes()
+        else:
+            _file_of(url).write_bytes(_IMAGES[make.__name__])
         return url
+
+
+#: Files with the tables, by what made them: to make them anew for each test would take longer than most tests.
+_IMAGES: Final[dict[str, bytes]] = {}
 
 
 def _file_of(url: str) -> Path:

@@ -197,7 +197,7 @@ def test_a_database_that_cannot_be_asked_is_no_reason_for_a_traceback(url: str) 
         require_schema(open_engine(url))
 
 
-def test_the_declared_schema_is_accepted_and_any_other_refused(databases: Databases) -> None:
+def test_s10_the_declared_schema_is_accepted_and_any_other_refused(databases: Databases) -> None:
     """S10."""
     url = databases.empty()
     engine = open_engine(url)

@@ -155,7 +155,7 @@ def test_a_payment_that_no_order_was_granted_for(office: Office) -> None:
     assert office.open_cases() == []
 
 
-def test_an_event_told_twice_changes_nothing(granted: Office) -> None:
+def test_s11_an_event_told_twice_changes_nothing(granted: Office) -> None:
     """S11. First the fault: the same fact under the next number, as if nobody knew it, is no longer the same."""
     granted.tell(EventKind.PRINTED, order_id=order_id(1), sheets_out=1)
     granted.tell(EventKind.PRINTED, order_id=order_id(1), sheets_out=1)

@@ -313,7 +313,7 @@ def test_while_it_is_being_prepared_it_is_in_flight(office: Office) -> None:
     assert rows(office)[0] == 1
 
 
-def test_after_the_lease_the_same_id_renders_from_the_same_snapshot(office: Office) -> None:
+def test_s5_s8_after_the_lease_the_same_id_renders_from_the_same_snapshot(office: Office) -> None:
     """S5, S8: the worker is gone and the register has moved on; the order stays what it was."""
     caller = office.caller()
     abandon(office, caller)
@@ -336,7 +336,7 @@ def test_after_ten_minutes_an_intent_is_void(office: Office) -> None:
     assert office.order().state is OrderState.VOIDED
 
 
-def test_a_late_worker_s_result_is_thrown_away(office: Office) -> None:
+def test_s3_a_late_worker_s_result_is_thrown_away(office: Office) -> None:
     """S3: its time is over, another has done it; the late one has no paper and no row."""
     caller, pausing = office.caller(), Pausing()
     slow = office.new_issuer(render=pausing)
@@ -374,7 +374,7 @@ def test_two_at_once_with_the_same_id_make_one_order(office: Office) -> None:
     assert last_number(office) == 1
 
 
-def test_orders_of_one_instant_stay_distinct(office: Office) -> None:
+def test_s1_s2_orders_of_one_instant_stay_distinct(office: Office) -> None:
     """S1, S2: the clock stands still; two people at two terminals, the same document."""
     office.link("r-hanako")
     callers = {
@@ -409,7 +409,7 @@ def test_orders_of_one_instant_stay_distinct(office: Office) -> None:
         assert prepared.issue_number in found
 
 
-def test_a_register_update_while_it_is_drawn(office: Office) -> None:
+def test_s8_a_register_update_while_it_is_drawn(office: Office) -> None:
     """S8: wholly the old version; the grant then sees that there is a newer one."""
     caller, pausing = office.caller(), Pausing()
     slow = office.new_issuer(render=pausing)
@@ -500,7 +500,7 @@ class LastOne:
         broken_page,
     ],
 )
-def test_a_paper_that_is_not_what_was_ordered_stops_the_municipality(
+def test_s6_s14_a_paper_that_is_not_what_was_ordered_stops_the_municipality(
     office: Office, fault: Callable[..., bytes]
 ) -> None:
     caller = office.caller()

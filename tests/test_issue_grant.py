@@ -160,7 +160,7 @@ SOMEBODY_ELSE = replace(MARIA, resident_id="r-other", household_id="h-2", issuan
         (lambda office: office.put(SOMEBODY_ELSE), None),
     ],
 )
-def test_what_changed_since_is_checked_again(
+def test_s13_s21_what_changed_since_is_checked_again(
     office: Office, change: Callable[[Office], object], code: ErrorCode | None
 ) -> None:
     """S13, S21. The last line is the other side: a change that concerns somebody else stops nothing."""
@@ -179,7 +179,7 @@ def test_what_changed_since_is_checked_again(
     ("change", "code"),
     [(stop, ErrorCode.INTEGRITY_STOP), (lambda office: office.put(replace(TARO, issuance_stop=True)), REFUSED)],
 )
-def test_a_grant_that_stands_is_not_given_again_once_it_would_not_be_given(
+def test_s13_a_grant_that_stands_is_not_given_again_once_it_would_not_be_given(
     office: Office, change: Callable[[Office], object], code: ErrorCode
 ) -> None:
     """S13: its answer may have been lost, and the terminal's 60 s begin when it receives one."""

@@ -137,6 +137,18 @@ def test_nothing_leads_out_of_the_last_states() -> None:
     assert left == {(OrderState.SETTLED, OrderEvent.SHEETS_DESTROYED)}
 
 
+def test_s2_a_thousand_orders_of_one_instant_have_each_its_number(engine: Engine) -> None:
+    """The clock stands still throughout: whatever were made of it would be the same a thousand times."""
+    for _ in range(1000):
+        with write(engine) as connection:
+            number = ledger.next_number(connection, CODE, 2026)
+            ledger.intend(connection, row(number), NOW)
+    with read(engine) as connection:
+        taken = connection.execute(select(orders.c.number, orders.c.lease_until_utc)).all()
+    assert {until for _number, until in taken} == {NOW + ledger.LEASE}
+    assert sorted(number for number, _until in taken) == list(range(1, 1001))
+
+
 def test_a_number_is_active_from_the_print_on() -> None:
     assert set(NUMBER_STATUS) == set(OrderState)
     active = {state for state, status in NUMBER_STATUS.items() if status is NumberStatus.ACTIVE}
@@ -180,7 +192,7 @@ def test_two_who_read_the_same_state_cannot_both_move_it(engine: Engine) -> None
     assert found(engine).state is OrderState.GRANTED
 
 
-def test_a_worker_that_lost_its_lease_is_too_late(engine: Engine) -> None:
+def test_s3_a_worker_that_lost_its_lease_is_too_late(engine: Engine) -> None:
     """S3: the late result of a job that timed out is thrown away."""
     slow = intend(engine)
     later = slow.lease_until_utc

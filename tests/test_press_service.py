@@ -78,7 +78,7 @@ def test_a_document_comes_out_byte_for_byte(parts: Parts, sheets: int) -> None:
 
 
 @pytest.mark.parts
-def test_a_held_job_waits_and_two_orders_never_mix(parts: Parts) -> None:
+def test_s7_a_held_job_waits_and_two_orders_never_mix(parts: Parts) -> None:
     first, second = pdf(1, "first"), pdf(2, "second")
     job_first, job_second = parts.submit("order-1", first), parts.submit("order-2", second, 2)
     assert printed(parts, job_second).outcome == Outcome.PRINTED
@@ -157,7 +157,7 @@ REPORT = 'echo "ATTR: job-impressions-completed={done}" >&2'
 
 @pytest.mark.parts
 @pytest.mark.parametrize(("sides_printed", "sheets_out"), [(2, 1), (3, 2), (4, 2)])
-def test_a_jam_on_a_sheet_of_three_is_partial(folder: Path, sides_printed: int, sheets_out: int) -> None:
+def test_s15_a_jam_on_a_sheet_of_three_is_partial(folder: Path, sides_printed: int, sheets_out: int) -> None:
     """S15: after the first sheet, between front and back of the second, after the second."""
     with press_parts(folder, command=f"{REPORT.format(done=sides_printed)}; exit 1") as parts:
         job = parts.submit("order-1", pdf(3), 3)
@@ -279,7 +279,7 @@ def test_a_printer_that_forgets_is_unknown(parts: Parts) -> None:
 
 
 @pytest.mark.parts
-def test_a_killed_cupsd_is_a_typed_error_and_its_restart_prints_nothing_twice(folder: Path) -> None:
+def test_s7_after_cupsd_was_killed_the_next_order_never_gets_the_last_ones_sheet(folder: Path) -> None:
     document = pdf()
     with press_parts(folder) as parts:
         waiting = parts.submit("order-1", document)
@@ -306,7 +306,7 @@ def test_a_killed_cupsd_is_a_typed_error_and_its_restart_prints_nothing_twice(fo
 
 @pytest.mark.parts
 @pytest.mark.parametrize("cleaned", [False, True])
-def test_cupsd_killed_while_it_prints(folder: Path, cleaned: bool) -> None:
+def test_s7_cupsd_killed_while_it_prints(folder: Path, cleaned: bool) -> None:
     """Started again over what the crash left, it sends the job a second time; started as we do, once."""
     out = folder / "out"
     command = f'until [ -e {folder}/go ]; do sleep 0.02; done; cp "$1" {out}/"$IPP_JOB_ID".pdf; {REPORT.format(done=2)}'

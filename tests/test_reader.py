@@ -168,7 +168,7 @@ def test_a_face_recognition_card_is_as_a_locked_one(bench: Bench, worker: Worker
         read(worker)
 
 
-def test_wrong_pins_down_to_the_lock_and_over_a_restart(bench: Bench, worker: Worker, tmp_path: Path) -> None:
+def test_s17_wrong_pins_down_to_the_lock_and_over_a_restart(bench: Bench, worker: Worker, tmp_path: Path) -> None:
     directory = bench.pki.issue_card(tmp_path, "forgetful")
     plugged = bench.insert(VirtualCard(directory))
     certificate_der = read(worker).certificate_der

@@ -121,7 +121,7 @@ def test_the_digest_follows_the_versions(
     assert (before.records_digest != after.records_digest) is differs
 
 
-def test_a_register_update_between_two_statements_is_not_seen_half(filled: Engine, store: RegisterStore) -> None:
+def test_s8_a_register_update_between_two_statements_is_not_seen_half(filled: Engine, store: RegisterStore) -> None:
     """S8. An update is committed while the reader is at work: all it sees is of one moment."""
     updated = threading.Event()
 

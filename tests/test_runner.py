@@ -222,7 +222,7 @@ def assert_true(value: bool) -> None:
 # What stays
 
 
-def test_acts_are_journaled_before_and_after_and_nothing_personal_stays(rig: Rig) -> None:
+def test_s20_acts_are_journaled_before_and_after_and_nothing_personal_stays(rig: Rig) -> None:
     rig.to_collecting()
     rig.pay(500)
     rig.until(State.TAKE_PAPER)
@@ -478,7 +478,7 @@ def test_a_server_that_was_restored_is_told_again_what_it_lacks(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("takes_it", [True, False])
-def test_money_of_a_visit_that_the_power_ended_comes_out_for_who_is_there(tmp_path: Path, takes_it: bool) -> None:
+def test_s16_money_of_a_visit_that_the_power_ended_comes_out_for_who_is_there(tmp_path: Path, takes_it: bool) -> None:
     """S16 on threads: the process ends with 500 yen in the tray and the paper out, and another one begins."""
     rig = Rig(tmp_path, timeout_s={**TIMEOUT_S, State.AFTER_CUT: 60.0 if takes_it else 0.2})
     rig.press.may_decide.clear()

@@ -73,7 +73,7 @@ def test_every_kind_is_asked_for_as_often_and_by_who_may_have_it() -> None:
 @pytest.mark.parts
 @pytest.mark.xdist_group("s1")
 @pytest.mark.timeout(240)
-def test_s1_forty_visits_of_every_kind_on_four_terminals_each_get_their_own() -> None:
+def test_s1_s20_forty_visits_of_every_kind_on_four_terminals_each_get_their_own() -> None:
     line = run_s1(40, seed=1, residents=400)
     assert line["wrong"] == []
     assert (line["settled"], line["papers"]) == (40, 40)

@@ -6,9 +6,11 @@ import hashlib
 import itertools
 import json
 import os
+import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ from issuance_server.ledger import OrderState
 from issuance_server.schema import order_events, orders
 from issuance_server.sessions import Caller, KnownAs
 from printing.paper import recheck
+from protocol.errors import IssueError
 from protocol.messages import Event, EventKind, EventsAnswer, SignedEvent
 from protocol.signing import RequestSigner, sign_event
 from terminal.client import NetworkDown, Paper, ServerClient
@@ -151,6 +154,25 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             office.close()
 
 
+def tried(visit: Visit, number: int) -> Paper | None:
+    """Order a paper; None where no answer came, or a refusal: what matters is that nobody has anybody else's."""
+    try:
+        return visit.prepare(number % 2, number)
+    except (NetworkDown, IssueError):
+        return None
+
+
+def children(pid: int) -> list[int]:
+    """A gunicorn's workers."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def kill_after(pid: int, wait_s: float) -> None:
+    """Kill a process when so much time has passed."""
+    time.sleep(wait_s)
+    os.kill(pid, signal.SIGKILL)
+
+
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
     """Do all of these in the same instant."""
     gate = threading.Barrier(len(acts), timeout=10)
@@ -183,6 +205,22 @@ def test_s9_s2_orders_of_one_instant_at_both_are_each_its_own(site: Site) -> Non
         said = "\n".join(recheck.page_texts(paper.pdf))
         assert paper.prepared.order_id == order_id(number)
         assert paper.prepared.issue_number in said
+        assert [name for name in names.values() if name in said] == [names[visit.terminal_id]]
+    assert len({paper.prepared.issue_number for paper in papers}) == len(papers)
+
+
+def test_s9_s4_ten_times_the_load_is_slower_or_refused_never_swapped(site: Site) -> None:
+    """Each server has two workers: forty at once are ten times what they draw at a time."""
+    names = {"t-1": "見本 太郎", "t-2": "見本 花子"}
+    visits = [site.visit(*who) for who in (("t-1", "r-taro"), ("t-2", "r-hanako")) for _ in range(20)]
+    asked = list(enumerate(visits, 1001))
+    papers = at_once(*(partial(tried, visit, number) for number, visit in asked))
+    assert any(papers)
+    # Whoever got none asks again when it is quiet; the id is the same, and so is the paper.
+    papers = [paper or visit.prepare(0, number) for paper, (number, visit) in zip(papers, asked, strict=True)]
+    for (number, visit), paper in zip(asked, papers, strict=True):
+        said = "\n".join(recheck.page_texts(paper.pdf))
+        assert (paper.prepared.order_id, paper.prepared.issue_number in said) == (order_id(number), True)
         assert [name for name in names.values() if name in said] == [names[visit.terminal_id]]
     assert len({paper.prepared.issue_number for paper in papers}) == len(papers)
 
@@ -221,6 +259,29 @@ def test_s9_a_database_that_fell_and_came_again_is_used_by_both(site: Site) -> N
     assert [visit.prepare(server, 301) for server in (0, 1)] == papers
     visit.prepare(1, 302)
     assert len(site.order_rows(301, 302)) == 2
+
+
+def test_s9_s5_a_worker_killed_at_any_step_leaves_nobody_another_s_paper(site: Site) -> None:
+    """Four order at a time, and meanwhile a worker is killed; then each order is asked for once more."""
+    names = {"t-1": "見本 太郎", "t-2": "見本 花子"}
+    moments = random.Random(5)
+    told: list[tuple[Visit, int, Paper | None]] = []
+    for turn in range(6):
+        visits = [site.visit(*who) for who in (("t-1", "r-taro"), ("t-2", "r-hanako")) for _ in range(2)]
+        numbers = range(501 + 4 * turn, 505 + 4 * turn)
+        victim, wait_s = children(site.servers[turn % 2].pid)[0], moments.uniform(0.0, 0.1)
+        *papers, _killed = at_once(*map(partial(partial, tried), visits, numbers), partial(kill_after, victim, wait_s))
+        told += zip(visits, numbers, papers, strict=True)
+    assert any(paper for _visit, _number, paper in told)
+    for visit, number, paper in told:
+        again = tried(visit, number)
+        if again is None:  # its worker is gone, and the lease runs: nobody has a paper of it
+            assert paper is None
+            assert site.order_rows(number) == [(order_id(number), OrderState.INTENDED)]
+            continue
+        assert paper in {None, again}
+        said = "\n".join(recheck.page_texts(again.pdf))
+        assert [name for name in names.values() if name in said] == [names[visit.terminal_id]]
 
 
 def test_s9_s5_when_one_server_is_killed_the_other_goes_on_with_its_visits(site: Site) -> None:

@@ -75,7 +75,7 @@ def test_both_pins_tell_their_tries(card: VirtualCard) -> None:
     assert send(card, SELECT_JPKI, SELECT_AUTH_PIN, ASK_TRIES, SELECT_SIGN_PIN, ASK_TRIES)[2::2] == ["63C3", "63C5"]
 
 
-def test_counters_persist_over_a_restart_and_the_third_error_locks(directory: Path) -> None:
+def test_s17_counters_persist_over_a_restart_and_the_third_error_locks(directory: Path) -> None:
     told = []
     for _ in range(4):  # S17: a fresh card object each time, as after a restart
         told.append(send(VirtualCard(directory), SELECT_JPKI, SELECT_AUTH_PIN, VERIFY_0000)[-1])

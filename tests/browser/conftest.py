@@ -20,6 +20,24 @@ FLAGS = [
 ]
 
 
+#: What `make test` leaves to `make browser-matrix`: it has the other two of these four, so that each word and each
+#: width is looked at, though not each with each.
+_MATRIX = ({"landscape", "en"}, {"portrait", "ja"}, {"desk", "ja"}, {"narrow", "en"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what only the matrix runs, before items are chosen by their marks."""
+    for item in items:
+        chosen = (
+            set(item.callspec.id.split("-"))
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else set()
+        )
+        if item.get_closest_marker("xdist_group") and any(pair <= chosen for pair in _MATRIX):
+            item.add_marker(pytest.mark.matrix)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:

@@ -64,13 +64,14 @@ def test_each_tampered_file_is_told_apart_and_axe_finds_nothing(
     page.on("request", lambda sent: posted.append(sent.url) if sent.method == "POST" else None)
     page.goto(address + ("/en" if lang == "en" else "/"))
     expect(page.locator("#kept")).to_be_visible()
-    found = {"at first": axe_violations(page)}
+    found: dict[str, list[object]] = {"at first": axe_violations(page)}  # and once an answer, whatever leads to it
     for kind, (_make, outcome, _code) in TAMPERED.items():
         show(page, named(kind), files[kind])
         expect_outcome(page, outcome)
         title = words.WORDS[outcome].title[words.EN if lang == "en" else words.JA]
         expect(page.get_by_role("heading", name=title)).to_be_focused()
-        found[kind] = axe_violations(page)
+        if outcome not in found:
+            found[outcome] = axe_violations(page)
     assert {kind: violations for kind, violations in found.items() if violations} == {}
     expect(page.locator("#checked-here")).to_be_visible()
     assert posted == []  # all of it in the browser
@@ -92,10 +93,13 @@ def test_an_old_browser_gets_the_same_answers_from_the_server(
     asked: list[str] = []
     page.on("request", lambda sent: asked.append(sent.method + sent.url.removeprefix(address)))
     page.goto(address)
+    looked_at: set[Outcome] = set()
     for kind, (_make, outcome, _code) in TAMPERED.items():
         show(page, named(kind), files[kind])
         expect_outcome(page, outcome)
-        assert axe_violations(page) == []
+        if outcome not in looked_at:
+            assert axe_violations(page) == []
+            looked_at.add(outcome)
     expect(page.get_by_text("二次元コードの内容をこのサイトに送って確認します。")).to_be_visible()
     assert "POST/result" in asked
     assert [line for line in asked if "/status/" in line or "/static/seal.js" in line] == []
