@@ -6,7 +6,7 @@ result objects are left out. The seeds with real parts go through all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -131,9 +131,9 @@ class Statements:
         self._by_id: dict[tuple[int, tuple[str, ...]], _Plan] = {}
         self._by_key: dict[Any, _Plan] = {}
 
-    def execute(self, connection: Driver, statement: Executable, values: _Values | Sequence[_Values] | None) -> Rows:
+    def execute(self, connection: Driver, statement: Executable, values: _Values | list[_Values] | None) -> Rows:
         """Carry out one statement. Errors: those that SQLAlchemy makes of the driver's."""
-        if not isinstance(values, Mapping | None):
+        if isinstance(values, list):
             return [self.execute(connection, statement, one) for one in values][-1]
         given = values or {}
         names = tuple(given)
@@ -223,7 +223,7 @@ class FastConnection:
             raise
         self._connection.commit()
 
-    def execute(self, statement: Executable, values: _Values | Sequence[_Values] | None = None) -> Rows:
+    def execute(self, statement: Executable, values: _Values | list[_Values] | None = None) -> Rows:
         """Carry out one statement."""
         return self._statements.execute(self._connection, statement, values)
 
