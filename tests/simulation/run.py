@@ -26,7 +26,7 @@ from tests.simulation.disk import ServerDisk
 from tests.simulation.expected import End
 from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, Fault, Faults, Kind, aim, plan
 from tests.simulation.hub import Hub, Process, Stuck
-from tests.simulation.invariants import Violation
+from tests.simulation.invariants import Books, Violation
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.network import Link
 from tests.simulation.postgres import PostgresDisk
@@ -299,8 +299,9 @@ def run_seed(
             simulation.run()
         except Stuck as stuck:
             outcome.violations.append(Violation("the world comes to rest", f"{stuck}: {_standing(simulation)}"))
-        outcome.violations += invariants.broken(simulation)
-        outcome.stays = list(_told(simulation))
+        books = invariants.read_books(simulation)
+        outcome.violations += invariants.broken(simulation, books)
+        outcome.stays = list(_told(simulation, books))
     outcome.faults = [(str(f.fired_in), str(f.kind)) for f in simulation.faults.faults if f.fired_in is not None]
     return outcome
 
@@ -324,15 +325,14 @@ def run_seeds(
             gc.enable()
 
 
-def _told(simulation: Simulation) -> Iterator[StayTold]:
-    lists = invariants.read_books(simulation).lists
+def _told(simulation: Simulation, books: Books) -> Iterator[StayTold]:
     for stay in simulation.world.stays:
         yield StayTold(
             number=stay.number,
             who=stay.person.name,
             terminal=stay.terminal,
             faults=tuple(sorted(stay.faults)),
-            end=invariants.end_of(simulation.world, stay, lists),
+            end=invariants.end_of(simulation.world, stay, books.lists),
             paid_yen=stay.paid_yen,
             gave_up=stay.gave_up,
         )

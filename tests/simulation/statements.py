@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from sqlalchemy import Dialect, Executable
 from sqlalchemy.engine import Row
@@ -206,6 +206,12 @@ class FastConnection:
         """begin: begins a transaction of the driver's, told whether it reads only."""
         self._statements, self._connection, self._begin = statements, connection, begin
         self._reads_only = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def execution_options(self, **options: bool) -> None:
         """Take note of whether it reads only."""
