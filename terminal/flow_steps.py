@@ -568,3 +568,12 @@ def paper_bad(visit: Visit, _: object) -> Step:
 def paper_left(visit: Visit, _: object) -> Step:
     closed, effects = _closed(visit)
     return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, visit.orders[-1].order_id), *effects)
+
+
+def refusal_left(visit: Visit, _: object) -> Step:
+    """Nobody touched the page: a paper that came out before it, or in a cut, may lie there for whoever comes next."""
+    out = [order for order in visit.orders if order.outcome in PAID]
+    if not out or _code(visit) == TerminalCode.PAPER_BAD:  # of a bad one staff know already
+        return _closed(visit)
+    closed, effects = _closed(visit)
+    return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, out[-1].order_id), *effects)

@@ -33,6 +33,14 @@ KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
         (Fault(Kind.COIN_ANSWER_LOST, 2, 0, State.PRINTING, 1.0),),
         "a lost answer to counters left a paper uncollected",
     ),
+    (
+        85,
+        (
+            Fault(Kind.WALKED_AWAY, 2, 0, State.RESERVED, 0.06),
+            Fault(Kind.TERMINAL_KILLED, 2, 0, State.PRINTING, 0.05, long=True),
+        ),
+        "a paper that came out during a cut lay there for whoever came next",
+    ),
 )
 
 
