@@ -34,10 +34,10 @@ KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
         "a lost answer to counters left a paper uncollected",
     ),
     (
-        85,
+        1,
         (
             Fault(Kind.WALKED_AWAY, 2, 0, State.RESERVED, 0.06),
-            Fault(Kind.TERMINAL_KILLED, 2, 0, State.PRINTING, 0.05, long=True),
+            Fault(Kind.TERMINAL_KILLED, 2, 0, State.PRINTING, 0.4, long=True),
         ),
         "a paper that came out during a cut lay there for whoever came next",
     ),
