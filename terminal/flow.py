@@ -191,7 +191,7 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.REFUSED, v.Prepared): steps.prepared_too_late,
     (State.REFUSED, v.PaperTaken): steps.end,
     (State.REFUSED, v.Cancel): steps.end,
-    (State.REFUSED, v.TimedOut): steps.end,
+    (State.REFUSED, v.TimedOut): steps.refusal_left,
     (State.CLOSED, v.DevicesReady): steps.ready,
     (State.CLOSED, v.DevicesLost): steps.out_of_service,
     (State.CLOSED, v.TimedOut): steps.check,

@@ -499,3 +499,12 @@ def paper_bad(visit: Visit, _: object) -> Step:
 def paper_left(visit: Visit, _: object) -> Step:
     closed, effects = close_visit(visit)
     return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, visit.orders[-1].order_id), *effects)
+
+
+def refusal_left(visit: Visit, _: object) -> Step:
+    """Nobody touched the page: a paper that came out before it, or in a cut, may lie there for whoever comes next."""
+    out = [order for order in visit.orders if order.outcome in PAID]
+    if not out or visit.refusal == Refusal(TerminalCode.PAPER_BAD):  # of a bad one staff know already
+        return close_visit(visit)
+    closed, effects = close_visit(visit)
+    return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, out[-1].order_id), *effects)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from sqlite_utils import Database
@@ -61,6 +61,11 @@ _GENESIS: Final = hashlib.sha256(b"madoguchi-journal-v1").digest()
 _BUSY_TIMEOUT_S: Final = 5.0
 _NONCE_BYTES: Final = 16
 _CHAINED: Final = ("at_utc", "kind", "of_row", "sequence")  # what a row's hash stands for, beside its body
+_VALUES: Final = tuple(_COLUMNS)[1:]  # all but the number, which SQLite gives
+_TELLS: Final = ("row", "at_utc", "kind", "of_row", "sequence", "body")  # what is read again, as in `Row`
+# Written out once: sqlite-utils looks at the schema anew with each row that it writes or reads.
+_INSERT: Final = f"insert into {_JOURNAL} ({', '.join(_VALUES)}) values ({', '.join('?' for _ in _VALUES)})"  # noqa: S608 - ours
+_SELECT: Final = f"select {', '.join(_TELLS)} from {_JOURNAL} where "  # noqa: S608 - our constants
 
 
 class RowKind(StrEnum):
@@ -219,10 +224,11 @@ class Journal:
         self._owner = threading.get_ident()
         try:
             self._db = open_database(path)
-            self._rows = self._db.table(_JOURNAL)
-            self._mark = self._db.table(_POSITION)
             self._create()
             self._hash = self._verify()
+            # Nobody else writes: what these say is what was written last.
+            self._marks: dict[str, Any] = next(iter(self._db.table(_POSITION).rows))
+            self._last_sequence = int(self._scalar(f"select coalesce(max(sequence), 0) from {_JOURNAL}"))  # noqa: S608 - ours
         except sqlite3.Error as error:
             raise JournalUnavailable(str(error)) from error
 
@@ -232,35 +238,35 @@ class Journal:
 
     def boot(self) -> Boot:
         """Write that the terminal began, one higher than the last time."""
-        with _reading():
-            before = list(self._rows.rows_where("kind = 'boot'", order_by="row desc", limit=1))
-        number = msgspec.json.decode(before[0]["body"], type=Boot).number if before else 0
-        alive_utc = str(self._scalar(f"select alive_utc from {_POSITION}"))  # noqa: S608 - our constant
+        before = self._found("kind = 'boot' order by row desc limit 1")
+        number = cast(Boot, before[0].body).number if before else 0
+        alive_utc = self._marks["alive_utc"]
         boot = Boot(number=number + 1, nonce=secrets.token_bytes(_NONCE_BYTES), alive_utc=alive_utc)
         self.append(Entry(RowKind.BOOT, boot))
         return boot
 
     def append(self, *entries: Entry) -> tuple[int, ...]:
         """Write these rows, all or none of them, and return their numbers."""
-        last, numbers = self._hash, []
+        last, sequence, numbers = self._hash, self._last_sequence, []
 
         def write() -> None:
-            nonlocal last
+            nonlocal last, sequence
             with self._db.atomic():
                 for entry in entries:
                     values = _values(entry, self._now(), last)
-                    number = self._rows.insert(values).last_pk
+                    number = self._db.execute(_INSERT, [values[name] for name in _VALUES]).lastrowid
                     assert isinstance(number, int)
                     numbers.append(number)
                     last = values["hash"]
+                    sequence = entry.sequence or sequence
 
         self._write(write)
-        self._hash = last
+        self._hash, self._last_sequence = last, sequence
         return tuple(numbers)
 
     def alive(self) -> None:
         """Remember that this process lives, so that the next one knows how long the cut was."""
-        self._write(lambda: self._mark.update(1, {"alive_utc": self._now()}))
+        self._remember(alive_utc=self._now())
 
     def ids(self, ids: Ids) -> None:
         """Write ids before they are first sent."""
@@ -276,7 +282,7 @@ class Journal:
 
     def next_sequence(self) -> int:
         """Return the number of the next event for the server."""
-        return int(self._scalar(f"select coalesce(max(sequence), 0) from {_JOURNAL}")) + 1  # noqa: S608 - our constant
+        return self._last_sequence + 1
 
     def event(self, sequence: int, signed: bytes) -> None:
         """Queue one signed event for the server. sequence is `next_sequence()`."""
@@ -284,11 +290,8 @@ class Journal:
 
     def outgoing(self, limit: int) -> tuple[Outgoing, ...]:
         """Return the oldest events that the server has not accepted, in order."""
-        accepted = {"accepted": self.accepted_through()}
-        where = "kind = 'event' and sequence > :accepted"
-        with _reading():
-            rows = list(self._rows.rows_where(where, accepted, order_by="sequence", limit=limit))
-        return tuple(Outgoing(row["sequence"], row["body"]) for row in rows)
+        found = self._found("kind = 'event' and sequence > ? order by sequence limit ?", self.accepted_through(), limit)
+        return tuple(Outgoing(cast(int, row.sequence), cast(bytes, row.body)) for row in found)
 
     def unsent(self) -> int:
         """Return how many events the server has not accepted."""
@@ -296,23 +299,22 @@ class Journal:
 
     def accepted_through(self) -> int:
         """Return the last event number that the server has accepted."""
-        return int(self._scalar(f"select accepted_through from {_POSITION}"))  # noqa: S608 - our constant
+        return int(self._marks["accepted_through"])
 
     def backed_up_through(self) -> int:
         """Return the last event number that outlives the server; older rows need not be kept for it."""
-        return int(self._scalar(f"select backed_up_through from {_POSITION}"))  # noqa: S608 - our constant
+        return int(self._marks["backed_up_through"])
 
     def resume_from(self, accepted_through: int, backed_up_through: int) -> None:
         """Go on with what the server says it has, even where that is less than it had: its backup lacks the rest."""
         known, head = self.accepted_through(), self._accepted_head()
         if accepted_through < known:
             known, head = 0, GENESIS
-        marks = {
-            "accepted_through": accepted_through,
-            "accepted_head": self._chain(head, known, accepted_through),
-            "backed_up_through": backed_up_through,
-        }
-        self._write(lambda: self._mark.update(1, marks))
+        self._remember(
+            accepted_through=accepted_through,
+            accepted_head=self._chain(head, known, accepted_through),
+            backed_up_through=backed_up_through,
+        )
 
     def event_heads(self) -> tuple[bytes, bytes]:
         """Return the chain over the events: through the last, and through the last that the server has accepted."""
@@ -320,15 +322,11 @@ class Journal:
         return self._chain(accepted_head, accepted, self.next_sequence() - 1), accepted_head
 
     def _accepted_head(self) -> bytes:
-        return bytes(self._scalar(f"select accepted_head from {_POSITION}"))  # noqa: S608 - our constant
+        return bytes(self._marks["accepted_head"])
 
     def _chain(self, head: bytes, after: int, through: int) -> bytes:
-        where = "kind = 'event' and sequence > :after and sequence <= :through"
-        with _reading():
-            for row in self._rows.rows_where(
-                where, {"after": after, "through": through}, select="body", order_by="sequence"
-            ):
-                head = link(head, msgspec.json.decode(row["body"], type=SignedEvent).body)
+        for row in self._found("kind = 'event' and sequence > ? and sequence <= ? order by sequence", after, through):
+            head = link(head, msgspec.json.decode(cast(bytes, row.body), type=SignedEvent).body)
         return head
 
     @property
@@ -356,23 +354,27 @@ class Journal:
 
     def open_cases(self) -> tuple[Row, ...]:
         """Return the cases that staff have not closed."""
-        where = f"kind = 'case' and row not in (select of_row from {_JOURNAL} where kind = 'close')"  # noqa: S608 - ours
-        with _reading():
-            return tuple(_row(row) for row in self._rows.rows_where(where, order_by="row"))
+        closed = f"select of_row from {_JOURNAL} where kind = 'close'"  # noqa: S608 - our constant
+        return tuple(self._found(f"kind = 'case' and row not in ({closed}) order by row"))
 
     def rows(self, after: int = 0) -> Iterator[Row]:
         """Return every row in order, or those after one."""
         with _reading():
-            yield from (_row(row) for row in self._rows.rows_where("row > ?", [after], order_by="row"))
+            yield from map(_row, self._db.execute(f"{_SELECT} row > ? order by row", [after]))
 
     def open_rows(self) -> Iterator[Row]:
         """Return the rows in which anything can stand open, in order."""
-        return self.rows(after=int(self._scalar(f"select settled_row from {_POSITION}")))  # noqa: S608 - our constant
+        return self.rows(after=int(self._marks["settled_row"]))
 
     def settle(self) -> None:
         """Remember that nothing stands open: years of rows need not be read again at each start."""
         last = self._scalar(f"select coalesce(max(row), 0) from {_JOURNAL}")  # noqa: S608 - our constant
-        self._write(lambda: self._mark.update(1, {"settled_row": last}))
+        self._remember(settled_row=last)
+
+    def _remember(self, **marks: Any) -> None:
+        names = ", ".join(f"{name} = ?" for name in marks)
+        self._write(lambda: self._db.execute(f"update {_POSITION} set {names}", list(marks.values())))  # noqa: S608 - ours
+        self._marks |= marks
 
     def _write(self, write: Callable[[], Any]) -> Any:
         """Carry out one write and see that it is committed: an open transaction would be lost with the process."""
@@ -389,16 +391,15 @@ class Journal:
         return self._now_utc().isoformat(timespec="milliseconds")
 
     def _create(self) -> None:
-        if not self._rows.exists():
-            self._rows.create(
-                _COLUMNS, pk="row", not_null={"at_utc", "kind", "body", "previous_hash", "hash"}, strict=True
-            )
-            self._rows.create_index(["sequence"], unique=True)
-            self._rows.create_index(["kind", "of_row"])
-        if not self._mark.exists():
-            self._mark.create(_MARKS, pk="id", not_null=set(_MARKS), strict=True)
-        if self._mark.count == 0:
-            self._mark.insert(_FIRST_MARKS)
+        rows, marks = self._db.table(_JOURNAL), self._db.table(_POSITION)
+        if not rows.exists():
+            rows.create(_COLUMNS, pk="row", not_null={"at_utc", "kind", "body", "previous_hash", "hash"}, strict=True)
+            rows.create_index(["sequence"], unique=True)
+            rows.create_index(["kind", "of_row"])
+        if not marks.exists():
+            marks.create(_MARKS, pk="id", not_null=set(_MARKS), strict=True)
+        if marks.count == 0:
+            marks.insert(_FIRST_MARKS)
 
     def _verify(self) -> bytes:
         """Return the last hash. Errors: JournalBroken."""
@@ -412,6 +413,10 @@ class Journal:
                 raise JournalBroken(row)
             last = hash_
         return last
+
+    def _found(self, where: str, *values: object) -> list[Row]:
+        with _reading():
+            return [_row(found) for found in self._db.execute(_SELECT + where, values)]
 
     def _scalar(self, sql: str) -> Any:
         with _reading():
@@ -457,8 +462,9 @@ def _link(previous_hash: bytes, chained: list[Any], body: bytes) -> bytes:
     return hashlib.sha256(previous_hash + len(told).to_bytes(4, "big") + told + body).digest()
 
 
-def _row(row: dict[str, Any]) -> Row:
-    kind = RowKind(row["kind"])
+def _row(told: tuple[Any, ...]) -> Row:
+    row, at_utc, said, of_row, sequence, encoded = told
+    kind = RowKind(said)
     body_type = _BODY_TYPES.get(kind)
-    body = row["body"] if body_type is None else msgspec.json.decode(row["body"], type=body_type)
-    return Row(row["row"], row["at_utc"], kind, row["of_row"], row["sequence"], body)
+    body = encoded if body_type is None else msgspec.json.decode(encoded, type=body_type)
+    return Row(row, at_utc, kind, of_row, sequence, body)

@@ -346,6 +346,25 @@ def test_a_device_whose_sum_is_short_owes_the_rest() -> None:
     assert (after.case, kinds(effects)) == (True, ["OpenCase"])
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "code", "event", "case"),
+    [
+        ((CopyOutcome.PRINTED, CopyOutcome.FAILED), TerminalCode.PRINT_FAILED, v.TimedOut(), TerminalCode.PAPER_LEFT),
+        ((CopyOutcome.PRINTED, CopyOutcome.VOID), TerminalCode.POWER_CUT, v.TimedOut(), TerminalCode.PAPER_LEFT),
+        ((CopyOutcome.PRINTED, CopyOutcome.FAILED), TerminalCode.PRINT_FAILED, v.PaperTaken(), None),
+        ((CopyOutcome.FAILED, CopyOutcome.VOID), TerminalCode.PRINT_FAILED, v.TimedOut(), None),
+        ((CopyOutcome.PRINTED, CopyOutcome.VOID), TerminalCode.PAPER_BAD, v.TimedOut(), None),  # it stands open already
+    ],
+)
+def test_paper_that_came_out_before_a_refusal_is_a_case_unless_somebody_takes_it(
+    outcomes: tuple[CopyOutcome, ...], code: TerminalCode, event: v.Event, case: TerminalCode | None
+) -> None:
+    orders = tuple(Order(f"o{n}", sheets=1, outcome=outcome) for n, outcome in enumerate(outcomes))
+    refused = Visit(State.REFUSED, visit_id="v", orders=orders, refusal=v.Refusal(code))
+    _after, effects = step(refused, event)
+    assert [e for e in effects if isinstance(e, v.OpenCase)] == ([v.OpenCase(case, "o0")] if case else [])
+
+
 def test_paper_that_nobody_takes_is_a_case() -> None:
     after, effects = step(replace(printing(), state=State.TAKE_PAPER), v.TimedOut())
     assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0")

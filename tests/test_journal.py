@@ -190,6 +190,19 @@ def test_a_full_disk_is_said_and_the_journal_goes_on_afterwards(journal: Journal
     assert [r.row for r in journal.rows()][-1] == row
 
 
+def test_what_it_counts_in_memory_is_what_stands_in_the_file(path: Path, journal: Journal) -> None:
+    journal.event(1, b"one")
+    journal.event(2, b"two")
+    journal.alive()
+    with pytest.raises(JournalUnavailable):
+        journal.append(Entry(RowKind.EVENT, b"three", sequence=3), Entry(RowKind.EVENT, b"two again", sequence=2))
+    counted = journal.next_sequence(), journal.unsent(), journal.accepted_through(), journal.head
+    again = Journal(path)
+    assert counted == (again.next_sequence(), again.unsent(), again.accepted_through(), again.head)
+    assert counted[:3] == (3, 2, 0)
+    assert again.boot().alive_utc == journal.boot().alive_utc != ""
+
+
 def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_bytes(b"x" * 4096)
     with pytest.raises(JournalUnavailable):
@@ -199,10 +212,10 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     "read",
     [
-        Journal.unsent,
         Journal.open_cases,
         Journal.boot,
-        Journal.next_sequence,
+        Journal.event_heads,
+        lambda j: list(j.open_rows()),
         lambda j: j.outgoing(1),
     ],
 )

@@ -100,6 +100,8 @@ def expected(store: Store, points: list[str]) -> End:
     cases = ["PRINT_UNKNOWN"] if unknown and not declared else []
     if said == PARTIAL and not unknown:
         cases = ["PRINT_PARTIAL"]
+    if settled and not script.stays and not store.coins.moved:
+        cases = ["PAPER_LEFT"]  # it lies where whoever comes next would find it
     ordered = script.copies * points.count("after row ids")
     return End(
         State.OUT_OF_SERVICE if cases else State.IDLE,

@@ -2,12 +2,11 @@
 
 python -m tests.simulation --seeds 20000 --start 1
 python -m tests.simulation --seed 4711
-python -m tests.simulation --mutations | --mutation NAME
+python -m tests.simulation --mutations | --mutation NAME [--seed 4711]
 """
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections import Counter, defaultdict
@@ -20,8 +19,7 @@ import click
 import msgspec
 
 from tests.simulation import coverage, mutations
-from tests.simulation.known import is_known
-from tests.simulation.run import Outcome, run_seed
+from tests.simulation.run import Outcome, run_seed, run_seeds
 
 PROCESSES: Final = 2
 CHUNK: Final = 25
@@ -38,7 +36,6 @@ class Totals:
     cells: Counter[tuple[str, str]] = field(default_factory=Counter)
     ends: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     violations: list[tuple[int, str]] = field(default_factory=list)
-    known: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one seed."""
@@ -48,22 +45,11 @@ class Totals:
         for stay in outcome.stays:
             for fault in stay.faults or ("no fault",):
                 self.ends[fault][stay.end] += 1
-        new = new_violations(outcome)
-        self.known += len(outcome.violations) - len(new)
-        self.violations += [(outcome.seed, what) for what in new]
-
-
-def new_violations(outcome: Outcome) -> list[str]:
-    """Return the violations that no known fault explains."""
-    kinds = {kind for _, kind in outcome.faults}
-    return [str(found) for found in outcome.violations if not is_known(found.rule, kinds)]
+        self.violations += [(outcome.seed, str(found)) for found in outcome.violations]
 
 
 def _chunk(seeds: range) -> list[Outcome]:
-    gc.disable()  # what a seed leaves behind is collected once a chunk
-    outcomes = [run_seed(seed) for seed in seeds]
-    gc.collect()
-    return outcomes
+    return list(run_seeds(seeds))
 
 
 def run_many(seeds: range) -> Iterator[Outcome]:
@@ -84,19 +70,24 @@ def main(seeds: int, start: int, seed: int | None, mutation: str | None, all_mut
     """Drive the real flow, journal and ledger through faults."""
     if all_mutations:
         sys.exit(_mutations(start))
+    if seed is not None:
+        sys.exit(_replay(seed, mutation))
     if mutation is not None:
         sys.exit(_mutation(mutation, start))
-    if seed is not None:
-        sys.exit(_replay(seed))
     sys.exit(_many(range(start, start + seeds)))
 
 
-def _replay(seed: int) -> int:
-    outcome = run_seed(seed, trace=True)
+def _replay(seed: int, mutation: str | None) -> int:
+    if mutation is None:
+        outcome = run_seed(seed, trace=True)
+    else:
+        with mutations.mutated(mutation):
+            outcome = run_seed(seed, kinds=mutations.kinds(mutation, seed), trace=True)
     _print(outcome.trace)
     _print(map(str, outcome.stays))
     _print(f"VIOLATION {found}" for found in outcome.violations)
-    return 1 if new_violations(outcome) else 0
+    _say_counts(seeds=1, visits=len(outcome.stays), faults=len(outcome.faults), violations=len(outcome.violations))
+    return 1 if outcome.violations else 0
 
 
 def _many(seeds: range) -> int:
@@ -111,22 +102,26 @@ def _many(seeds: range) -> int:
         click.echo(f"VIOLATION in seed {number}: {what[:600]}\n  replay it: make sim SEED={number}")
     holes = coverage.empty(totals.cells)
     _print(f"EMPTY {kind} in {state}" for state, kind in holes[:SHOWN])
-    said = {
-        "seeds": totals.seeds,
-        "visits": totals.visits,
-        "faults": totals.cells.total(),
-        "violations": len(totals.violations),
-        "empty_cells": len(holes),
-        "known": totals.known,
-        "seconds": round(seconds),
-    }
-    click.echo(msgspec.json.encode(said).decode())
+    _say_counts(
+        seeds=totals.seeds,
+        visits=totals.visits,
+        faults=totals.cells.total(),
+        violations=len(totals.violations),
+        empty_cells=len(holes),
+        seconds=round(seconds),
+    )
     return 1 if totals.violations or holes else 0
 
 
 def _mutation(name: str, start: int) -> int:
-    caught = mutations.hunt(name, range(start, start + MUTATION_SEEDS), new_violations)
-    click.echo(f"{name}: " + (f"caught by seed {caught[0]}: {caught[1][:300]}" if caught else "not caught"))
+    caught = mutations.hunt(name, range(start, start + MUTATION_SEEDS))
+    if caught is None:
+        click.echo(f"{name}: not caught")
+    else:
+        replay = f"python -m tests.simulation --mutation {name} --seed {caught[0]}"
+        click.echo(f"{name}: caught by seed {caught[0]}: {caught[1][:300]}\n  replay it: {replay}")
+    tried = caught[0] - start + 1 if caught else MUTATION_SEEDS
+    _say_counts(seeds=tried, mutations=1, caught=int(caught is not None))
     return 1 if caught else 0
 
 
@@ -139,12 +134,16 @@ def _mutations(start: int) -> int:
             caught += found is not None
             tried = found[0] - start + 1 if found else MUTATION_SEEDS
             click.echo(f"{name:<28} {tried:>5} seeds  {found[1][:110] if found else 'NOT CAUGHT'}")
-    click.echo(msgspec.json.encode({"mutations": len(mutations.MUTATIONS), "caught": caught}).decode())
+    _say_counts(mutations=len(mutations.MUTATIONS), caught=caught)
     return 0 if caught == len(mutations.MUTATIONS) else 1
 
 
 def _hunt(name: str, start: int) -> tuple[int, str] | None:
-    return mutations.hunt(name, range(start, start + MUTATION_SEEDS), new_violations)
+    return mutations.hunt(name, range(start, start + MUTATION_SEEDS))
+
+
+def _say_counts(**counts: int) -> None:
+    click.echo(msgspec.json.encode(counts).decode())
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -62,16 +62,46 @@ MIXING: Final = frozenset({Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP})
 AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
 SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
 _CUTS: Final = (Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT)
-_DOUBTS: Final = (Kind.PRINTER_CUT, Kind.PRINTER_STOPS, Kind.PRINTER_LIES)
 _ACTS_AT: Final = (State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.CAPTURING)
-#: Screens that are seldom seen, and what leads to them: a kind of fault, and in which state.
-_LEADS: Final[dict[State, tuple[tuple[Kind, ...], tuple[State, ...]]]] = {
-    State.RECOVERING: (_CUTS, _ACTS_AT),
-    State.AFTER_CUT: (_CUTS, (State.COLLECTING, State.RESERVED, State.GRANTING)),
-    State.KEEPING: (_CUTS, (State.COLLECTING, State.RESERVED, State.GRANTING)),
-    State.ASK_SHEETS: (_DOUBTS, (State.PRINTING,)),
-    State.RETURNING: ((Kind.CANCELLED,), (State.COLLECTING,)),
-    State.REFUSED: ((Kind.CANCELLED,), (State.CHOOSING, State.CONFIRMING)),
+#: Screens that are shown for a moment: whatever comes later comes too late.
+_BRIEF: Final = frozenset(
+    {
+        State.RECOVERING,
+        State.OUT_OF_SERVICE,
+        State.IDLE,
+        State.READING,
+        State.PREPARING,
+        State.RESERVED,
+        State.GRANTING,
+        State.CAPTURING,
+        State.RETURNING,
+        State.KEEPING,
+        State.AFTER_CUT,
+        State.ASK_SHEETS,
+        State.REFUSED,
+        State.CLOSED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """What leads to a screen that is seldom seen: a kind of fault, in which state, and for how long."""
+
+    kinds: tuple[Kind, ...]
+    states: tuple[State, ...]
+    within_s: tuple[float, float]
+    long: bool = False
+
+
+_LEADS: Final[dict[State, _Lead]] = {
+    State.RECOVERING: _Lead(_CUTS, _ACTS_AT, (0.0, 0.3)),
+    State.OUT_OF_SERVICE: _Lead(_CUTS, _ACTS_AT, (0.0, 0.3)),
+    State.AFTER_CUT: _Lead(_CUTS, (State.RESERVED,), (0.0, 0.15)),
+    State.KEEPING: _Lead(_CUTS, (State.RESERVED,), (0.0, 0.15), long=True),
+    State.ASK_SHEETS: _Lead((Kind.PRINTER_CUT,), (State.PRINTING,), (0.1, 1.3)),
+    State.RETURNING: _Lead((Kind.CANCELLED,), (State.COLLECTING,), (0.0, 1.0)),
+    State.REFUSED: _Lead((Kind.CANCELLED,), (State.PIN, State.CHOOSING, State.CONFIRMING), (0.0, 0.3)),
 }
 
 
@@ -98,31 +128,44 @@ class Fault:
         return f"{self.kind} at terminal {self.terminal}, visit {self.visit}, {self.state} + {where}"
 
 
-def plan(hub: Hub, kinds: tuple[Kind, ...], terminals: int, visits: int) -> list[Fault]:
-    """Return a seed's faults: half of the pairs hit one visit, and some lead to a screen that is seldom seen."""
+def plan(hub: Hub, cell: tuple[State, Kind], other: Kind, terminals: int, visits: int) -> list[Fault]:
+    """Return two faults: one aims at a cell, the other leads there, or is any that mostly hits the same visit."""
     chance = hub.random
-    made = [_fault(hub, kind, chance.randrange(terminals), chance.randrange(visits)) for kind in kinds]
-    if len(made) > 1 and chance.random() < 0.6:
-        first, second = made[0], made[1]
-        second.terminal, second.visit = first.terminal, first.visit
-        if second.state in _LEADS:
-            lead_kinds, states = _LEADS[second.state]
-            first.kind, first.state = chance.choice(lead_kinds), chance.choice(states)
-            first.row, first.delay_s = 0, chance.random() * 1.5
-            first.long = second.state is State.KEEPING
-            second.row, second.delay_s = second.row and 1, chance.choice((0.0, chance.random() * 0.3))
-    return made
+    state, kind = cell
+    aimed = _fault(hub, kind, state, chance.randrange(terminals), chance.randrange(visits))
+    lead = _LEADS.get(state)
+    if lead is not None:
+        first = _fault(hub, chance.choice(lead.kinds), chance.choice(lead.states), aimed.terminal, aimed.visit)
+        first.row, first.delay_s = 0, chance.uniform(*lead.within_s)
+        first.long = lead.long
+        aimed.row = aimed.row and 1
+        return [first, aimed]
+    second = _fault(hub, other, _any_state(hub), chance.randrange(terminals), chance.randrange(visits))
+    if chance.random() < 0.6:
+        second.terminal, second.visit = aimed.terminal, aimed.visit
+    return [aimed, second]
 
 
-def _fault(hub: Hub, kind: Kind, terminal: int, visit: int) -> Fault:
+def aim(hub: Hub, kind: Kind, states: Sequence[State]) -> tuple[State, Kind]:
+    """Return a cell of a kind: half of them are where something is done that cannot be undone."""
+    acts = [state for state in states if state in _ACTS_AT]
+    return hub.random.choice(acts if acts and hub.random.random() < 0.5 else states), kind
+
+
+def _any_state(hub: Hub) -> State:
+    return hub.random.choice((*State, *_ACTS_AT, *_ACTS_AT))
+
+
+def _fault(hub: Hub, kind: Kind, state: State, terminal: int, visit: int) -> Fault:
     chance = hub.random
+    last_s = 0.2 if state in _BRIEF else 3.0
     return Fault(
         kind=kind,
         terminal=terminal,
         visit=visit,
-        state=chance.choice((*State, *_ACTS_AT, *_ACTS_AT)),
-        delay_s=chance.choice((0.0, chance.random() * 0.05, chance.random(), chance.random() * 6)),
-        row=chance.choice((1, 1, 2, 2, 3, 4, 5, 6)) if kind in AT_A_ROW and chance.random() < 0.6 else 0,
+        state=state,
+        delay_s=chance.choice((0.0, chance.random() * 0.02, chance.random() * 0.06, chance.random() * last_s)),
+        row=chance.choice((1, 1, 2, 2, 3, 4, 5, 6)) if kind in AT_A_ROW and chance.random() < 0.5 else 0,
         before_row=chance.random() < 0.5,
         long=chance.random() < 0.4,
         size=chance.randrange(4),
@@ -179,6 +222,7 @@ class Faults:
     def _fire(self, fault: Fault, kiosk: Kiosk) -> None:
         simulation = self._simulation
         if not self._is_possible(fault, kiosk):
+            fault.armed = False  # the next time, perhaps
             return
         fault.fired_in = kiosk.shown.state
         simulation.hub.say("FAULT", f"{fault} (now {kiosk.shown.state})")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from fees.postings import Account
-from issuance_server.database import read
 from issuance_server.schema import cases, orders, payments, postings, terminal_events
 from terminal.journal import RowKind
 from tests.issuing_parts import FEE_YEN
@@ -65,7 +64,7 @@ def read_books(simulation: Simulation) -> Books:
     """Read the server's tables and the terminals' cases."""
     lists = Lists()
     balances: dict[str, Counter[str]] = defaultdict(Counter)
-    with read(simulation.server_disk.engine) as connection:
+    with simulation.server_disk.connect() as connection, connection.begin():
         open_cases = set()
         for row in connection.execute(select(cases)):
             lists.cases |= {one for one in (row.order_id, row.payment_id, row.visit_id) if one}
@@ -88,9 +87,8 @@ def read_books(simulation: Simulation) -> Books:
     return Books(lists, found, paid, dict(balances), open_cases, received)
 
 
-def broken(simulation: Simulation) -> list[Violation]:
+def broken(simulation: Simulation, books: Books) -> list[Violation]:
     """Return what does not hold."""
-    books = read_books(simulation)
     world = simulation.world
     found = _of_coins_and_sheets(world)
     for stay in world.stays:

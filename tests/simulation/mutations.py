@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Engine
@@ -32,7 +33,7 @@ from tests.simulation import crowd, paper, run
 from tests.simulation.faults import Kind
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.reader import SimReader
-from tests.simulation.run import run_seed
+from tests.simulation.run import run_seed, run_seeds
 
 Mutate = Callable[[], Iterable[tuple[Any, str, Any]]]
 
@@ -53,7 +54,7 @@ def mutated(name: str) -> Iterator[None]:
         run.forget_disk()
 
 
-def hunt(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[str]]) -> tuple[int, str] | None:
+def hunt(name: str, seeds: range) -> tuple[int, str] | None:
     """Return the first seed that catches a mutation, and by what; None if none does.
 
     One fault of each seed is of the kind that the mutation has to do with, at any state and moment; the other is any.
@@ -61,26 +62,26 @@ def hunt(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[s
     """
     if name not in ALWAYS:
         with mutated(name):
-            without = new_violations(run_seed(seeds[0], kinds=()))
+            without = run_seed(seeds[0], faults=[]).violations
         assert not without, f"{name} breaks more than it says: {without[0]}"
     while seeds:
-        caught = _first(name, seeds, new_violations)
-        if caught is None or not new_violations(run_seed(caught[0], kinds=_kinds(name, caught[0]))):
+        caught = _first(name, seeds)
+        if caught is None or not run_seed(caught[0], kinds=kinds(name, caught[0])).violations:
             return caught
         seeds = range(caught[0] + 1, seeds.stop)
     return None
 
 
-def _first(name: str, seeds: range, new_violations: Callable[[run.Outcome], list[str]]) -> tuple[int, str] | None:
+def _first(name: str, seeds: range) -> tuple[int, str] | None:
     with mutated(name):
-        for seed in seeds:
-            found = new_violations(run_seed(seed, kinds=_kinds(name, seed)))
-            if found:
-                return seed, found[0]
+        for outcome in run_seeds(seeds, kinds=partial(kinds, name)):
+            if outcome.violations:
+                return outcome.seed, str(outcome.violations[0])
     return None
 
 
-def _kinds(name: str, seed: int) -> tuple[Kind, ...]:
+def kinds(name: str, seed: int) -> tuple[Kind, Kind]:
+    """Return the kinds of a seed's faults: the one that the mutation has to do with, and each other one in turn."""
     return FOCUS[name], list(Kind)[seed % len(Kind)]
 
 

@@ -48,6 +48,11 @@ def contents(pdf: bytes) -> Contents:
     return msgspec.json.decode(bytes.fromhex(line.decode()), type=Contents)
 
 
+def blank_of(pdf: bytes) -> bytes:
+    """Return a stand-in without what it says; a real page as it is."""
+    return pdf[: pdf.rindex(_MARK)] if _MARK in pdf else pdf
+
+
 @lru_cache(maxsize=64)
 def _read(pdf: bytes) -> Contents:
     text = recheck.page_texts(pdf)[0]

@@ -29,6 +29,7 @@ from terminal.client import Paper, ServerRefused
 from tests.simulation import paper
 from tests.simulation.disk import ServerDisk, SimEngine
 from tests.simulation.hub import Hub, Process, Reply
+from tests.simulation.postgres import PostgresDisk
 from tests.simulation.town import AUTHORITY, Town
 
 SERVERS = 2
@@ -74,7 +75,7 @@ class _SimApi(Api):
 class SimServer:
     """One server's process: what it keeps in memory goes with it."""
 
-    def __init__(self, hub: Hub, town: Town, disk: ServerDisk, number: int, faults: list[str]) -> None:
+    def __init__(self, hub: Hub, town: Town, disk: ServerDisk | PostgresDisk, number: int, faults: list[str]) -> None:
         self._hub, self._town, self._disk = hub, town, disk
         self.number = number
         self.faults = faults  # errors that no table knows
@@ -88,7 +89,7 @@ class SimServer:
     def up(self) -> None:
         """Start the process."""
         self.power = Process(f"server {self.number}")
-        town, engine = self._town, SimEngine(self._disk.engine, self._pause)
+        town, engine = self._town, SimEngine(self._connect, self._pause)
         clock = self._hub.now_utc
         self._last: Certificate | None = None
         self._terminals = Terminals(engine, self._hub.monotonic)  # type: ignore[arg-type]
@@ -189,6 +190,9 @@ class SimServer:
             return Answer(other.pdf, httpx.Headers(headers))
         self.made.append(Paper(prepared, answer.content))
         return answer
+
+    def _connect(self) -> Any:
+        return self._disk.engine.connect() if self.real else self._disk.connect()
 
     def _pause(self) -> None:
         """A transaction begins or has ended: others go on here, and the process may end here."""
