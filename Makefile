@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
+# Where this is set, each of a town's dozen processes compiles all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 RESIDENTS ?= 2000
 SEED ?= 1
 VISITS ?= 200

@@ -41,7 +41,7 @@ from tests.cash_parts import PAY, Kiosk, kiosk
 pytestmark = pytest.mark.slow
 
 STATUS_TRIES = 5
-VISITS = 12
+VISITS = 8
 DROP, ROUTE, DISPENSE = Header.OPERATE_ESCROW, Header.ROUTE_BILL, Header.DISPENSE_HOPPER_COINS
 
 

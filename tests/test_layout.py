@@ -297,7 +297,7 @@ def test_random_records(kind: CertificateKind, body: Body) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("body", [random_record, longest_value])
 def test_many_random_records(kind: CertificateKind, body: Body) -> None:
-    drawn(body, kind, 40)
+    drawn(body, kind, 15)
 
 
 @pytest.mark.parametrize("exhibit", exhibits(), ids=lambda exhibit: exhibit.file)
