@@ -34,10 +34,9 @@ from issuance_server.ledger import OrderState
 from issuance_server.schema import order_events, orders
 from issuance_server.sessions import Caller, KnownAs
 from printing.paper import recheck
-from protocol.errors import IssueError
 from protocol.messages import Event, EventKind, EventsAnswer, SignedEvent
 from protocol.signing import RequestSigner, sign_event
-from terminal.client import NetworkDown, Paper, ServerClient
+from terminal.client import NetworkDown, Paper, ServerClient, ServerRefused
 from tests.issuing_parts import CODE, FEE_YEN, Clock, Office, counted, grant_request, link_digest, order_id, payment_id
 from tests.server_parts import Authority
 
@@ -158,7 +157,7 @@ def tried(visit: Visit, number: int) -> Paper | None:
     """Order a paper; None where no answer came, or a refusal: what matters is that nobody has anybody else's."""
     try:
         return visit.prepare(number % 2, number)
-    except (NetworkDown, IssueError):
+    except (NetworkDown, ServerRefused):
         return None
 
 

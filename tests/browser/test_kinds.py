@@ -117,10 +117,10 @@ class EveryKindServer(FakeServer):
         )
         return Paper(prepared, made.pdf)
 
-    def paper_pdf(self, binding: bytes, issue_number: str, *, key: Any = None) -> bytes:
+    def paper_pdf(self, binding: bytes, issue_number: str, *, key: Any = None, kind: str = "residence") -> bytes:
         content = seal.SealContent(
             municipality_code=self.asked[-1].municipality_code,
-            kind=CertificateKind(self.asked[-1].kind),
+            kind=CertificateKind(kind),
             issue_number=issue_number,
             issued_on_jst=date(2026, 11, 22),
             status_id=b"s" * 10,
