@@ -210,6 +210,7 @@ _DONE: Final = {
 _OUTCOMES: Final = {Act.CAPTURE: "captured", Act.KEEP: "kept", Act.RETURN: "returned"}
 
 
+_COMING_OUT: Final = ("change_yen", "returned_yen")
 #: The totals that a movement changes.
 MOVING: Final = ("cashbox_yen", "change_yen", "returned_yen")
 
@@ -257,9 +258,18 @@ def ended(
         told = captured(payment_id, intent.lines, counted)
         case: tuple[Note, ...] = ()
     else:
-        told = uncollected(payment_id, intent.lines, intent.held_yen)
+        told = uncollected(payment_id, intent.lines, intent.held_yen - _came_out_yen(intent, counters))
         case = (_case(intent.visit_id, payment_id),)
     return (*results, *_untold(told, owed_told=owed_told), *case)
+
+
+def _came_out_yen(intent: Intent, counters: dict[str, int | None]) -> int:
+    """Return what the totals prove to have come out since an intent: whatever else is in doubt, it is not owed."""
+    before = [intent.counters.get(name) for name in _COMING_OUT]
+    after = [counters.get(name) for name in _COMING_OUT]
+    return sum(
+        max(0, now - then) for then, now in zip(before, after, strict=True) if then is not None and now is not None
+    )
 
 
 def _untold(told: tuple[Telling, ...], *, owed_told: bool) -> tuple[Telling, ...]:

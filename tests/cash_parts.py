@@ -107,6 +107,7 @@ class Kiosk:
             assert self.world.insert(coin), f"{coin} yen did not go in"
             held_yen += coin
             assert self.heard.wait_for(held_yen), f"{held_yen} yen were not told of"
+        self.unit.check()  # waits for the turn in which the sum was told: at its end the driver shuts what is enough
 
     def fill(self) -> None:
         """Staff count the hoppers, and the driver begins anew."""

@@ -41,6 +41,11 @@ KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
         ),
         "a paper that came out during a cut lay there for whoever came next",
     ),
+    (
+        0,
+        (Fault(Kind.COINS_CUT, 1, 0, State.CAPTURING, 0.72),),
+        "change of which a part had come out was owed whole",
+    ),
 )
 
 
