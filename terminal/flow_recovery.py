@@ -40,18 +40,12 @@ def recover_again(visit: Visit, _: object) -> Step:
 
 def interrupted(visit: Visit, event: v.Interrupted) -> Step:
     """Go on where the visit stood. Who stood there is asked; after a long cut nobody is, and no money comes out."""
-    visit = Visit(
-        State.RECOVERING,
-        visit_id=event.visit_id,
-        payment_id=event.payment_id,
-        card_on_reader=visit.card_on_reader,
-        next_card=visit.next_card,
+    visit = replace(
+        _again(visit, event),
         orders=event.orders,
         money=event.money,
         case=any(o.outcome is CopyOutcome.PARTIAL for o in event.orders),
         cut=Cut.SHORT if event.short else Cut.LONG,
-        recovered=True,
-        claim_code=event.claim_code,
     )
     unknown = next((n for n, o in enumerate(visit.orders) if o.outcome is CopyOutcome.UNKNOWN), None)
     if unknown is None:
@@ -62,18 +56,21 @@ def interrupted(visit: Visit, event: v.Interrupted) -> Step:
 
 def code_unseen(visit: Visit, event: v.CodeUnseen) -> Step:
     """The code of what is owed stood on the screen: whoever says to be still there sees it again."""
-    asking = Visit(
-        State.AFTER_CUT,
+    money = Money(event.payment_id, 0, inserted_yen=event.owed_yen, owed_yen=event.owed_yen)
+    return replace(_again(visit, event), state=State.AFTER_CUT, money=money, cut=Cut.SHORT), ()
+
+
+def _again(visit: Visit, event: v.Interrupted | v.CodeUnseen) -> Visit:
+    """A visit that the power ended stands again; of what was on since the start, only the card is."""
+    return Visit(
+        State.RECOVERING,
         visit_id=event.visit_id,
         payment_id=event.payment_id,
         card_on_reader=visit.card_on_reader,
         next_card=visit.next_card,
-        money=Money(event.payment_id, 0, inserted_yen=event.owed_yen, owed_yen=event.owed_yen),
-        cut=Cut.SHORT,
         recovered=True,
         claim_code=event.claim_code,
     )
-    return asking, ()
 
 
 def take_back(visit: Visit, _: object) -> Step:

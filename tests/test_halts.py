@@ -51,8 +51,12 @@ def test_an_arming_that_nobody_came_to_is_over_with_the_next(halts: Halts) -> No
     halts.arm("here")
     halts.arm("there")
     halts.at("here")
+    assert halts.reached() is None
+    thread = stopped(halts, lambda: halts.at("there"))
+    assert halts.reached() == Reached("there", os.getpid())
     halts.disarm()
-    halts.at("there")
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(
@@ -88,8 +92,10 @@ def test_a_journal_knows_the_acts_of_the_process_before(halts: Halts, tmp_path: 
 
     halts.arm("row result print")
     thread = stopped(halts, recover)
+    assert halts.reached() == Reached("row result print", os.getpid())
     halts.disarm()
     thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_device_s_call_stops_before_it_begins_and_behind_its_answer(halts: Halts) -> None:

@@ -12,7 +12,12 @@ from deploy.demo.visitor import Visitor
 from terminal.journal import Act
 from tests.traced import Seen, read_trace, run_traced, traced, traces, was_on_disk_before
 
-pytestmark = pytest.mark.skipif(not traces(), reason="strace may not trace a process here")
+
+@pytest.fixture(autouse=True)
+def may_trace() -> None:
+    """Where the kernel's word cannot be had, nothing here is shown, and that is said."""
+    assert traces(), "strace may not trace a process here: some containers forbid it (CAP_SYS_PTRACE)"
+
 
 #: What the terminal tells its worker to begin with each act.
 BEGINS = {Act.COLLECT: "start", Act.PRINT: "release", Act.CAPTURE: "capture"}

@@ -313,10 +313,10 @@ def test_a_fault_that_comes_again_while_it_is_handled_does_not_end_the_runner(ri
     rig.put_card()
     rig.wait(lambda _: not faults)
     rig.take_card()
-    rig.until(State.REFUSED)
+    assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.INTERNAL)
     rig.end()
     rig.put_card()
-    rig.until(State.PIN)
+    assert rig.until(State.PIN).state is State.PIN
 
 
 def test_an_unfinished_act_is_found_at_start_and_only_staff_open_the_terminal_again(tmp_path: Path) -> None:
