@@ -111,7 +111,7 @@ LEADS: dict[State, tuple[str, str]] = {
         "Please do not forget the sheets and the change.",
     ),
     State.REFUND_CODE: (
-        "画面または控えに書かれた、16文字の番号です。お支払いのときと同じマイナンバーカードを置いても、受け取れます。",
+        "画面に表示された、16文字の番号です。お支払いのときと同じマイナンバーカードを置いても、受け取れます。",
         "The 16 characters that the screen showed you. Placing the My Number Card with which you paid works, too.",
     ),
     State.CLAIMING: ("しばらくお待ちください。", "One moment, please."),
@@ -339,8 +339,8 @@ TEXT: dict[str, tuple[str, str]] = {
         "No refund was found by that code. Please check it.",
     ),
     "code_note": (
-        "アルファベットのI・L・O・Uは使いません。数字の1と0です。",
-        "The letters I, L, O and U are not used: they are the digits 1 and 0.",
+        "1は数字のいち、0は数字のゼロです。I・L・O・Uの文字は使いません。",
+        "1 and 0 are digits. The letters I, L, O and U are not used.",
     ),
     "refund_due": ("以前のお支払いで、お返しするお金があります", "Money from an earlier visit is due to you"),
     "refund_review": (
