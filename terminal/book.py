@@ -56,7 +56,7 @@ def result(intent_row: int, outcome: str, counters: dict[str, int | None] | None
 
 def paper_told(book: Book, visit_id: str, order_id: str, verdict: Verdict) -> tuple[Note, ...]:
     """Return what stands beside a verdict: the word to the server, and a case where sheets lie about."""
-    told = book.paper(order_id, CopyOutcome(verdict.outcome.value), verdict.sheets_out)
+    told = book.paper(visit_id, order_id, CopyOutcome(verdict.outcome.value), verdict.sheets_out)
     if verdict.outcome is not Outcome.PARTIAL:
         return told
     return (*told, Case(code=TerminalCode.PRINT_PARTIAL, visit_id=visit_id, order_id=order_id))
@@ -88,14 +88,20 @@ class Book:
         """Queue a signed event for the server; it stands in the journal until it is accepted."""
         self.write(Telling(kind, fields))
 
-    def paper(self, order_id: str, outcome: CopyOutcome, sheets_out: int | None) -> tuple[Telling, ...]:
-        """Return what the server is to be told of one order's paper; nothing where it was told so already."""
+    def paper(self, visit_id: str, order_id: str, outcome: CopyOutcome, sheets_out: int | None) -> tuple[Note, ...]:
+        """Return what the server is to be told of one order's paper; nothing where it was told so already.
+
+        Beside the word that it came out stands that it lies there: whoever comes next must not find it.
+        """
         if self._papers.get(order_id) is outcome:
             return ()
         self._papers[order_id] = outcome
         kind, counts_sheets = _PAPER_EVENTS[outcome]
         sheets = {"sheets_out": sheets_out or 0} if counts_sheets else {}
-        return (Telling(kind, {"order_id": order_id, **sheets}),)
+        telling = Telling(kind, {"order_id": order_id, **sheets})
+        if kind is not EventKind.PRINTED:
+            return (telling,)
+        return (telling, Entry(RowKind.INTENT, Intent(act=Act.HAND_OUT, visit_id=visit_id, order_id=order_id)))
 
     def has_told_of(self, order_id: str) -> bool:
         """Tell whether anything was said of that order's paper: a verdict that comes later is for the journal alone."""
@@ -128,6 +134,10 @@ class Book:
             if payment.owing is not None:
                 notes.append(result(payment.owing.row, "shown"))
                 payment.owing = None
+            for copy in payment.lying():
+                assert copy.lying is not None
+                notes.append(result(copy.lying, "visit over"))
+                copy.lying = None
         if notes:
             self.write(*notes)
         still_open = [payment for payment in found.unfinished if payment.is_open and not payment.is_given_up]

@@ -316,8 +316,8 @@ class Effects:
             return Verdict(Outcome.UNKNOWN, None, f"no verdict: {type(error).__name__}")
         return verdict
 
-    def _report_paper(self, effect: v.ReportPaper, _visit: Visit) -> tuple[Note, ...]:
-        return self.book.paper(effect.order_id, effect.outcome, effect.sheets_out)
+    def _report_paper(self, effect: v.ReportPaper, visit: Visit) -> tuple[Note, ...]:
+        return self.book.paper(visit.visit_id, effect.order_id, effect.outcome, effect.sheets_out)
 
     # Between visits
 

@@ -12,15 +12,17 @@ from terminal import visit as v
 from terminal.flow_steps import (
     PAID,
     Step,
+    came_out,
     capture_in_doubt,
     close_visit,
     closed_account,
+    leave,
     money_of,
     no_answer,
     say_refused,
     settle,
 )
-from terminal.visit import CopyOutcome, Cut, Money, Refusal, State, TerminalCode, Visit
+from terminal.visit import CopyOutcome, Cut, Refusal, State, TerminalCode, Visit
 
 
 def recovered(visit: Visit, _: object) -> Step:
@@ -54,13 +56,15 @@ def interrupted(visit: Visit, event: v.Interrupted) -> Step:
     return (replace(visit, state=State.ASK_SHEETS), ()) if event.short else no_answer(visit, event)
 
 
-def code_unseen(visit: Visit, event: v.CodeUnseen) -> Step:
-    """The code of what is owed stood on the screen: whoever says to be still there sees it again."""
-    money = Money(event.payment_id, 0, inserted_yen=event.owed_yen, owed_yen=event.owed_yen)
-    return replace(_again(visit, event), state=State.AFTER_CUT, money=money, cut=Cut.SHORT), ()
+def unattended(visit: Visit, event: v.Unattended) -> Step:
+    """A paper lies there, or a code stood on the screen: the code is seen again by whoever says to be still there."""
+    visit = replace(_again(visit, event), orders=event.papers, money=event.money)
+    if event.money.owed_yen:
+        return replace(visit, state=State.AFTER_CUT, cut=Cut.SHORT), ()
+    return replace(visit, state=State.TAKE_PAPER), ()
 
 
-def _again(visit: Visit, event: v.Interrupted | v.CodeUnseen) -> Visit:
+def _again(visit: Visit, event: v.Interrupted | v.Unattended) -> Visit:
     """A visit that the power ended stands again; of what was on since the start, only the card is."""
     return Visit(
         State.RECOVERING,
@@ -75,14 +79,16 @@ def _again(visit: Visit, event: v.Interrupted | v.CodeUnseen) -> Visit:
 
 def take_back(visit: Visit, _: object) -> Step:
     visit = replace(visit, cut=None)
-    if money_of(visit).owed_yen:
-        return say_refused(visit, Refusal(TerminalCode.POWER_CUT), ())
-    return settle(visit, _code(visit))
+    if not money_of(visit).owed_yen:
+        return settle(visit, _code(visit))
+    if came_out(visit):
+        return replace(visit, state=State.TAKE_PAPER), ()
+    return say_refused(visit, Refusal(TerminalCode.POWER_CUT), ())
 
 
 def nobody_there(visit: Visit, _: object) -> Step:
     if money_of(visit).owed_yen:
-        return close_visit(visit)
+        return leave(visit)
     return settle(replace(visit, cut=Cut.LONG), _code(visit))
 
 

@@ -269,7 +269,7 @@ def money_held(visit: Visit, event: v.MoneyHeld) -> Step:
 
 def collection_failed(visit: Visit, event: v.Failed) -> Step:
     if money_of(visit).inserted_yen == 0:
-        return stop(visit, event.code)
+        return stop(replace(visit, recovered=True), event.code)  # a unit that said nothing may stand open all the same
     return settle(visit, event.code)
 
 
@@ -400,7 +400,7 @@ def captured(visit: Visit, event: v.MoneyCaptured) -> Step:
     visit, effects = closed_account(replace(visit, state=State.TAKE_PAPER), counted)
     if visit.cut is not Cut.LONG:
         return visit, effects
-    closed, closing = close_visit(visit)  # nobody is there who could take the paper
+    closed, closing = leave(visit)
     return closed, (*effects, *closing)
 
 
@@ -478,12 +478,13 @@ def _stop_collecting(visit: Visit, code: str) -> Step:
 
 
 def end(visit: Visit, _: object) -> Step:
-    return close_visit(visit)
+    """Somebody touched the page; after a long cut that may be anybody."""
+    return leave(visit) if visit.cut is Cut.LONG else close_visit(visit)
 
 
 def the_one_paid(visit: Visit) -> Order | None:
     """Return the one paper that came out; None where there are several, since nobody could say which is meant."""
-    paid = [order for order in visit.orders if order.outcome in PAID]
+    paid = came_out(visit)
     return paid[0] if len(paid) == 1 else None
 
 
@@ -496,15 +497,20 @@ def paper_bad(visit: Visit, _: object) -> Step:
     return say_refused(replace(visit, case=True), Refusal(code), (v.OpenCase(code, order.order_id),))
 
 
-def paper_left(visit: Visit, _: object) -> Step:
+def left_alone(visit: Visit, _: object) -> Step:
+    """Nobody touched the page."""
+    return leave(visit)
+
+
+def leave(visit: Visit) -> Step:
+    """Close where nobody was seen: a paper that came out may lie there for whoever comes next."""
+    out = came_out(visit)
     closed, effects = close_visit(visit)
-    return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, visit.orders[-1].order_id), *effects)
-
-
-def refusal_left(visit: Visit, _: object) -> Step:
-    """Nobody touched the page: a paper that came out before it, or in a cut, may lie there for whoever comes next."""
-    out = [order for order in visit.orders if order.outcome in PAID]
     if not out or visit.refusal == Refusal(TerminalCode.PAPER_BAD):  # of a bad one staff know already
-        return close_visit(visit)
-    closed, effects = close_visit(visit)
+        return closed, effects
     return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, out[-1].order_id), *effects)
+
+
+def came_out(visit: Visit) -> tuple[Order, ...]:
+    """Return the papers that are whole and paid for."""
+    return tuple(order for order in visit.orders if order.outcome in PAID)

@@ -8,7 +8,7 @@ stands in the rows alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -16,7 +16,7 @@ import msgspec
 
 from protocol.messages import Event, EventKind, SignedEvent
 from terminal.journal import Act, Boot, Ids, Intent, Result, Row
-from terminal.visit import CopyOutcome
+from terminal.visit import CopyOutcome, Money
 
 SHORT_CUT: Final = timedelta(seconds=60)  # whoever stood here may still stand here
 
@@ -39,6 +39,7 @@ class Copy:
     intent: Row | None = None
     result: str | None = None  # the printer's verdict, as it was written
     told: list[EventKind] = field(default_factory=list)
+    lying: int | None = None  # the row that says so: at the outlet, as far as anybody knows
 
     @property
     def printing(self) -> Intent:
@@ -77,17 +78,23 @@ class Unfinished:
     movement: Row | None = None  # the last that has no result
     owed_told: bool = False
     owing: Row | None = None  # the code of what is owed stands on the screen, as far as anybody knows
+    money: Money | None = None  # as the server was told of it; None = of none yet
 
     @property
     def is_open(self) -> bool:
         """Whether anything of it has no end."""
-        return bool(self.begun()) or self.owing is not None or not all(copy.has_end for copy in self.copies.values())
+        waits = self.owing is not None or bool(self.lying())
+        return waits or bool(self.begun()) or not all(copy.has_end for copy in self.copies.values())
 
     @property
     def is_given_up(self) -> bool:
         """Whether all that is open is an order that nobody began to pay for or to print."""
         waiting = all(copy.has_end or copy.outcome is CopyOutcome.WAITING for copy in self.copies.values())
         return waiting and not self.begun()
+
+    def lying(self) -> tuple[Copy, ...]:
+        """Return the papers that lie at the outlet, as far as anybody knows."""
+        return tuple(copy for copy in self.copies.values() if copy.lying is not None)
 
     def begun(self) -> tuple[Row, ...]:
         """Return the rows of money that have no result."""
@@ -199,7 +206,9 @@ class _Reader:
             self.strays[row.row] = row
             return
         self._of_row[row.row] = (payment, copy)
-        if copy is not None:
+        if copy is not None and intent.act is Act.HAND_OUT:
+            copy.lying = row.row
+        elif copy is not None:
             copy.intent = row
         elif payment is not None and intent.act is Act.COLLECT:
             payment.collect, payment.collected = row, False
@@ -220,7 +229,9 @@ class _Reader:
         self.strays.pop(of_row, None)
         self.claims.pop(of_row, None)
         payment, copy = self._of_row.pop(of_row, (None, None))
-        if copy is not None:
+        if copy is not None and copy.lying == of_row:
+            copy.lying = None
+        elif copy is not None:
             copy.result = result.outcome
         elif payment is not None and payment.movement is not None and payment.movement.row == of_row:
             payment.movement = None
@@ -233,5 +244,23 @@ class _Reader:
         event = msgspec.json.decode(msgspec.json.decode(signed, type=SignedEvent).body, type=Event)
         if (copy := self._of_order.get(event.order_id or "")) is not None:
             copy.told.append(event.kind)
-        if event.kind is EventKind.RETURN_DUE and (payment := self.payments.get(event.payment_id or "")) is not None:
-            payment.owed_told = True
+        if (payment := self.payments.get(event.payment_id or "")) is not None:
+            payment.money = _counted(payment.money or Money(payment.payment_id, 0), event)
+            payment.owed_told |= event.kind is EventKind.RETURN_DUE
+
+
+def _counted(money: Money, event: Event) -> Money:
+    """Return what is known of a payment's money once the server was told this of it."""
+    amount_yen = event.amount_yen or 0
+    match event.kind:
+        case EventKind.CAPTURED:
+            money = replace(money, captured_yen=money.captured_yen + amount_yen)
+        case EventKind.CAPTURE_FAILED:
+            money = replace(money, uncertain_yen=money.uncertain_yen + amount_yen)
+        case EventKind.RETURN_DUE:
+            money = replace(money, owed_yen=money.owed_yen + amount_yen)
+        case EventKind.PAYMENT_CLOSED:
+            money = replace(money, change_yen=event.change_yen or 0, returned_yen=event.returned_yen or 0)
+    due_yen = money.captured_yen + money.uncertain_yen
+    inserted_yen = due_yen + money.change_yen + money.returned_yen + money.owed_yen
+    return replace(money, due_yen=due_yen, inserted_yen=inserted_yen)

@@ -87,6 +87,7 @@ class Act(StrEnum):
     PRINT = "print"
     CAPTURE = "capture"
     RETURN = "return"
+    HAND_OUT = "hand out"  # a paper lies at the outlet; the result tells that its visit has ended with it
     OWE = "owe"  # its code stands on the screen; the result tells that nobody looks at it any more
     CLAIM = "claim"  # a refund at the server
     PAY_OUT = "pay out"  # of the hoppers, for a claim
@@ -116,10 +117,10 @@ class Ids(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """About to be done, with all that recovery needs: the process that knew it may be gone.
 
-    Shape:  counters are the device's own, before the act. print: order_id, amount_yen (its fee), sheets. collect:
-            payment_id, amount_yen (what is due). owe: payment_id, amount_yen. claim: claim_id. pay_out: claim_id,
-            amount_yen. The other three: payment_id, held_yen, and as lines the printed
-            orders with their fees; amount_yen is what stays in the cashbox, or for return what is to come back.
+    Shape:  counters are the device's own, before the act. print: order_id, amount_yen (its fee), sheets. hand_out:
+            order_id. collect: payment_id, amount_yen (what is due). owe: payment_id, amount_yen. claim: claim_id.
+            pay_out: claim_id, amount_yen. The other three: payment_id, held_yen, and as lines the printed orders with
+            their fees; amount_yen is what stays in the cashbox, or for return what is to come back.
     """
 
     act: Act

@@ -67,7 +67,7 @@ class MoneyPrograms:
             self._book.write(result(row, "not opened"))
             return v.OneByOne()
         except (PaymentDeviceError, WorkerError):
-            yield from self._shut(row, visit, payment_id)
+            yield from self._write_if_shut(row, payment_id)
             raise
         return v.CollectionOpened(exact_only)
 
@@ -98,13 +98,11 @@ class MoneyPrograms:
         """An answer that was lost may have left the unit open; the same start again moves nothing, and tells."""
         yield from asked(Call(Lane.PAYMENT, "payment.start", start))
 
-    def _shut(self, row: int, visit: Visit, payment_id: str) -> Generator[Call, Any, None]:
-        """Write that the unit did not open, if it says so itself; else it may stand open, and staff have to look."""
+    def _write_if_shut(self, row: int, payment_id: str) -> Generator[Call, Any, None]:
+        """Write that the unit did not open, if it says so itself; else it is asked once more when the visit is over."""
         status = yield from attempt(Call(Lane.PAYMENT, "payment.status", lambda: self._payment.status(payment_id)))
         if isinstance(status, PaymentStatus) and status.state is PaymentState.UNKNOWN:
             self._book.write(result(row, "not opened"))
-        else:
-            self._book.write(_case(visit.visit_id, payment_id))
 
     # Out
 

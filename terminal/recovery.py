@@ -74,7 +74,7 @@ class Recovery:
             if payment.payment_id not in self._handed:
                 event: v.Event | None = yield from self._resume(payment, memory)
                 if event is None:
-                    event = self._unseen(payment.payment_id)
+                    event = self._unattended(payment.payment_id)
                 if event is not None:
                     self._handed.add(payment.payment_id)
                     return event
@@ -112,18 +112,25 @@ class Recovery:
             claim_code=self._book.claim_code(payment.payment_id),
         )
 
-    def _unseen(self, payment_id: str) -> v.CodeUnseen | None:
-        """Return what is owed where its code stood on the screen, or never came there; later the card alone claims."""
+    def _unattended(self, payment_id: str) -> v.Unattended | None:
+        """Return what is over but for a paper that lies there, or a claim's code on the screen, or yet to come there.
+
+        After a long cut staff look for the paper, and the card alone claims.
+        """
         found = history.read(self._book.journal.open_rows()).unfinished
         payment = next((one for one in found if one.payment_id == payment_id), None)
-        if payment is None or payment.owing is None:
+        if payment is None or not (payment.owing or payment.lying()):
             return None
         if not history.was_short(payment, self._sources.now_utc()):
-            self._book.write(result(payment.owing.row, "not shown"))
+            self._book.write(*_left_alone(payment))
             return None
-        assert isinstance(payment.owing.body, Intent)
-        owed_yen, code = payment.owing.body.amount_yen or 0, self._book.claim_code(payment_id)
-        return v.CodeUnseen(payment.visit_id, payment_id, owed_yen, code)
+        return v.Unattended(
+            visit_id=payment.visit_id,
+            payment_id=payment_id,
+            papers=tuple(_order(copy, _PAID, came_out=True) for copy in payment.lying()),
+            money=payment.money or Money(payment_id, 0),
+            claim_code=self._book.claim_code(payment_id),
+        )
 
     # Refunds
 
@@ -274,11 +281,24 @@ def _lines(payment: Unfinished, outcomes: dict[str, CopyOutcome]) -> Lines:
     return tuple((copy.order_id, copy.printing.amount_yen or 0) for copy in paid)
 
 
-def _order(copy: Copy, outcome: CopyOutcome) -> Order:
+def _left_alone(payment: Unfinished) -> tuple[Note, ...]:
+    """Nobody stood there for too long: the code is not shown, and staff look for what lies at the outlet."""
+    notes: list[Note] = [result(payment.owing.row, "not shown")] if payment.owing else []
+    for copy in payment.lying():
+        assert copy.lying is not None
+        notes.append(result(copy.lying, "left"))
+    papers = payment.lying()
+    if papers:
+        notes.append(Case(code=TerminalCode.PAPER_LEFT, visit_id=payment.visit_id, order_id=papers[-1].order_id))
+    return tuple(notes)
+
+
+def _order(copy: Copy, outcome: CopyOutcome, *, came_out: bool = False) -> Order:
     if copy.intent is None:
         return Order(copy.order_id, outcome=outcome)
     intent = copy.printing
-    outcome = CopyOutcome.VOID if copy.has_end and outcome is _PAID else outcome  # its fee has an end: not once more
+    if outcome is _PAID and copy.has_end and not came_out:
+        outcome = CopyOutcome.VOID  # its fee has an end: not once more
     return Order(copy.order_id, sheets=intent.sheets, outcome=outcome, journaled_fee_yen=intent.amount_yen or 0)
 
 

@@ -65,16 +65,6 @@ class RefundPaid:
     paid_yen: int
 
 
-@dataclass(frozen=True, slots=True)
-class CodeUnseen:
-    """The power went while a claim's code stood on the screen, a short time ago."""
-
-    visit_id: str
-    payment_id: str
-    owed_yen: int
-    claim_code: str = field(repr=False)
-
-
 # What is asked to be done
 
 

@@ -34,7 +34,7 @@ from terminal.visit import Effect, Event, State, TerminalCode, Visit
 EVENTS_AT_ONCE: Final = 100
 RESEND_S: Final = 1.0  # after a failure; doubled up to
 RESEND_MAX_S: Final = 30.0
-ALIVE_S: Final = 10.0  # so often it is written down that the process lives while money lies in the tray
+ALIVE_S: Final = 10.0  # so often it is written down that the process lives while somebody waits for money or paper
 READER_GONE: Final = "reader-gone"
 
 DeviceEvent = card.CardEvent | SheetProgress | MoneyCounted
@@ -100,8 +100,11 @@ class Touched:
 
 Item = Event | Told | Answer | Done | MoreTime | Touched | CloseCases
 Execute = Callable[[Running, Call], None]
-_HOLDS_MONEY: Final = frozenset(
-    {State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.ASK_SHEETS, State.CAPTURING}
+_LEAVES_SOMETHING: Final = frozenset(
+    {
+        *(State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING),
+        *(State.ASK_SHEETS, State.CAPTURING, State.TAKE_PAPER),
+    }
 )
 _MUST_END: Final = (
     *(v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover),
@@ -192,7 +195,7 @@ class Stepper:
         wake_s = self._deadline_s
         if self.unsent_events and not self._sending and self._effects.booted:
             wake_s = min(wake_s, self._resend_at_s)
-        if self._concerns_money():
+        if self._leaves_something():
             wake_s = min(wake_s, self._alive_at_s)
         return wake_s
 
@@ -209,12 +212,13 @@ class Stepper:
     def _say_alive(self) -> None:
         """After a cut the journal must tell how long it was: whoever stood here is asked only if it was short."""
         now_s = self._sources.monotonic()
-        if self._concerns_money() and now_s >= self._alive_at_s:
+        if self._leaves_something() and now_s >= self._alive_at_s:
             self._alive_at_s = now_s + ALIVE_S
             self._effects.book.note(self._journal.alive)
 
-    def _concerns_money(self) -> bool:
-        return self.visit.state in _HOLDS_MONEY or owes_visibly(self.visit)
+    def _leaves_something(self) -> bool:
+        """Tell whether a cut would leave money, a paper or a code behind that somebody may still stand there for."""
+        return self.visit.state in _LEAVES_SOMETHING or owes_visibly(self.visit)
 
     def _fail(self) -> None:
         """End what was going on as well as it can be; the owner never ends, or the page would stand still."""
@@ -293,15 +297,17 @@ class Stepper:
             self._account(before.state, after.state)
             self._stay += 1
             log.info("state", state=after.state, visit=after.visit_id or before.visit_id, code=_code(after))
+        about = after
         if any(isinstance(effect, v.ForgetVisit) for effect in effects):
             # At once, not behind a device that is slow; answers of this visit count for nothing from here on.
             self._visit_number += 1
             self._effects.forget()
+            about = before  # what is written at its end is about the visit that is forgotten
         self.visit = after
         if after != before or isinstance(event, v.Touch | v.TimedOut):
             self._rearm()
         if effects:
-            self._begin(effects)
+            self._begin(self._effects.write_first(effects, about))
         if after != before:
             self._publish()
 
@@ -324,7 +330,6 @@ class Stepper:
     # Effects
 
     def _begin(self, effects: tuple[Effect, ...]) -> None:
-        effects = self._effects.write_first(effects, self.visit)
         must_end = any(isinstance(effect, _MUST_END) for effect in effects)
         self._advance(Running(self._in_order(effects), self._visit_number, must_end), None, None)
 

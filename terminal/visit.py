@@ -10,13 +10,27 @@ from dataclasses import dataclass, field
 
 from protocol.messages import Offer, PreparedOrder, RefundOffer, ReissueOffer, Scope
 from terminal.basket_words import AddDocument, AddNothing, OneByOne
+from terminal.card_words import (
+    CardInserted,
+    CardReadDone,
+    CardRemoved,
+    ConfirmLastTry,
+    PinBack,
+    PinCorrect,
+    PinDigit,
+    PinKey,
+    PinLengthChanged,
+    PinOk,
+    PinRefused,
+    PinWipe,
+    ReadCard,
+)
 from terminal.refund_words import (
     AskRefund,
     ClaimRefund,
     CodeCorrect,
     CodeKey,
     CodeOk,
-    CodeUnseen,
     GiveUpClaim,
     PayOut,
     Refund,
@@ -30,16 +44,28 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "AddDocument",
     "AddNothing",
     "AskRefund",
+    "CardInserted",
+    "CardReadDone",
+    "CardRemoved",
     "ClaimRefund",
     "CodeCorrect",
     "CodeKey",
     "CodeOk",
-    "CodeUnseen",
+    "ConfirmLastTry",
     "CopyOutcome",
     "Cut",
     "GiveUpClaim",
     "OneByOne",
     "PayOut",
+    "PinBack",
+    "PinCorrect",
+    "PinDigit",
+    "PinKey",
+    "PinLengthChanged",
+    "PinOk",
+    "PinRefused",
+    "PinWipe",
+    "ReadCard",
     "Refund",
     "RefundClaimed",
     "RefundPaid",
@@ -138,33 +164,11 @@ class Visit:
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
     cut: Cut | None = None
-    recovered: bool = False  # it was begun by the process before this one
+    recovered: bool = False  # at its end the journal is asked what still stands open
     reasons: tuple[str, ...] = field(default=())  # why out of service
 
 
 # What can happen. Touches are what a finger may do; the rest comes from the devices and the server.
-
-
-@dataclass(frozen=True, slots=True)
-class PinDigit(Touch):
-    """A digit was pressed; the runner hands it to the card worker, the flow learns only the length."""
-
-    digit: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PinCorrect(Touch):
-    """Take the last digit back."""
-
-
-@dataclass(frozen=True, slots=True)
-class PinOk(Touch):
-    """The PIN is complete; before that it changes nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmLastTry(Touch):
-    """「残り1回です。続けますか」 answered with yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,32 +226,6 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
-class CardInserted:
-    """A card lies on the reader."""
-
-
-@dataclass(frozen=True, slots=True)
-class CardRemoved:
-    """The reader is empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class CardReadDone:
-    """Token information and certificate were read."""
-
-    visit_id: str
-    certificate_sha256: bytes
-    tries_left: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PinLengthChanged:
-    """The card worker says how many digits stand."""
-
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
 class Authenticated:
     """The server knows the person."""
 
@@ -255,14 +233,6 @@ class Authenticated:
     offers: tuple[Offer, ...]
     reissues: tuple[ReissueOffer, ...] = ()
     refunds: tuple[RefundOffer, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PinRefused:
-    """The PIN has to be entered again; tries_left 0 = locked. wrong: the card itself refused it, and a try is used."""
-
-    tries_left: int
-    wrong: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +330,17 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Unattended:
+    """The power went, a short time ago, while a paper lay at the outlet or a claim's code stood on the screen."""
+
+    visit_id: str
+    payment_id: str
+    papers: tuple[Order, ...]
+    money: Money
+    claim_code: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesReady:
     """Reader, printer, coin unit and server are all there."""
 
@@ -414,35 +395,13 @@ Event = (
     | TakeRefund
     | RefundClaimed
     | RefundPaid
-    | CodeUnseen
+    | Unattended
     | DevicesReady
     | DevicesLost
 )
 
 
 # What the flow asks to be done. `irreversible` ones are journaled before and after by the runner.
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCard:
-    """Read token information and authentication certificate."""
-
-
-@dataclass(frozen=True, slots=True)
-class PinKey:
-    """Hand a digit to the card worker."""
-
-    digit: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PinBack:
-    """Take the last digit back."""
-
-
-@dataclass(frozen=True, slots=True)
-class PinWipe:
-    """Forget the digits."""
 
 
 @dataclass(frozen=True, slots=True)

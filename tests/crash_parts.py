@@ -222,10 +222,12 @@ class Process:
             after, effects = step(self.visit, event)
             if after.state is not self.visit.state:
                 self.states.append(after.state)
+            about = after
             if any(isinstance(effect, v.ForgetVisit) for effect in effects):
                 self.effects.forget()
+                about = self.visit
             self.visit = after
-            self._begin(effects)
+            self._begin(self.effects.write_first(effects, about))
         raise AssertionError(f"no end: {self.states}")
 
     def _act(self) -> None:
@@ -262,7 +264,6 @@ class Process:
         self.events.append(v.MoneyInserted(counted.total_yen))
 
     def _begin(self, effects: tuple[v.Effect, ...]) -> None:
-        effects = self.effects.write_first(effects, self.visit)
         for effect in effects:
             event: v.Event | None
             try:

@@ -59,6 +59,13 @@ def interrupted(*outcomes: CopyOutcome, inserted_yen: int = 200, short: bool = T
     return v.Interrupted("v", "p", orders, Money("p", 200 * len(outcomes), inserted_yen=inserted_yen), short)
 
 
+def unattended(*outcomes: CopyOutcome, owed_yen: int = 0) -> v.Unattended:
+    """A visit of the process before that is over but for what lies there, or stood on the screen."""
+    paid_yen = 200 * len(outcomes)
+    money = Money("p", paid_yen, inserted_yen=paid_yen + owed_yen, captured_yen=paid_yen, owed_yen=owed_yen)
+    return v.Unattended("v", "p", interrupted(*outcomes).orders, money, "CODE")
+
+
 def kinds(effects: tuple[v.Effect, ...]) -> list[str]:
     return [type(effect).__name__ for effect in effects]
 
@@ -127,7 +134,7 @@ def _samples() -> dict[type, v.Event]:
         v.TakeRefund: v.TakeRefund("p"),
         v.RefundClaimed: v.RefundClaimed("c", 300),
         v.RefundPaid: v.RefundPaid(300),
-        v.CodeUnseen: v.CodeUnseen("v", "p", 300, "CODE"),
+        v.Unattended: unattended(owed_yen=300),
         v.DevicesLost: v.DevicesLost(("x",)),
     }
     return {event: given_values[event] if event in given_values else event() for event in EVENTS}
@@ -366,7 +373,8 @@ def test_paper_that_came_out_before_a_refusal_is_a_case_unless_somebody_takes_it
 
 
 def test_paper_that_nobody_takes_is_a_case() -> None:
-    after, effects = step(replace(printing(), state=State.TAKE_PAPER), v.TimedOut())
+    capturing, _ = step(printing(), v.PrintDecided(CopyOutcome.PRINTED, 1))
+    after, effects = step(replace(capturing, state=State.TAKE_PAPER), v.TimedOut())
     assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0")
     assert after == Visit(State.CLOSED)
 
@@ -375,6 +383,22 @@ def test_paper_that_nobody_takes_is_a_case() -> None:
 
 RECOVERING = Visit(State.RECOVERING)
 FEES = (("o0", 200),)
+
+
+def test_a_paper_that_lay_there_when_the_power_went_is_asked_for_again() -> None:
+    """A visitor of the simulator walked away, the terminal was killed, and the next one found the paper."""
+    there, effects = step(RECOVERING, unattended(CopyOutcome.PRINTED))
+    assert (there.state, there.money and there.money.captured_yen, effects) == (State.TAKE_PAPER, 200, ())
+    assert step(there, v.PaperTaken()) == (RECOVERING, (v.PinWipe(), v.ForgetVisit(), v.Recover()))
+    _, effects = step(there, v.TimedOut())
+    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0")
+
+
+def test_after_a_long_cut_a_touch_tells_nothing_of_the_paper() -> None:
+    keeping, _ = step(RECOVERING, interrupted(CopyOutcome.PRINTED, inserted_yen=500, short=False))
+    kept, _ = step(keeping, v.MoneyCaptured(200, 0, 0, 300))
+    _, effects = step(kept, v.PaperTaken())
+    assert (kept.state, effects[0]) == (State.REFUSED, v.OpenCase(TerminalCode.PAPER_LEFT, "o0"))
 
 
 @pytest.mark.parametrize(
@@ -428,7 +452,7 @@ def test_a_paper_that_the_cut_left_unknown_is_asked_for(answer: v.Event, state: 
 def test_whoever_cannot_be_there_is_not_waited_for() -> None:
     capturing, _ = step(RECOVERING, interrupted(CopyOutcome.PRINTED, short=False))
     after, effects = step(capturing, v.MoneyCaptured(200, 0, 0, 0))
-    assert (after, kinds(effects)) == (RECOVERING, ["PinWipe", "ForgetVisit", "Recover"])
+    assert (after, kinds(effects)) == (RECOVERING, ["OpenCase", "PinWipe", "ForgetVisit", "Recover"])
     returning, _ = step(RECOVERING, interrupted(CopyOutcome.VOID, inserted_yen=0))
     after, effects = step(returning, v.MoneyReturned(0, 0, 0))
     assert (after, kinds(effects)) == (RECOVERING, ["PinWipe", "ForgetVisit", "Recover"])
@@ -473,7 +497,7 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.TakeRefund: st.just(v.TakeRefund("p")),
     v.RefundClaimed: st.just(v.RefundClaimed("c", 300)),
     v.RefundPaid: st.just(v.RefundPaid(300)),
-    v.CodeUnseen: st.just(v.CodeUnseen("v", "p", 300, "CODE")),
+    v.Unattended: st.sampled_from([unattended(owed_yen=300), unattended(CopyOutcome.PRINTED)]),
     v.DevicesLost: st.just(v.DevicesLost(("x",))),
     v.Interrupted: st.lists(OUTCOMES, min_size=1, max_size=3).flatmap(
         lambda outcomes: st.builds(

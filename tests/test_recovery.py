@@ -79,6 +79,9 @@ def restart(store: Store, *, recovers: bool = True) -> End:
     )
 
 
+_ASKED = {f"after row result+event{more}" for more in ("", "+case", "+intent hand out")}
+
+
 def expected(store: Store, points: list[str]) -> End:
     """Return the one end, from what the world was like when the power went; points: those that the visit passed.
 
@@ -91,7 +94,7 @@ def expected(store: Store, points: list[str]) -> End:
     said = dict(enumerate(script.verdicts)).get(released - 1, Verdict(Outcome.PRINTED, 1, "cue"))
     if points.count("after row intent print") > released:
         said = FAILED  # intended and not released: nothing can come out
-    asked = points.count("after row result+event") + points.count("after row result+event+case")
+    asked = sum(name in _ASKED for name in points)
     forgotten = cut.printer_too and points.count("after row intent print") > asked
     unknown = forgotten and (not cut.meter or bool(said.sheets_out))
     declared = unknown and present and said.outcome is Outcome.PRINTED
@@ -100,8 +103,9 @@ def expected(store: Store, points: list[str]) -> End:
     cases = ["PRINT_UNKNOWN"] if unknown and not declared else []
     if said == PARTIAL and not unknown:
         cases = ["PRINT_PARTIAL"]
-    if settled and not script.stays and not store.coins.moved:
-        cases = ["PAPER_LEFT"]  # it lies where whoever comes next would find it
+    over = "after row result" in points or "after row result+result" in points
+    if settled and not present and not over:
+        cases.append("PAPER_LEFT")  # it lies where whoever comes next would find it
     ordered = script.copies * points.count("after row ids")
     return End(
         State.OUT_OF_SERVICE if cases else State.IDLE,
@@ -191,7 +195,7 @@ NESTED = {
     "captured": (Script(coins=(500,)), LONG, "after payment.capture"),
     "about to be returned": (Script(coins=(50,), cancels=True), LONG, "after row intent return"),
     "half printed": (Script(coins=(500,), verdicts=(PARTIAL,)), SHORT, "after press.release"),
-    "one of two": (Script(coins=(500,), copies=2), SHORT, "after row result+event"),
+    "one of two": (Script(coins=(500,), copies=2), SHORT, "after row result+event+intent hand out"),
 }
 
 

@@ -32,6 +32,7 @@ OWING = Visit(
     refusal=v.Refusal(TerminalCode.CANCELLED),
     claim_code="1111-2222-3333-4444",
 )
+UNATTENDED = v.Unattended("v", "p", (), Money("p", 0, inserted_yen=300, owed_yen=300), OWING.claim_code)
 
 
 def typed(text: str) -> Visit:
@@ -84,13 +85,23 @@ def test_after_a_long_cut_no_stranger_sees_the_code_and_the_card_is_named() -> N
 
 
 def test_a_code_that_a_short_cut_took_away_comes_back_for_a_touch_alone() -> None:
-    asked, effects = step(Visit(State.RECOVERING), v.CodeUnseen("v", "p", 300, OWING.claim_code))
+    asked, effects = step(Visit(State.RECOVERING), UNATTENDED)
     assert (asked.state, effects, view(asked, Lang.JA)["owed"]) == (State.AFTER_CUT, (), None)
     shown, effects = step(asked, v.TakeBack())
     assert (shown.state, owes_visibly(shown), effects) == (State.REFUSED, True, ())
     gone, _ = step(asked, v.TimedOut())
     assert gone.state is State.RECOVERING  # the next look for what was interrupted
     assert gone.claim_code == ""
+
+
+def test_a_code_and_a_paper_that_a_short_cut_took_away_come_back_together() -> None:
+    paper = Order("o0", sheets=1, outcome=CopyOutcome.PRINTED, journaled_fee_yen=200)
+    money = Money("p", 200, inserted_yen=500, captured_yen=200, owed_yen=300)
+    asked, _ = step(Visit(State.RECOVERING), replace(UNATTENDED, papers=(paper,), money=money))
+    shown, effects = step(asked, v.TakeBack())
+    assert (shown.state, owes_visibly(shown), effects) == (State.TAKE_PAPER, True, ())
+    _, effects = step(asked, v.TimedOut())
+    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0"), "the next visitor would find it"
 
 
 # Typed, claimed, paid

@@ -7,7 +7,7 @@ import pytest
 from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
 from terminal import visit as v
-from terminal.journal import Act, Intent, Result
+from terminal.journal import Act, Intent, Result, RowKind
 from terminal.payment.device import DeviceGone, MoneyOutcomeUnknown
 from terminal.visit import CopyOutcome, State, TerminalCode
 from terminal.workers import WorkerDied, WorkerHung
@@ -107,13 +107,15 @@ def test_a_unit_that_opened_without_saying_so_is_asked_again_and_takes_the_fee(r
     assert (rig.coins.cashbox_yen, rig.coins.tray_yen) == (200, 0)
 
 
-def test_a_unit_that_may_stand_open_is_a_case(rig: Rig) -> None:
+def test_a_unit_that_may_stand_open_is_asked_until_it_answers(rig: Rig) -> None:
     for _ in range(2):
         rig.coins.cues.fail("start answer", DeviceGone("cue"))
     rig.to_confirming()
     rig.runner.post(v.Pay())
     assert rig.until(State.REFUSED).refusal == v.Refusal(TerminalCode.PAYMENT_FAILED)
-    assert set(rig.end().reasons) == {"case MONEY_UNCERTAIN", "money-held"}
+    assert rig.end().state is State.IDLE
+    assert (rig.coins.tray_yen, unfinished(rig.rows())) == (0, [])
+    assert [row for row in rig.rows() if row.kind is RowKind.CASE] == [], "it held nothing, and says so"
 
 
 def test_money_that_was_counted_uncertainly_goes_back_all_the_same(rig: Rig) -> None:

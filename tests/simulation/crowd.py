@@ -234,7 +234,7 @@ class Resident:
             self._take_all()
         else:
             pour(self._kiosk.machine.cup, self._kiosk.machine.lost_and_found)
-        if why in {"walks away", "lost patience"}:
+        if why in {"walks away", "lost patience"} or not self._kiosk.power.alive:
             self.stay.lost.add(Lost.NOBODY)
         self.gone = True
         self.stay.ended_s = self._hub.now_s

@@ -229,7 +229,8 @@ class Faults:
         simulation.mark(fault)
         low_s, high_s = LONG_S if fault.long else SHORT_S
         delay_s = low_s + simulation.hub.random.random() * (high_s - low_s)
-        if fault.kind in AT_A_ROW and fault.long and yen(kiosk.machine.tray):
+        waits = bool(yen(kiosk.machine.tray) or simulation.world.outlet(kiosk.number))
+        if fault.kind in AT_A_ROW and fault.long and waits:
             kiosk.lose(Lost.LONG)
         heal = _ACTS[fault.kind](self, fault, kiosk)
         simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)

@@ -41,7 +41,7 @@ class Lost(StrEnum):
     SHEETS = "some sheets came out and not all, or one stands in the path"
     MOVEMENT = "the coin unit's power went while coins moved, or it was dark when they had to"
     CHANGE = "the hoppers did not pay out"
-    LONG = "money waited longer than a minute in the dark"
+    LONG = "money or a paper waited longer than a minute in the dark"
     NOBODY = "nobody answered, or nobody was there any more"
     MIXED = "a paper was not what was ordered"
     DISK = "the terminal's disk took no row"
