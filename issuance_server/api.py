@@ -17,6 +17,7 @@ from issuance_server import boots, card_auth, openapi, restores, sessions
 from issuance_server.card_auth import Anchors
 from issuance_server.database import read, write
 from issuance_server.keys import Keys
+from issuance_server.reception import Welcome
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import Clock
 from issuance_server.sessions import Caller, KnownAs
@@ -36,13 +37,10 @@ from protocol.messages import (
     GrantAnswer,
     GrantRequest,
     Message,
-    Offer,
     PreparedOrder,
     PrepareRequest,
     RefundAnswer,
     RefundClaim,
-    RefundOffer,
-    ReissueOffer,
 )
 from protocol.signing import CONTENT_TYPE, verify_event, verify_request
 
@@ -53,16 +51,8 @@ _ORDER_ID: Final = re.compile("[0-9a-f]{32}")
 class Issuing(Protocol):
     """What the routes ask of the issuance cycle (issue.py)."""
 
-    def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
-        """Return the masked name and what can be had."""
-        ...
-
-    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
-        """Return the destroyed papers that may be had again."""
-        ...
-
-    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:
-        """Return what is owed to the card's holder."""
+    def welcome(self, caller: Caller) -> Welcome:
+        """Return the masked name, and what is there for its holder."""
         ...
 
     def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
@@ -152,15 +142,14 @@ class Api:
         note(visit_id=asked.visit_id)
         session_id, caller = self._authenticate(terminal, asked)
         _note_municipalities(caller)
-        issuer = self._services().issuer
-        masked_name, offers = issuer.offers(caller)
+        welcome = self._services().issuer.welcome(caller)
         answer = AuthenticateAnswer(
             session_id=session_id,
             expires_at_utc=caller.expires_at_utc,
-            masked_name=masked_name,
-            offers=offers,
-            reissues=issuer.replaceable(caller),
-            refunds=issuer.refunds_due(caller),
+            masked_name=welcome.masked_name,
+            offers=welcome.offers,
+            reissues=welcome.reissues,
+            refunds=welcome.refunds,
         )
         return _json(answer)
 

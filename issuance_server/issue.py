@@ -40,7 +40,7 @@ from issuance_server.keys import Keys
 from issuance_server.ledger import Guard, Order, OrderEvent, OrderState
 from issuance_server.masking import masked
 from issuance_server.offers import MemberRefs
-from issuance_server.reception import Reception
+from issuance_server.reception import Reception, Welcome
 from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
 from issuance_server.rules import JST, Asked, Clock, Decision, utc_now
@@ -63,13 +63,10 @@ from protocol.messages import (
     GrantAnswer,
     GrantRequest,
     Message,
-    Offer,
     PreparedOrder,
     PrepareRequest,
     RefundAnswer,
     RefundClaim,
-    RefundOffer,
-    ReissueOffer,
 )
 
 Renderer = Callable[[Fonts, Certificate, Issuance, str], bytes]
@@ -131,18 +128,10 @@ class Issuer:
         self._reread = reread
         self._build = build_id(fonts) if build is None else build
 
-    def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
-        """Return who is there, masked, and what can be had. Errors: those of `Reception.offers`."""
+    def welcome(self, caller: Caller) -> Welcome:
+        """Return who is there, masked, and what is there for them. Errors: those of `Reception.welcome`."""
         _check_session(caller, self._clock())
-        return self._reception.offers(caller, self._clock())
-
-    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:
-        """Return the destroyed papers that may be had again for nothing."""
-        return self._reception.replaceable(caller, self._clock())
-
-    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:
-        """Return what is owed to the card's holder since an earlier visit."""
-        return self._reception.refunds_due(caller, self._clock())
+        return self._reception.welcome(caller, self._clock())
 
     def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
         """Return the claim of a refund. Errors: those of `Reception.claim_refund`."""

@@ -67,9 +67,12 @@ KINDS: Final[Mapping[CertificateKind, KindRow]] = {
 }
 
 
+_BY_WORD: Final = {kind.value: row for kind, row in KINDS.items()}
+
+
 def row_of(kind: str) -> KindRow | None:
     """Return a kind's row, or None where the word is no kind."""
-    return KINDS[CertificateKind(kind)] if kind in set(CertificateKind) else None
+    return _BY_WORD.get(kind)
 
 
 def by_fiscal_year(kind: str) -> bool:

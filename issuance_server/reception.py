@@ -26,12 +26,23 @@ from protocol.messages import Offer, RefundAnswer, RefundClaim, RefundOffer, Rei
 
 
 @dataclass(frozen=True, slots=True)
+class Welcome:
+    """Who is there, masked, what can be had, and what is due to them since an earlier visit."""
+
+    masked_name: str
+    offers: tuple[Offer, ...]
+    reissues: tuple[ReissueOffer, ...]
+    refunds: tuple[RefundOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """The card's holder as one municipality of the visit knows them."""
 
     settings: MunicipalitySettings
     person: Person
     stopped: bool
+    reissues: tuple[ReissueOffer, ...]
 
 
 class Reception:
@@ -44,20 +55,21 @@ class Reception:
         self._vault = vault
         self._key = key
 
-    def offers(self, caller: Caller, now_utc: datetime) -> tuple[str, tuple[Offer, ...]]:
-        """Return who is there, masked, and what can be had.
+    def welcome(self, caller: Caller, now_utc: datetime) -> Welcome:
+        """Return who is there and what is there for them: destroyed papers to be had again, and what is owed.
 
         Errors: IssueError INTEGRITY_STOP, NOT_OFFERED, NOT_ISSUABLE_HERE.
         """
         known: list[_Known] = []
         refusals: list[IssueError] = []
-        for code in (link.municipality_code for link in caller.known_as):
-            try:
-                with read(self._engine) as connection:
-                    stopped = cases.is_stopped(connection, code)
-                    known.append(_Known(*self._holders.who(connection, caller, code, now_utc), stopped))
-            except IssueError as refused:
-                refusals.append(refused)  # that municipality's documents alone
+        refs = MemberRefs(self._key, caller.session_hash)
+        with read(self._engine) as connection:
+            for code in (link.municipality_code for link in caller.known_as):
+                try:
+                    known.append(self._known(connection, caller, code, refs, now_utc))
+                except IssueError as refused:
+                    refusals.append(refused)  # that municipality's documents alone
+            due = refunds.due_to(connection, [self._requester(one.person) for one in known])
         if known and all(one.stopped for one in known):
             raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
         if not known:
@@ -71,32 +83,35 @@ class Reception:
             for offer in offering.offers(
                 one.settings,
                 one.person,
-                MemberRefs(self._key, caller.session_hash),
+                refs,
                 now_utc,
                 refusal=ErrorCode.INTEGRITY_STOP if one.stopped else None,
             )
         ]
-        return masked(known[0].person.name), tuple(made)
-
-    def replaceable(self, caller: Caller, now_utc: datetime) -> tuple[ReissueOffer, ...]:
-        """Return the destroyed papers that may be had again for nothing, at every municipality of the session."""
-        refs = MemberRefs(self._key, caller.session_hash)
-        found: list[ReissueOffer] = []
-        for code in (link.municipality_code for link in caller.known_as):
-            with suppress(IssueError), read(self._engine) as connection:  # `offers` has said why
-                _settings, person = self._holders.look_up(connection, caller, code, now_utc)
-                claimant = reissues.claimant(self._vault, person, now_utc)
-                found += reissues.offers(connection, self._vault, claimant, person, refs)
-        return tuple(found)
-
-    def refunds_due(self, caller: Caller, now_utc: datetime) -> tuple[RefundOffer, ...]:
-        """Return what is owed to the card's holder, at every municipality of the session."""
-        with read(self._engine) as connection:
-            found = self._due(connection, caller, now_utc)
-        return tuple(
-            RefundOffer(payment_id=one.payment_id, amount_yen=one.amount_yen, in_review=one.state is RefundState.REVIEW)
-            for one in found
+        return Welcome(
+            masked(known[0].person.name),
+            tuple(made),
+            tuple(reissue for one in known for reissue in one.reissues),
+            tuple(
+                RefundOffer(
+                    payment_id=one.payment_id, amount_yen=one.amount_yen, in_review=one.state is RefundState.REVIEW
+                )
+                for one in due
+            ),
         )
+
+    def _known(self, connection: Connection, caller: Caller, code: str, refs: MemberRefs, now_utc: datetime) -> _Known:
+        stopped = cases.is_stopped(connection, code)
+        settings, person = self._holders.who(connection, caller, code, now_utc)
+        found: tuple[ReissueOffer, ...] = ()
+        if not stopped:
+            claimant = reissues.claimant(self._vault, person, now_utc)
+            found = tuple(reissues.offers(connection, self._vault, claimant, person, refs))
+        return _Known(settings, person, stopped, found)
+
+    def _requester(self, person: Person) -> tuple[str, bytes]:
+        code = person.municipality_code
+        return code, self._vault.requester_digest(code, person.person_id)
 
     def claim_refund(
         self, terminal_id: str, caller: Caller | None, asked: RefundClaim, now_utc: datetime
@@ -130,7 +145,7 @@ class Reception:
         for code in (link.municipality_code for link in caller.known_as):
             with suppress(IssueError):
                 _settings, person = self._holders.who(connection, caller, code, now_utc)
-                requesters.append((code, self._vault.requester_digest(code, person.person_id)))
+                requesters.append(self._requester(person))
         return refunds.due_to(connection, requesters)
 
     def _check_same_person(self, caller: Caller, known: list[_Known], now_utc: datetime) -> None:

@@ -174,8 +174,9 @@ def require_none(connection: Connection) -> None:
 def require_none_for(engine: Engine, terminal_id: str) -> None:
     """The same for whoever may be asked to say what it has. Errors: IssueError RESTORING, BOOT_REQUIRED."""
     with read(engine) as connection:
-        require_heard(connection, terminal_id)
-        require_none(connection)
+        if is_under_way(connection):
+            require_heard(connection, terminal_id)
+            require_none(connection)
 
 
 def require_heard(connection: Connection, terminal_id: str) -> None:

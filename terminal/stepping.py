@@ -367,8 +367,10 @@ class Stepper:
 
     def _send_events(self) -> None:
         """Send the oldest events in the background, in order, until the server has them all."""
+        if self._sending:
+            return
         self._count_unsent()
-        if self._sending or not self.unsent_events or self._sources.monotonic() < self._resend_at_s:
+        if not self.unsent_events or self._sources.monotonic() < self._resend_at_s:
             return
         if not self._effects.booted:
             return  # what the server has is not known: it may be another one than before

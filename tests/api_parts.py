@@ -21,6 +21,7 @@ from issuance_server.app import create_app
 from issuance_server.config import ServerConfig
 from issuance_server.database import open_engine, write
 from issuance_server.keys import Keys
+from issuance_server.reception import Welcome
 from issuance_server.register.store import Link, RegisterStore
 from issuance_server.sessions import Caller
 from issuance_server.terminals import Terminals, enrol
@@ -38,14 +39,11 @@ from protocol.messages import (
     GrantAnswer,
     GrantRequest,
     Message,
-    Offer,
     PaymentMethod,
     PreparedOrder,
     PrepareRequest,
     RefundAnswer,
     RefundClaim,
-    RefundOffer,
-    ReissueOffer,
     Scope,
 )
 from protocol.signing import CONTENT_TYPE, RequestSigner, key_thumbprint
@@ -71,15 +69,9 @@ class FakeIssuer:
     claims: list[tuple[str, RefundClaim]] = field(default_factory=list)
     fails_with: Exception | None = None
 
-    def offers(self, caller: Caller) -> tuple[str, tuple[Offer, ...]]:
+    def welcome(self, caller: Caller) -> Welcome:
         self._asked_by(caller)
-        return "窓○ ○子", ()
-
-    def replaceable(self, caller: Caller) -> tuple[ReissueOffer, ...]:  # noqa: ARG002 (the protocol's signature)
-        return ()
-
-    def refunds_due(self, caller: Caller) -> tuple[RefundOffer, ...]:  # noqa: ARG002 (the protocol's signature)
-        return ()
+        return Welcome("窓○ ○子", (), (), ())
 
     def claim_refund(self, terminal_id: str, caller: Caller | None, asked: RefundClaim) -> RefundAnswer:
         if caller is not None:

@@ -215,7 +215,7 @@ def test_a_session_ends(office: Office) -> None:
     assert code_of(lambda: office.prepare(caller, 2)) is expired
     assert code_of(lambda: office.issuer.repeat(caller, order_id(1))) is expired
     assert code_of(lambda: office.grant(caller)) is expired
-    assert code_of(lambda: office.issuer.offers(caller)) is expired
+    assert code_of(lambda: office.issuer.welcome(caller)) is expired
 
 
 def test_a_visit_prepares_five_orders(office: Office) -> None:
@@ -511,7 +511,7 @@ def test_s6_s14_a_paper_that_is_not_what_was_ordered_stops_the_municipality(
     assert office.open_cases() == ["RECHECK_FAILED"]
     # S14: the next one would be right; nothing is issued all the same until there is a finding.
     assert code_of(lambda: office.prepare(caller, 2)) is ErrorCode.INTEGRITY_STOP
-    assert code_of(lambda: office.issuer.offers(caller)) is ErrorCode.INTEGRITY_STOP
+    assert code_of(lambda: office.issuer.welcome(caller)) is ErrorCode.INTEGRITY_STOP
     stop_id = f"RECHECK_FAILED:{order_id(1)}"
     with pytest.raises(ValueError, match="finding"), write(office.engine) as connection:
         cases.close_stop(connection, CODE, stop_id, " ", office.clock())

@@ -288,7 +288,7 @@ def test_a_record_that_contradicts_itself_is_refused_without_a_number(
 
 
 def test_who_may_be_chosen_is_offered_by_the_family_register(office: Office) -> None:
-    _name, offers = office.issuer.offers(office.caller())
+    offers = office.issuer.welcome(office.caller()).offers
     by_kind = {offer.kind: offer for offer in offers}
     individual = by_kind[K.FAMILY_REGISTER_INDIVIDUAL]
     assert [(one.masked_name, one.is_requester) for one in individual.members] == [

@@ -97,16 +97,16 @@ def test_the_hoppers_that_paid_are_the_other_terminals(owed: Office) -> None:
 
 def test_the_same_card_is_offered_it_and_gets_it(owed: Office) -> None:
     again = owed.caller(visit="9" * 32, terminal="t-2")
-    (due,) = owed.issuer.refunds_due(again)
+    (due,) = owed.issuer.welcome(again).refunds
     assert (due.payment_id, due.amount_yen) == (payment_id(1), HELD_YEN)
     assert claim_by_card(owed, again) == HELD_YEN
-    assert owed.issuer.refunds_due(again) == ()
+    assert owed.issuer.welcome(again).refunds == ()
 
 
 def test_another_card_is_offered_nothing(owed: Office) -> None:
     owed.link("r-hanako")
     other = owed.caller("r-hanako", visit="9" * 32)
-    assert owed.issuer.refunds_due(other) == ()
+    assert owed.issuer.welcome(other).refunds == ()
     assert code_of(lambda: claim_by_card(owed, other)) is ErrorCode.NO_REFUND
 
 
@@ -179,7 +179,7 @@ def test_the_second_of_one_person_is_looked_at_first(owed: Office) -> None:
     assert owed.open_cases() == ["REFUND_REVIEW"]
     assert code_of(lambda: claim_by_code(owed, code(2))) is ErrorCode.REFUND_IN_REVIEW
     again = owed.caller(visit="9" * 32)
-    due = [(offered.payment_id, offered.in_review) for offered in owed.issuer.refunds_due(again)]
+    due = [(offered.payment_id, offered.in_review) for offered in owed.issuer.welcome(again).refunds]
     assert due == [(payment_id(1), False), (payment_id(2), True)]
     assert code_of(lambda: claim_by_card(owed, again, 2)) is ErrorCode.REFUND_IN_REVIEW
     case_id = f"REFUND_REVIEW:{payment_id(2)}"
@@ -224,7 +224,7 @@ def test_money_that_stuck_before_any_grant_is_the_cards_too(office: Office) -> N
         office.tell(EventKind.PAYMENT_CLOSED, payment_id=payment_id(number), **counted(100, 100, 0, 0))
         office.tell(EventKind.RETURN_DUE, payment_id=payment_id(number), amount_yen=100, **told)
     again = office.caller(visit="9" * 32)
-    assert [offered.payment_id for offered in office.issuer.refunds_due(again)] == [payment_id(2)]
+    assert [offered.payment_id for offered in office.issuer.welcome(again).refunds] == [payment_id(2)]
     assert claim_by_card(office, again, 2) == 100
     office.tell(EventKind.REFUND_PAID, terminal=again.terminal_id, claim_id=CLAIM, amount_yen=100)
     assert state(office, 2) == "PAID"
@@ -233,7 +233,7 @@ def test_money_that_stuck_before_any_grant_is_the_cards_too(office: Office) -> N
 def test_an_order_of_another_terminal_names_nobody(office: Office) -> None:
     office.prepare(office.caller(), 1)
     office.tell(EventKind.RETURN_DUE, terminal="t-2", payment_id=payment_id(7), amount_yen=100, order_id=order_id(1))
-    assert office.issuer.refunds_due(office.caller(visit="9" * 32)) == ()
+    assert office.issuer.welcome(office.caller(visit="9" * 32)).refunds == ()
 
 
 def test_a_refund_whose_code_nobody_saw_is_still_the_cards(office: Office) -> None:
@@ -242,14 +242,14 @@ def test_a_refund_whose_code_nobody_saw_is_still_the_cards(office: Office) -> No
     office.grant(caller)
     office.tell(EventKind.FAILED, order_id=order_id(1))
     office.tell(EventKind.RETURN_DUE, payment_id=payment_id(1), amount_yen=HELD_YEN)
-    assert office.issuer.refunds_due(office.caller(visit="9" * 32))
+    assert office.issuer.welcome(office.caller(visit="9" * 32)).refunds
 
 
 def test_money_of_no_order_is_claimed_by_its_code_alone(office: Office) -> None:
     told: dict[str, Any] = {"payment_id": payment_id(7), "amount_yen": 100}
     office.tell(EventKind.PAYMENT_CLOSED, payment_id=payment_id(7), **counted(100, 100, 0, 0))
     office.tell(EventKind.RETURN_DUE, claim_digest=claim_digest(code(7)), **told)
-    assert office.issuer.refunds_due(office.caller()) == ()
+    assert office.issuer.welcome(office.caller()).refunds == ()
     assert claim_by_code(office, code(7)) == 100
 
 

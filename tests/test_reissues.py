@@ -69,14 +69,14 @@ def test_a_destroyed_paper_is_void_and_what_was_earned_stays_earned(destroyed: O
 
 def test_the_requester_is_offered_the_very_document_again_and_gets_it_free(destroyed: Office) -> None:
     again = destroyed.caller(visit=SECOND_VISIT, terminal="t-2")
-    (offer,) = destroyed.issuer.replaceable(again)
+    (offer,) = destroyed.issuer.welcome(again).reissues
     assert (offer.replaces, offer.scope, offer.kind) == (order_id(1), Scope.HOUSEHOLD, "residence")
     assert offer.issue_number == "2026-0000001"
     earned = destroyed.balances()
     prepared, _pdf = destroyed.prepare(again, 2, scope=offer.scope, replaces=offer.replaces)
     assert prepared.fee_yen == 0
     assert prepared.issue_number == "2026-0000002"
-    assert destroyed.issuer.replaceable(again) == ()
+    assert destroyed.issuer.welcome(again).reissues == ()
     destroyed.grant(again, 2, payment=2, reserved_yen=0, allocated_yen=0)
     destroyed.tell(EventKind.PRINTED, terminal="t-2", order_id=order_id(2), sheets_out=prepared.sheets)
     destroyed.tell(EventKind.CAPTURED, terminal="t-2", order_id=order_id(2), payment_id=payment_id(2), amount_yen=0)
@@ -100,7 +100,7 @@ def test_another_person_gets_nothing_for_it(destroyed: Office) -> None:
     """The wife of the same household asks for the very same document."""
     destroyed.link("r-hanako")
     other = destroyed.caller("r-hanako", visit=SECOND_VISIT)
-    assert destroyed.issuer.replaceable(other) == ()
+    assert destroyed.issuer.welcome(other).reissues == ()
     wish = {"scope": Scope.HOUSEHOLD, "replaces": order_id(1)}
     assert code_of(lambda: destroyed.prepare(other, 2, **wish)) is ErrorCode.NOT_OFFERED
 
@@ -149,15 +149,16 @@ def test_two_that_come_at_once_share_one_right(destroyed: Office, monkeypatch: p
 def test_a_right_ends_after_its_time(destroyed: Office) -> None:
     destroyed.clock.advance(days=reissues.LIFE.days, seconds=1)
     late = destroyed.caller(visit=SECOND_VISIT)
-    assert destroyed.issuer.replaceable(late) == ()
+    assert destroyed.issuer.welcome(late).reissues == ()
     wish = {"scope": Scope.HOUSEHOLD, "replaces": order_id(1)}
     assert code_of(lambda: destroyed.prepare(late, 2, **wish)) is ErrorCode.NOT_OFFERED
 
 
-def test_a_stop_since_then_hides_the_right_too(destroyed: Office) -> None:
+def test_a_link_that_was_ended_since_then_hides_the_right_too(destroyed: Office) -> None:
     with write(destroyed.engine) as connection:
         connection.execute(text("UPDATE certificate_links SET active = false"))
-    assert destroyed.issuer.replaceable(destroyed.caller(visit=SECOND_VISIT)) == ()
+    again = destroyed.caller(visit=SECOND_VISIT)
+    assert code_of(lambda: destroyed.issuer.welcome(again)) is ErrorCode.NOT_ISSUABLE_HERE
 
 
 def test_sheets_that_are_missing_open_no_right_but_a_case(office: Office) -> None:
@@ -165,7 +166,7 @@ def test_sheets_that_are_missing_open_no_right_but_a_case(office: Office) -> Non
     destroy(office, sheets=prepared.sheets - 1)
     assert office.order().state is OrderState.VOIDED
     assert office.open_cases() == ["VOIDED_AFTER_PRINT"]
-    assert office.issuer.replaceable(office.caller(visit=SECOND_VISIT)) == ()
+    assert office.issuer.welcome(office.caller(visit=SECOND_VISIT)).reissues == ()
 
 
 def test_a_paper_whose_fee_was_never_taken_is_not_replaced_free(office: Office) -> None:
@@ -177,7 +178,7 @@ def test_a_paper_whose_fee_was_never_taken_is_not_replaced_free(office: Office) 
     destroy(office, sheets=prepared.sheets)
     assert office.order().state is OrderState.VOIDED
     assert office.open_cases() == ["UNCOLLECTED", "VOIDED_AFTER_PRINT"]
-    assert office.issuer.replaceable(office.caller(visit=SECOND_VISIT)) == ()
+    assert office.issuer.welcome(office.caller(visit=SECOND_VISIT)).reissues == ()
 
 
 def test_sheets_of_a_void_order_are_destroyed_without_a_doubt(office: Office) -> None:
@@ -193,7 +194,7 @@ def test_a_replacement_can_be_replaced(destroyed: Office) -> None:
     again = destroyed.caller(visit=SECOND_VISIT)
     sell(destroyed, again, 2, 0, scope=Scope.HOUSEHOLD, replaces=order_id(1))
     destroy(destroyed, 2)
-    (offer,) = destroyed.issuer.replaceable(destroyed.caller(visit=THIRD_VISIT))
+    (offer,) = destroyed.issuer.welcome(destroyed.caller(visit=THIRD_VISIT)).reissues
     assert offer.replaces == order_id(2)
 
 

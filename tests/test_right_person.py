@@ -214,9 +214,9 @@ def test_1_a_link_that_changed_after_the_card_was_known_is_seen_only_by_looking_
 ) -> None:
     remembering = office.new_issuer(register=Remembering(office.vault))
     early, late = Kiosk(office, remembering, 1), Kiosk(office, remembering, 2)
-    remembering.offers(early.caller)
+    remembering.welcome(early.caller)
     fresh = [Kiosk(office, office.issuer, number) for number in (3, 4)]
-    office.issuer.offers(fresh[0].caller)
+    office.issuer.welcome(fresh[0].caller)
     fresh[1].prepare()
 
     change(office)

@@ -89,7 +89,7 @@ def test_who_is_refused_everything_at_home_is_refused_where_the_family_register_
     towns.prepare(caller, 1, **order_of(K.SUPPLEMENTARY_REGISTER), **there)
     towns.put(record)
     assert code_of(lambda: towns.grant(caller, 1)) is REFUSED
-    _name, offers = towns.issuer.offers(caller)
+    offers = towns.issuer.welcome(caller).offers
     assert {offer.refusal for offer in offers} == {REFUSED}
     for kind in OF_FAMILY:
         assert prepared_with(towns, caller, kind, OTHER) is REFUSED
@@ -103,7 +103,7 @@ def test_a_stop_in_the_family_register_elsewhere_refuses_the_person_at_home(town
     assert code_of(lambda: towns.grant(caller, 1)) is REFUSED
     for kind in OF_RESIDENTS:
         assert prepared_with(towns, caller, kind) is REFUSED
-    _name, offers = towns.issuer.offers(caller)
+    offers = towns.issuer.welcome(caller).offers
     assert {offer.refusal for offer in offers} == {REFUSED}
 
 
@@ -177,7 +177,7 @@ def test_two_towns_one_stopped_its_offers_do_not_tell_who_is_refused(towns: Offi
     caller = towns.caller(elsewhere=ELSEWHERE)
 
     def here() -> list[Offer]:
-        _name, offers = towns.issuer.offers(caller)
+        offers = towns.issuer.welcome(caller).offers
         return [offer for offer in offers if offer.municipality_code == CODE]
 
     before = here()
@@ -188,11 +188,11 @@ def test_two_towns_one_stopped_its_offers_do_not_tell_who_is_refused(towns: Offi
 @pytest.mark.parametrize("record", [STOPPED_HANAKO, STOPPED_HOME, DEAD_TARO])
 def test_offers_of_the_refused_are_one_like_another(office: Office, record: RegisterRecord) -> None:
     caller = office.caller()
-    _name, allowed = office.issuer.offers(caller)
+    allowed = office.issuer.welcome(caller).offers
     office.put(STOPPED_TARO)
-    _name, one = office.issuer.offers(caller)
+    one = office.issuer.welcome(caller).offers
     office.put(TARO, record)
-    _name, another = office.issuer.offers(caller)
+    another = office.issuer.welcome(caller).offers
     assert another == one != allowed
 
 

@@ -45,12 +45,13 @@ def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
 
 
 def offered(office: Office, caller: Caller) -> dict[str, list[Offer]]:
-    _name, offers = office.issuer.offers(caller)
+    offers = office.issuer.welcome(caller).offers
     return {code: [offer for offer in offers if offer.municipality_code == code] for code in (CODE, OTHER)}
 
 
 def test_each_municipality_offers_what_it_has_of_this_person(office: Office) -> None:
-    name, offers = office.issuer.offers(office.caller(elsewhere=ELSEWHERE))
+    welcome = office.issuer.welcome(office.caller(elsewhere=ELSEWHERE))
+    name, offers = welcome.masked_name, welcome.offers
     assert name == "見● 太●"
     here = {offer.kind: offer.refusal for offer in offers if offer.municipality_code == CODE}
     there = {offer.kind: offer.refusal for offer in offers if offer.municipality_code == OTHER}
@@ -64,7 +65,7 @@ def test_each_municipality_offers_what_it_has_of_this_person(office: Office) -> 
 
 def test_the_municipality_of_the_residence_comes_first_whatever_the_codes(office: Office) -> None:
     assert OTHER < CODE
-    _name, offers = office.issuer.offers(office.caller(elsewhere=ELSEWHERE))
+    offers = office.issuer.welcome(office.caller(elsewhere=ELSEWHERE)).offers
     assert offers[0].municipality_code == CODE
 
 
@@ -116,7 +117,7 @@ def test_a_stopped_municipality_stops_its_own_documents_alone(office: Office) ->
     office.prepare(caller, 2)
     with write(office.engine) as connection:
         cases.stop_municipality(connection, CODE, order_id(8), office.clock())
-    assert code_of(lambda: office.issuer.offers(caller)) is ErrorCode.INTEGRITY_STOP
+    assert code_of(lambda: office.issuer.welcome(caller)) is ErrorCode.INTEGRITY_STOP
 
 
 def test_a_municipality_that_is_closed_is_closed_alone(office: Office) -> None:
@@ -164,7 +165,7 @@ def test_a_card_that_two_municipalities_link_to_different_people_gets_nothing(of
     office.link("d-somebody", OTHER)
     assert entry.born_on != TARO.born_on
     caller = office.caller(elsewhere={OTHER: "d-somebody"})
-    assert code_of(lambda: office.issuer.offers(caller)) is ErrorCode.NOT_ISSUABLE_HERE
+    assert code_of(lambda: office.issuer.welcome(caller)) is ErrorCode.NOT_ISSUABLE_HERE
     assert office.open_cases() == ["LINKS_DISAGREE", "LINKS_DISAGREE"]
 
 

@@ -112,7 +112,7 @@ class CheckedOffice:
         paid = {"order_id": spoiled, "payment_id": payment_id(self._issued), "amount_yen": fee_yen}
         office.tell(EventKind.CAPTURED, **paid)
         office.tell(EventKind.SHEETS_DESTROYED, order_id=spoiled, sheets_out=sheets)
-        (offer,) = office.issuer.replaceable(office.caller(visit=f"{self._issued + 1:032d}"))
+        (offer,) = office.issuer.welcome(office.caller(visit=f"{self._issued + 1:032d}")).reissues
         wish = {name: getattr(offer, name) for name in ("scope", "items", "fiscal_year", "kind", "replaces")}
         pdf = self.prepare(**wish)
         office.grant(self.caller, self._issued, payment=self._issued, reserved_yen=0, allocated_yen=0)

@@ -19,7 +19,7 @@ import click
 import msgspec
 
 from tests.simulation import coverage, mutations
-from tests.simulation.run import Outcome, run_seed, run_seeds
+from tests.simulation.run import Outcome, run_seed, run_seeds, silence
 
 PROCESSES: Final = 2
 CHUNK: Final = 25
@@ -49,6 +49,7 @@ class Totals:
 
 
 def _chunk(seeds: range) -> list[Outcome]:
+    silence(for_good=True)
     return list(run_seeds(seeds))
 
 
@@ -139,6 +140,7 @@ def _mutations(start: int) -> int:
 
 
 def _hunt(name: str, start: int) -> tuple[int, str] | None:
+    silence(for_good=True)
     return mutations.hunt(name, range(start, start + MUTATION_SEEDS))
 
 

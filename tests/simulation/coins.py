@@ -65,7 +65,7 @@ class SimCoins:
         self._ask(lambda: self._start(payment_id, due_yen, exact_only))
 
     def hold(self) -> int:
-        return self._ask(self._hold)  # type: ignore[no-any-return]
+        return self._ask(self._hold, waits=True)  # type: ignore[no-any-return]
 
     def capture(self, payment_id: str, capture_yen: int) -> Counted:
         return self._ask(lambda: self._capture(payment_id, capture_yen), moves=True)  # type: ignore[no-any-return]
@@ -85,7 +85,9 @@ class SimCoins:
     def close(self) -> None:
         """The unit stays as it is."""
 
-    def _ask(self, work: Callable[[], object], *, moves: bool = False) -> object:
+    def _ask(self, work: Callable[[], object], *, moves: bool = False, waits: bool = False) -> object:
+        """Have the unit do it. waits: it takes its time, and needs a thread for it; what moves coins always does."""
+        waits = waits or moves
         if not self.power.alive:
             if self.payment is not None:
                 self.lose(Lost.MOVEMENT)
@@ -104,7 +106,11 @@ class SimCoins:
             if not lost:
                 reply.give(value)
 
-        self._hub.spawn(self.power, serve, 0.005 + self._hub.random.random() * 0.03)
+        delay_s = 0.005 + self._hub.random.random() * 0.03
+        if waits:
+            self._hub.spawn(self.power, serve, delay_s)
+        else:
+            self._hub.at(self.power, delay_s, serve)
         late = MoneyOutcomeUnknown("no answer") if moves else DeviceGone("no answer")
         return reply.wait(MOVEMENT_TIMEOUT_S if moves else ANSWER_TIMEOUT_S, late)
 

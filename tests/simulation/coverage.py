@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Final
 
 from terminal.visit import State
@@ -33,14 +32,13 @@ IMPOSSIBLE: Final[dict[tuple[State, Kind], str]] = {
 }
 
 
-def cells() -> Iterator[tuple[State, Kind]]:
-    """Yield every cell that must be filled."""
-    return ((state, kind) for state in State for kind in Kind if (state, kind) not in IMPOSSIBLE)
+#: Every cell that must be filled.
+CELLS: Final = tuple((state, kind) for state in State for kind in Kind if (state, kind) not in IMPOSSIBLE)
 
 
 def empty(seen: Counter[tuple[str, str]]) -> list[tuple[State, Kind]]:
     """Return the cells that were not seen."""
-    return [cell for cell in cells() if not seen[cell]]
+    return [cell for cell in CELLS if not seen[cell]]
 
 
 def table(seen: Counter[tuple[str, str]]) -> str:

@@ -230,9 +230,9 @@ class Resident:
             return
         self._hub.say(self.stay.person.name, why)
         self.take_card()
-        if takes:
+        if takes and self._begun:
             self._take_all()
-        else:
+        elif not takes:
             pour(self._kiosk.machine.cup, self._kiosk.machine.lost_and_found)
         if why in {"walks away", "lost patience"} or not self._kiosk.power.alive:
             self.stay.lost.add(Lost.NOBODY)

@@ -99,7 +99,8 @@ _LEADS: Final[dict[State, _Lead]] = {
     State.OUT_OF_SERVICE: _Lead(_CUTS, _ACTS_AT, (0.0, 0.3)),
     State.AFTER_CUT: _Lead(_CUTS, (State.RESERVED,), (0.0, 0.15)),
     State.KEEPING: _Lead(_CUTS, (State.RESERVED,), (0.0, 0.15), long=True),
-    State.ASK_SHEETS: _Lead((Kind.PRINTER_CUT,), (State.PRINTING,), (0.1, 1.3)),
+    # A printer that comes back soon has its meter: only one that stays away leaves the sheets to be counted by hand.
+    State.ASK_SHEETS: _Lead((Kind.PRINTER_CUT,), (State.PRINTING,), (0.1, 1.6), long=True),
     State.RETURNING: _Lead((Kind.CANCELLED,), (State.COLLECTING,), (0.0, 1.0)),
     State.REFUSED: _Lead((Kind.CANCELLED,), (State.PIN, State.CHOOSING, State.CONFIRMING), (0.0, 0.3)),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
 from terminal.card.results import CardInserted, CardRemoved
 from terminal.devices import Devices
@@ -27,6 +28,8 @@ from tests.simulation.world import Lost, Machine, World
 
 #: Nobody stands before an idle terminal: it looks at its devices a quarter as often; a look costs much here.
 _TIMEOUT_S = {**TIMEOUT_S, State.IDLE: 4 * TIMEOUT_S[State.IDLE]}
+#: Calls that never wait here: they need no thread of their own.
+_AT_ONCE = {"card.pin", "paper.check", "press.check", "press.counters", "press.is_held", "press.purge", "press.residue"}
 _DARK = Visit(State.OUT_OF_SERVICE, reasons=("dark",))
 
 
@@ -68,7 +71,7 @@ class Kiosk:
             device.terminal = self.power
         self._queue: deque[Item] = deque()
         self._pumping = False
-        self._timer = 0
+        self._armed_s = inf
         self._busy: dict[Lane, deque[tuple[Running, Call]]] = {lane: deque() for lane in Lane}
         self._working: set[Lane] = set()
         self._hub.at(self.power, 0.0, self._guarded, self._boot)
@@ -166,13 +169,22 @@ class Kiosk:
         self._arm()
 
     def _arm(self) -> None:
+        """See that something happens at the stepper's next moment: an earlier wake looks again."""
         assert self.stepper is not None
-        self._timer += 1
-        delay_s = max(0.0, self.stepper.wake_s() - self._hub.now_s)
-        self._hub.at(self.power, delay_s, self._wake, self._timer)
+        wake_s = max(self._hub.now_s, self.stepper.wake_s())
+        if wake_s < self._armed_s:
+            self._armed_s = wake_s
+            self._hub.at(self.power, wake_s - self._hub.now_s, self._wake, wake_s)
 
-    def _wake(self, timer: int) -> None:
-        if timer == self._timer and not self._queue:
+    def _wake(self, armed_s: float) -> None:
+        if armed_s != self._armed_s:
+            return  # an earlier one has taken its place
+        self._armed_s = inf
+        if self.stepper is None:
+            return
+        if self._hub.now_s < self.stepper.wake_s():
+            self._arm()
+        elif not self._queue:
             self._put(TimedOut())
 
     def _show(self, visit: Visit) -> None:
@@ -192,7 +204,11 @@ class Kiosk:
         if lane not in self._working and self._busy[lane]:
             self._working.add(lane)
             running, call = self._busy[lane].popleft()
-            self._hub.spawn(self.power, lambda: self._work(lane, running, call), self._hub.random.random() * 0.003)
+            delay_s = self._hub.random.random() * 0.003
+            if call.name in _AT_ONCE:
+                self._hub.at(self.power, delay_s, self._work, lane, running, call)
+            else:
+                self._hub.spawn(self.power, lambda: self._work(lane, running, call), delay_s)
 
     def _work(self, lane: Lane, running: Running, call: Call) -> None:
         begun_s = self._hub.now_s

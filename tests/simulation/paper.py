@@ -14,6 +14,7 @@ from printing.paper import certificates, recheck, seal
 from printing.paper.fonts import Fonts
 from printing.paper.recheck import Expected, RecheckFailed
 from printing.paper.records import Certificate, Issuance
+from printing.press import cups
 from terminal.client import Paper
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard, PaperMismatch
 
@@ -48,9 +49,14 @@ def contents(pdf: bytes) -> Contents:
     return msgspec.json.decode(bytes.fromhex(line.decode()), type=Contents)
 
 
-def blank_of(pdf: bytes) -> bytes:
-    """Return a stand-in without what it says; a real page as it is."""
-    return pdf[: pdf.rindex(_MARK)] if _MARK in pdf else pdf
+def check_pdf(pdf: bytes, sheets: int) -> None:
+    """Check pages as the press does, once only where they differ in nothing but the stand-in's comment."""
+    _check_pdf(pdf[: pdf.rindex(_MARK)] if _MARK in pdf else pdf, sheets)
+
+
+@lru_cache(maxsize=64)
+def _check_pdf(pdf: bytes, sheets: int) -> None:
+    cups.check_pdf(pdf, sheets)
 
 
 @lru_cache(maxsize=64)

@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
-from printing.press import cups
 from printing.press.cups import MEDIA, REQUESTING_USER, SIDES, QueueState
 from printing.press.errors import DigestMismatch, DuplicateJob, NoSuchJob, PrinterUnreachable
 from printing.press.printer import PrinterJob, PrinterStatus
 from printing.press.service import Bounds, PressService, SheetProgress
 from printing.press.verdict import ENDED, Capabilities, JobState, PaperOutlet
 from tests.simulation.hub import Hub, Process
-from tests.simulation.paper import blank_of, contents
+from tests.simulation.paper import check_pdf, contents
 from tests.simulation.world import Lost, Sheet, World
 
 SIDE_S = 0.7
@@ -214,7 +212,7 @@ class SimCups:
     def submit_held(self, order_id: str, pdf: bytes, sheets: int, sha256: bytes) -> int:
         if hashlib.sha256(pdf).digest() != sha256:
             raise DigestMismatch("other bytes")
-        _check_pdf(blank_of(pdf), sheets)
+        check_pdf(pdf, sheets)
         if any(job.order_id == order_id for job in self.queued.values()):
             raise DuplicateJob("there is one")
         self._hub.sleep(0.01)
@@ -257,12 +255,6 @@ class SimCups:
         self.queued.clear()
         self.power.alive = False
         self.power = Process("queue")
-
-
-@lru_cache(maxsize=64)
-def _check_pdf(pdf: bytes, sheets: int) -> None:
-    """Look once only at pages that differ in nothing but a comment."""
-    cups.check_pdf(pdf, sheets)
 
 
 class SimPress(PressService):

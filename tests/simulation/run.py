@@ -7,16 +7,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Final
 
-import msgspec
 import structlog
 
-from printing.paper import certificates
-from printing.paper.fonts import Fonts
-from printing.paper.records import Certificate, Issuance
 from printing.press import service
 from protocol.signing import RequestSigner
 from terminal.visit import State, Visit
@@ -31,6 +26,7 @@ from tests.simulation.kiosk import Kiosk
 from tests.simulation.network import Link
 from tests.simulation.postgres import PostgresDisk
 from tests.simulation.server import SERVERS, SimServer
+from tests.simulation.stand_ins import standing_in
 from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town
 from tests.simulation.world import Lost, Person, Stay, World
 
@@ -40,6 +36,7 @@ REAL_EVERY: Final = 100  # one seed of so many has real pages, their seals read 
 CANCEL_AT: Final = (State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING)
 COLLECT_EVERY: Final = 25
 LIMIT_S: Final = 7_200.0
+_WITHOUT_CUTS: Final = tuple(cell for cell in coverage.CELLS if cell[1] is not Kind.DATABASE_CUT)
 SETTLE_S: Final = 60.0  # longer than any message is late
 
 
@@ -109,9 +106,7 @@ class Simulation:
 
     def _planned(self, kinds: tuple[Kind, Kind] | None) -> list[Fault]:
         """Each seed aims at one cell of the table, all in turn; with kinds given, at any cell of the first one."""
-        possible = [
-            cell for cell in coverage.cells() if self.server_disk.can_be_cut or cell[1] is not Kind.DATABASE_CUT
-        ]
+        possible = coverage.CELLS if self.server_disk.can_be_cut else _WITHOUT_CUTS
         if kinds is None:
             cell = possible[self.seed * _STRIDE % len(possible)]
             other = self.hub.random.choice(possible)[1]
@@ -293,7 +288,7 @@ def run_seed(
         simulation.hub.trace = outcome.trace
     with ExitStack() as stack:
         stack.enter_context(quiet())
-        stack.enter_context(checked_once())
+        stack.enter_context(standing_in(real=seed % REAL_EVERY == 0))
         stack.enter_context(substituted(simulation.hub))
         stack.callback(simulation.close)
         try:
@@ -321,6 +316,7 @@ def run_seeds(
             yield run_seed(seed, kinds=kinds(seed), disk=disk)
             if number % COLLECT_EVERY == 0:
                 gc.collect()
+                gc.freeze()  # what is left is modules and caches: it need not be looked at again
     finally:
         if was_enabled:
             gc.enable()
@@ -339,49 +335,35 @@ def _told(simulation: Simulation, books: Books) -> Iterator[StayTold]:
         )
 
 
-@lru_cache(maxsize=4096)
-def _checked(check: Callable[..., None], certificate: bytes, issuance: bytes, call: _Call) -> None:
-    check(*call.arguments)
-
-
-@dataclass(frozen=True)
-class _Call:
-    arguments: tuple[Any, ...] = field(hash=False, compare=False)
-
-
-@contextmanager
-def checked_once() -> Iterator[None]:
-    """Ask only once whether one and the same page can be drawn: that is pure, and a twentieth of all the time."""
-    real = certificates.check
-
-    def check(fonts: Fonts, certificate: Certificate, issuance: Issuance) -> None:
-        key = msgspec.json.encode(certificate), msgspec.json.encode(issuance)
-        _checked(real, *key, _Call((fonts, certificate, issuance)))
-
-    certificates.check = check
-    try:
-        yield
-    finally:
-        certificates.check = real
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Let nothing log; a line costs more than what it tells of."""
+    if structlog.is_configured() and structlog.get_config()["processors"] == _SILENT:
+        yield
+        return
     before = structlog.get_config()
 
-    def drop(*_: object) -> None:
-        raise structlog.DropEvent
-
-    structlog.configure(
-        processors=[drop],  # type: ignore[list-item] # it never returns
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
-        cache_logger_on_first_use=False,
-    )
+    silence(for_good=False)
     try:
         yield
     finally:
         structlog.configure(**before)
+
+
+def silence(*, for_good: bool) -> None:
+    """Let nothing log from now on; for good: no logger of this process is ever asked again what it may say."""
+    structlog.configure(
+        processors=_SILENT,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        cache_logger_on_first_use=for_good,
+    )
+
+
+def _drop(*_: object) -> None:
+    raise structlog.DropEvent
+
+
+_SILENT: list[Any] = [_drop]
 
 
 def _standing(simulation: Simulation) -> str:

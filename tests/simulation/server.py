@@ -34,6 +34,7 @@ from tests.simulation.town import AUTHORITY, Town
 
 SERVERS = 2
 _APP = Flask("simulation", static_folder=None)
+_NO_HEADERS = httpx.Headers()  # of answers whose client asks for none
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,10 @@ class SimServer:
                     )
                 self._api.requests[thread] = _Request(self._terminals.active(terminal_id), body)
                 response = self._route(path)
-            answer = Answer(response.get_data(), httpx.Headers(list(response.headers)))
             if path == messages.PATH_ORDERS:
-                answer = self._keep(answer)
+                answer = self._keep(Answer(response.get_data(), httpx.Headers(list(response.headers))))
+            else:
+                answer = Answer(response.get_data(), _NO_HEADERS)
         except IssueError as refused:
             self._hub.say(self.power, f"{path} of {terminal_id}: {refused.code} {refused.detail}")
             reply.fail(ServerRefused(refused.code, refused.detail, refused.retryable))
@@ -182,8 +184,11 @@ class SimServer:
     def _keep(self, answer: Answer) -> Answer:
         """Keep what was made, and with the fault give the last one's instead."""
         prepared = codec.from_header(answer.headers[messages.PREPARED_HEADER])
-        other = next((one for one in reversed(self.made) if _subject(one.pdf) != _subject(answer.content)), None)
-        if self.mixes_answers and other is not None:
+        other = None
+        if self.mixes_answers:
+            mine = _subject(answer.content)
+            other = next((one for one in reversed(self.made) if _subject(one.pdf) != mine), None)
+        if other is not None:
             self.mixes_answers = False
             vouched = msgspec.structs.replace(prepared, pdf_sha256=other.prepared.pdf_sha256)
             headers = {**answer.headers, messages.PREPARED_HEADER: codec.to_header(vouched)}

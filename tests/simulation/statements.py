@@ -37,13 +37,15 @@ class _Plan:
     out_converters: tuple[_Convert | None, ...]
     converts: bool
 
+    def __post_init__(self) -> None:
+        self.positional, self.text = self.compiled.positional, self.compiled.string
+
     def direct_values(self, given: _Values) -> tuple[str, _Sent]:
         """Return text and values."""
-        if self.compiled.positional:
-            listed = [given[name] if convert is None else convert(given[name]) for name, convert in self.sent]
-            return self.compiled.string, listed
+        if self.positional:
+            return self.text, [given[name] if convert is None else convert(given[name]) for name, convert in self.sent]
         named = {name: given[name] if convert is None else convert(given[name]) for name, convert in self.sent}
-        return self.compiled.string, named
+        return self.text, named
 
     def values(self, bound: dict[str, Any]) -> tuple[str, _Sent]:
         """Return the same where some values stand in the statement, or the text depends on how many there are."""
@@ -139,8 +141,7 @@ class Statements:
         names = tuple(given)
         plan = self._by_id.get((id(statement), names))
         if plan is not None and plan.fixed:
-            given = {**plan.standing, **given} if plan.standing else given
-            return self._send(connection, plan, *plan.direct_values(given))
+            return self._send(connection, plan, *plan.direct_values({**plan.standing, **given}))
         key = statement._generate_cache_key()  # type: ignore[attr-defined]
         assert key is not None, "a statement that SQLAlchemy cannot tell from others"
         plan = self._by_key.get((key.key, names))
@@ -174,7 +175,7 @@ class Statements:
                 )
                 for row in rows
             ]
-        return Rows([Row(out, None, index, row) for row in rows], cursor.rowcount)
+        return Rows([Row(out, None, index, row) for row in rows] if rows else rows, cursor.rowcount)
 
     def _compiled(self, statement: Any, key: Any, names: tuple[str, ...]) -> _Plan:
         dialect = self._dialect
