@@ -276,7 +276,10 @@ def _untold(told: tuple[Telling, ...], *, owed_told: bool) -> tuple[Telling, ...
 
 
 def captured(payment_id: str, lines: Lines, counted: Counted) -> tuple[Telling, ...]:
-    """Return what the server is told of money that was moved: each fee, then the unit's own counts."""
+    """Return what the server is told of money that was moved: each fee, what is owed, then the unit's own counts.
+
+    The counts last: the server holds them against what it was told of before, and a difference is a case.
+    """
     fees = (
         Telling(EventKind.CAPTURED, {"order_id": order_id, "payment_id": payment_id, "amount_yen": fee_yen})
         for order_id, fee_yen in lines
@@ -289,7 +292,7 @@ def captured(payment_id: str, lines: Lines, counted: Counted) -> tuple[Telling, 
         "change_yen": counted.change_yen,
         "returned_yen": counted.returned_yen,
     }
-    return (*fees, Telling(EventKind.PAYMENT_CLOSED, closed), *owed(payment_id, counted.owed_yen))
+    return (*fees, *owed(payment_id, counted.owed_yen), Telling(EventKind.PAYMENT_CLOSED, closed))
 
 
 def uncollected(payment_id: str, lines: Lines, held_yen: int) -> tuple[Telling, ...]:

@@ -17,7 +17,7 @@ from terminal import visit as v
 from terminal.book import Book, Note, Telling, result
 from terminal.client import NetworkDown, ServerRefused
 from terminal.devices import ServerPort
-from terminal.journal import Act, Case, Intent
+from terminal.journal import Act, Case, Intent, JournalUnavailable
 from terminal.money import asked, attempt, totals
 from terminal.payment.device import (
     BadAmount,
@@ -98,7 +98,11 @@ class RefundPrograms:
         intent = Intent(
             act=Act.PAY_OUT, visit_id=visit.visit_id, claim_id=claim_id, amount_yen=amount_yen, counters=totals(before)
         )
-        row = self._book.journal.intent(intent)
+        try:
+            row = self._book.journal.intent(intent)
+        except JournalUnavailable:  # no row, no act; where not even this can be written, nothing begins any more
+            self._book.write(*given_up(claim_id, claim_row))
+            raise
         call = Call(Lane.PAYMENT, "payment.pay_out", lambda: payment.pay_out(claim_id, amount_yen))
         counted = yield from self._move(call, intent)
         after = yield from attempt(Call(Lane.PAYMENT, "payment.counters", payment.counters))

@@ -15,7 +15,7 @@ from protocol.errors import ErrorCode
 from protocol.messages import EventKind, RefundOffer
 from terminal import visit as v
 from terminal.client import NetworkDown, ServerRefused
-from terminal.journal import JournalUnavailable
+from terminal.journal import Act, Intent, JournalUnavailable
 from terminal.payment.device import DeviceGone, MoneyOutcomeUnknown
 from terminal.screens.view import view
 from terminal.screens.words import Lang
@@ -64,7 +64,7 @@ def test_what_could_not_be_given_back_has_a_code_and_the_journal_has_not(rig: Ri
     visit = rig.until(State.TAKE_PAPER)
     shown = "-".join(view(visit, Lang.JA)["owed"]["code"])
     rig.sent()
-    event = rig.server.events[-1]
+    event = rig.server.events[-2]
     assert (event.kind, event.amount_yen) == (EventKind.RETURN_DUE, 100)
     assert (event.claim_digest, event.order_id) == (claim_digest(shown), visit.orders[0].order_id)
     assert rig.end().state is State.IDLE
@@ -183,6 +183,27 @@ def _full(_write: object) -> None:
     raise JournalUnavailable("database or disk is full")
 
 
+@pytest.mark.parametrize("recovers", [True, False])
+def test_a_claim_whose_payout_has_no_row_is_given_up_or_the_terminal_stands_still(due: Rig, recovers: bool) -> None:
+    """The simulator filled a disk between the two: the claim stood for ever, and the money was nobody's to fetch."""
+    due.until(State.IDLE)
+    journal = due.stepper()._journal
+    intent = journal.intent
+
+    def full_at_the_payout(wanted: Intent) -> int:
+        if wanted.act is Act.PAY_OUT:
+            if not recovers:
+                journal._write = _full  # type: ignore[method-assign]
+            raise JournalUnavailable("database or disk is full")
+        return intent(wanted)
+
+    journal.intent = full_at_the_payout  # type: ignore[method-assign]
+    assert ask(due).refusal == v.Refusal(TerminalCode.JOURNAL_UNAVAILABLE)
+    assert due.coins.change_yen == 0
+    ended = due.end()
+    assert (ended.state is State.IDLE, due.sent()) == (recovers, [NOT_PAID] if recovers else [])
+
+
 # The power goes
 
 
@@ -261,7 +282,7 @@ OWING = Script(coins=(500,), verdicts=(Verdict(Outcome.PRINTED, 1, "cue"),), stu
 def test_a_code_on_the_screen_comes_back_after_a_short_cut_alone(ram: Path, length_s: float, asked: bool) -> None:
     store = Store(ram, OWING, Cut(length_s=length_s))
     with pytest.raises(Killed):
-        visit_until(store, "after row result+result+event+event+event+intent owe")
+        visit_until(store, "after row result+result+event+event+intent owe+event")
     store.lose_power()
     process = Process(store)
     process.boot()

@@ -53,6 +53,7 @@ class SimCoins:
         self.moved: dict[str, Counted] = {}
         self.jammed = False
         self.lose_answers = 0
+        self._ordered = 0  # movements that are on their way to the unit
         self.lose: Callable[[Lost], None] = lambda _: None
         self.totals = [0, 0, 0, 0, 0]
 
@@ -97,7 +98,10 @@ class SimCoins:
         lost = self.lose_answers > 0
         self.lose_answers -= lost
 
+        self._ordered += moves
+
         def serve() -> None:
+            self._ordered -= moves
             try:
                 value = work()
             except Exception as error:  # noqa: BLE001 - it is the caller's
@@ -248,9 +252,10 @@ class SimCoins:
 
     def cut(self) -> None:
         """Power lost: nothing is open any more, and what was moving stands where it is."""
+        ordered, self._ordered = self._ordered, 0
         if self.payment is not None:
             self.payment.open = False
-            if self.payment.moving:
+            if self.payment.moving or ordered:
                 self.lose(Lost.MOVEMENT)
             if self.payment.moving == "pay out":  # nobody's money lies in the tray for it: the totals tell the rest
                 self.payment = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from protocol.messages import Scope
 from terminal import visit as v
 from terminal.card.results import CardInserted, CardRemoved
+from terminal.flow import owes_visibly
 from terminal.visit import State, Visit
 from tests.issuing_parts import CODE
 from tests.simulation.hub import Hub, Process
@@ -65,6 +66,8 @@ class Resident:
         if visit.visit_id and self._begun:
             ids = (visit.visit_id, visit.payment_id, *(order.order_id for order in visit.orders))
             self.stay.ids |= {one for one in ids if one}
+            if owes_visibly(visit):
+                self.stay.claim_code = visit.claim_code  # copied from the screen
         if not self.stay.screens or self.stay.screens[-1] != visit.state:
             self.stay.screens.append(visit.state)
         self._look += 1
@@ -80,11 +83,11 @@ class Resident:
         if self.gone or look != self._look:
             return
         visit = self._kiosk.shown
-        act = _ACTS.get(visit.state)
+        act = self.ACTS.get(visit.state)
         if visit.state is self.plan.cancels_at and self._begun:
             self.cancel()
         elif act is not None and (self._begun or visit.state is State.IDLE):
-            act(self, visit)
+            getattr(self, act.__name__)(visit)
 
     # what the screens ask for
 
@@ -92,9 +95,13 @@ class Resident:
         if self._ended or self.stay.cards_read:
             self._go("sees the first screen again")
         elif self._kiosk.reader.owner is None:
-            self._begun = True
+            self._begin()
             self._kiosk.reader.owner = self.stay.person
             self._kiosk.reader.tell(CardInserted())
+
+    def _begin(self) -> None:
+        self._begun = True
+        pour(self._kiosk.machine.cup, self._kiosk.machine.lost_and_found)  # what came out since for whoever had left
 
     def _dark(self, _visit: Visit) -> None:
         """Out of service: the card is taken back; who has not begun waits."""
@@ -241,6 +248,22 @@ class Resident:
         self.legs.alive = False
         self.left()
 
+    ACTS: ClassVar[dict[State, Callable[[Any, Visit], None]]] = {
+        State.IDLE: _idle,
+        State.OUT_OF_SERVICE: _dark,
+        State.RECOVERING: _dark,
+        State.AFTER_CUT: _after_cut,
+        State.PIN: _pin,
+        State.TAKE_CARD: _take_card,
+        State.CHOOSING: _choose,
+        State.CONFIRMING: _confirm,
+        State.COLLECTING: _collect,
+        State.ASK_SHEETS: _sheets,
+        State.TAKE_PAPER: _end,
+        State.PAID_OUT: _end,
+        State.REFUSED: _end,
+    }
+
 
 class _AnyName(str):
     """Equal to every name, for somebody who does not look."""
@@ -260,22 +283,6 @@ ANY_NAME: Final = _AnyName()
 def masked_by_hand(name: str) -> str:
     """Return how a name reads on the screen, as somebody knows their own."""
     return " ".join(part[0] + "●" for part in name.split())
-
-
-_ACTS: Final[dict[State, Callable[[Resident, Visit], None]]] = {
-    State.IDLE: Resident._idle,
-    State.OUT_OF_SERVICE: Resident._dark,
-    State.RECOVERING: Resident._dark,
-    State.AFTER_CUT: Resident._after_cut,
-    State.PIN: Resident._pin,
-    State.TAKE_CARD: Resident._take_card,
-    State.CHOOSING: Resident._choose,
-    State.CONFIRMING: Resident._confirm,
-    State.COLLECTING: Resident._collect,
-    State.ASK_SHEETS: Resident._sheets,
-    State.TAKE_PAPER: Resident._end,
-    State.REFUSED: Resident._end,
-}
 
 
 class Staff:

@@ -44,7 +44,7 @@ ENDS: Final[Mapping[str, Expected]] = {
     Kind.TERMINAL_KILLED: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS),
     Kind.TERMINAL_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS),
     Kind.STORE_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS, Lost.HISTORY, Lost.MOVEMENT),
-    Kind.PRINTER_CUT: _less(Lost.HISTORY, Lost.NOBODY),
+    Kind.PRINTER_CUT: _less(Lost.HISTORY, Lost.AWAY, Lost.NOBODY),
     Kind.COINS_CUT: _less(Lost.MOVEMENT, Lost.NOBODY),
     # The server keeps what it committed, and is asked again.
     Kind.SERVER_KILLED: _less(Lost.NOBODY),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from issuance_server.database import write
 from terminal.client import Paper
+from terminal.recovery import PRINTER_PATIENCE_S
 from terminal.visit import State, Visit
 from tests.issuing_parts import CODE
 from tests.simulation.hub import Hub, Process
@@ -61,6 +62,8 @@ FOR_GOOD: Final = frozenset({Kind.RENDER_MIXUP})  # the municipality stays stopp
 MIXING: Final = frozenset({Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP})
 AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
 SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
+#: Whoever comes back for money comes to any terminal, after its visits.
+REFUND_STATES: Final = frozenset({State.REFUND_CODE, State.CLAIMING, State.PAYING_OUT, State.PAID_OUT})
 _CUTS: Final = (Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT)
 _ACTS_AT: Final = (State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.CAPTURING)
 #: Screens that are shown for a moment: whatever comes later comes too late.
@@ -80,6 +83,7 @@ _BRIEF: Final = frozenset(
         State.ASK_SHEETS,
         State.REFUSED,
         State.CLOSED,
+        *REFUND_STATES,
     }
 )
 
@@ -101,6 +105,7 @@ _LEADS: Final[dict[State, _Lead]] = {
     State.KEEPING: _Lead(_CUTS, (State.RESERVED,), (0.0, 0.15), long=True),
     # A printer that comes back soon has its meter: only one that stays away leaves the sheets to be counted by hand.
     State.ASK_SHEETS: _Lead((Kind.PRINTER_CUT,), (State.PRINTING,), (0.1, 1.6), long=True),
+    **{state: _Lead((Kind.HOPPERS_JAM,), (State.PRINTING,), (1.0, 1.5)) for state in REFUND_STATES},
     State.RETURNING: _Lead((Kind.CANCELLED,), (State.COLLECTING,), (0.0, 1.0)),
     State.REFUSED: _Lead((Kind.CANCELLED,), (State.PIN, State.CHOOSING, State.CONFIRMING), (0.0, 0.3)),
 }
@@ -190,13 +195,11 @@ class Faults:
     def see(self, number: int, visit_number: int, visit: Visit) -> None:
         """A terminal shows something."""
         for fault in self.faults:
-            here = (fault.terminal, fault.state) == (number, visit.state)
-            now = fault.visit == visit_number or fault.state in {
-                State.OUT_OF_SERVICE,
-                State.RECOVERING,
-            }  # seldom a visit's
+            here = fault.state is visit.state and (fault.terminal == number or fault.state in REFUND_STATES)
+            seldom = {State.OUT_OF_SERVICE, State.RECOVERING, *REFUND_STATES}  # not a visit's
+            now = fault.visit == visit_number or fault.state in seldom
             if here and now and not fault.armed:
-                fault.armed = True
+                fault.armed, fault.terminal = True, number
                 self._arm(fault, self._simulation.kiosks[number])
 
     def _arm(self, fault: Fault, kiosk: Kiosk) -> None:
@@ -233,6 +236,8 @@ class Faults:
         waits = bool(yen(kiosk.machine.tray) or simulation.world.outlet(kiosk.number))
         if fault.kind in AT_A_ROW and fault.long and waits:
             kiosk.lose(Lost.LONG)
+        if fault.kind is Kind.PRINTER_CUT and delay_s > PRINTER_PATIENCE_S:
+            kiosk.lose(Lost.AWAY)
         heal = _ACTS[fault.kind](self, fault, kiosk)
         simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from fees.postings import Account
-from issuance_server.schema import cases, orders, payments, postings, terminal_events
-from terminal.journal import RowKind
+from issuance_server.schema import cases, orders, payments, postings, refunds, terminal_events
+from terminal.journal import Case, RowKind
 from tests.issuing_parts import FEE_YEN
 from tests.simulation.expected import ENDS, End
 from tests.simulation.faults import Kind
-from tests.simulation.world import Hands, Moved, Stay, World
+from tests.simulation.world import GONE, Hands, Moved, Stay, World
 
 if TYPE_CHECKING:
     from tests.simulation.run import Simulation
@@ -56,6 +56,7 @@ class Books:
     orders: dict[str, Any]
     payments: dict[str, Any]
     balances: dict[str, Counter[str]]  # by payment
+    claims: dict[str, set[str]]  # by payment: under which ids terminals were to pay its refund out
     open_payment_cases: set[str]
     received: Counter[str]  # events by terminal
 
@@ -75,25 +76,31 @@ def read_books(simulation: Simulation) -> Books:
         found = {row.order_id: row for row in connection.execute(select(orders))}
         paid = {row.payment_id: row for row in connection.execute(select(payments))}
         received = Counter(connection.execute(select(terminal_events.c.terminal_id)).scalars())
+        claims: dict[str, set[str]] = defaultdict(set)
+        for row in connection.execute(select(refunds.c.payment_id, refunds.c.claim_id)):
+            if row.claim_id is not None:
+                claims[row.payment_id].add(row.claim_id)
     for payment_id, accounts in balances.items():
         if accounts[Account.REFUND_LIABILITY] or accounts[Account.UNCOLLECTED]:
             lists.owed.add(payment_id)
-    for kiosk in simulation.kiosks:
-        if kiosk.journal is not None:
-            for case in kiosk.journal.rows():
-                if case.kind is RowKind.CASE:
-                    ids = (case.body.visit_id, case.body.order_id, case.body.payment_id)  # type: ignore[union-attr]
-                    lists.cases |= {one for one in ids if one}
-    return Books(lists, found, paid, dict(balances), open_cases, received)
+    lists.cases |= _in_journals(simulation)
+    return Books(lists, found, paid, dict(balances), claims, open_cases, received)
+
+
+def _in_journals(simulation: Simulation) -> set[str]:
+    """Return what the terminals' cases are about."""
+    journals = (kiosk.journal for kiosk in simulation.kiosks if kiosk.journal is not None)
+    found = (row.body for journal in journals for row in journal.rows() if isinstance(row.body, Case))
+    return {one for case in found for one in (case.visit_id, case.order_id, case.payment_id) if one}
 
 
 def broken(simulation: Simulation, books: Books) -> list[Violation]:
     """Return what does not hold."""
     world = simulation.world
     found = _of_coins_and_sheets(world)
-    for stay in world.stays:
+    for stay in world.visits():
         found += _of_stay(world, stay, books.lists)
-    found += [v for stay in world.stays for v in _end_is_expected(world, stay, books.lists)]
+    found += [v for stay in world.visits() for v in _end_is_expected(world, stay, books.lists)]
     found += _ledger_against_world(simulation, books)
     found += _journals(simulation)
     found += [Violation("the server failed", fault) for fault in simulation.server_faults]
@@ -138,9 +145,13 @@ def _of_stay(world: World, stay: Stay, lists: Lists) -> list[Violation]:
     if _cost_yen(world, stay) > worth_yen and not listed:
         what = f"{stay.person.name} paid {stay.paid_yen} yen for {worth_yen} yen of paper"
         found.append(Violation("nobody pays for nothing", what, stay.number))
-    if stay.paid_yen < worth_yen and not listed:
-        what = f"{stay.person.name} has {worth_yen} yen of paper for {stay.paid_yen} yen"
+    cost_yen = world.cost_yen(stay)
+    if cost_yen < worth_yen and not listed:
+        what = f"{stay.person.name} has {worth_yen} yen of paper for {cost_yen} yen"
         found.append(Violation("no paper without its fee", what, stay.number))
+    if cost_yen < 0:
+        what = f"{stay.person.name} was given {-cost_yen} yen more than was put in"
+        found.append(Violation("nobody gets more than was put in", what, stay.number))
     for sheet in world.sheets:
         if sheet.visit == stay.number and not _address_holds(world, stay, sheet.address):
             found.append(Violation("what a paper says held when it was paid", sheet.address, stay.number))
@@ -152,8 +163,10 @@ def _of_stay(world: World, stay: Stay, lists: Lists) -> list[Violation]:
 
 def _cost_yen(world: World, stay: Stay) -> int:
     """Return what a stay cost; who went away has what the machine laid into the cup for them."""
-    if stay.gave_up not in {"walked away", "lost patience"}:
-        return stay.paid_yen
+    if any(errand.gave_up in GONE for errand in world.stays if errand.errand_of == stay.number):
+        return 0  # whatever comes out now, nobody is there
+    if stay.gave_up not in GONE:
+        return world.cost_yen(stay)
     moved = [world.machines[stay.terminal].by_payment.get(one, Moved()) for one in stay.ids]
     return sum(of.inserted_yen - of.change_yen - of.returned_yen for of in moved)
 
@@ -201,8 +214,10 @@ def _ledger_against_world(simulation: Simulation, books: Books) -> list[Violatio
     if total_yen:
         found.append(Violation("postings sum to 0", f"{total_yen}"))
     moved = {payment: done for machine in simulation.world.machines for payment, done in machine.by_payment.items()}
-    for payment_id in moved.keys() | books.payments.keys():
-        found += _payment(books, payment_id, moved.get(payment_id, Moved()))
+    of_claims = {claim_id for claim_ids in books.claims.values() for claim_id in claim_ids}
+    for payment_id in (moved.keys() - of_claims) | books.payments.keys():
+        paid_out_yen = sum(moved.get(one, Moved()).change_yen for one in books.claims.get(payment_id, ()))
+        found += _payment(books, payment_id, moved.get(payment_id, Moved()), paid_out_yen)
     for order in books.orders.values():
         found += _order(simulation.world, books, order)
     for order_id in {sheet.order_id for sheet in simulation.world.sheets} - books.orders.keys():
@@ -210,13 +225,14 @@ def _ledger_against_world(simulation: Simulation, books: Books) -> list[Violatio
     return found
 
 
-def _payment(books: Books, payment_id: str, moved: Moved) -> list[Violation]:
+def _payment(books: Books, payment_id: str, moved: Moved, paid_out_yen: int) -> list[Violation]:
+    """Hold the books of a payment to its coins. paid_out_yen: its refund, from the hoppers of any machine."""
     if payment_id not in books.payments:
-        silent = moved.inserted_yen == 0 or books.lists.has({payment_id})
+        silent = moved.inserted_yen == moved.change_yen == 0 or books.lists.has({payment_id})
         return [] if silent else [Violation("every payment is told", f"{payment_id}: {moved}")]
     accounts = books.balances.get(payment_id, Counter())
     found = []
-    kept_yen = moved.inserted_yen - moved.change_yen - moved.returned_yen
+    kept_yen = moved.inserted_yen - moved.change_yen - moved.returned_yen - paid_out_yen
     if -accounts[Account.REFUND_LIABILITY] > kept_yen:
         what = f"{payment_id}: {-accounts[Account.REFUND_LIABILITY]} yen are owed, {kept_yen} yen were kept"
         found.append(Violation("nothing is owed that was not kept", what))
@@ -225,7 +241,7 @@ def _payment(books: Books, payment_id: str, moved: Moved) -> list[Violation]:
     if books.lists.has({payment_id} | {o.order_id for o in books.orders.values() if o.payment_id == payment_id}):
         return found
     escrow_yen = moved.inserted_yen - moved.cashbox_yen - moved.returned_yen
-    physical = (escrow_yen, moved.cashbox_yen, -moved.change_yen)
+    physical = (escrow_yen, moved.cashbox_yen, -moved.change_yen - paid_out_yen)
     said = (accounts[Account.ESCROW], accounts[Account.CASHBOX], accounts[Account.HOPPER_FLOAT])
     if physical != said or accounts[Account.CUSTOMER_DEPOSIT]:
         what = f"{payment_id}: escrow, cashbox, hoppers are {physical}, the books say {said}"

@@ -15,9 +15,11 @@ import structlog
 from printing.press import service
 from protocol.signing import RequestSigner
 from terminal.visit import State, Visit
+from tests.issuing_parts import FEE_YEN
 from tests.simulation import coverage, invariants
 from tests.simulation.crowd import Plan, Resident, Staff
 from tests.simulation.disk import ServerDisk
+from tests.simulation.errands import Errand
 from tests.simulation.expected import End
 from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, Fault, Faults, Kind, aim, plan
 from tests.simulation.hub import Hub, Process, Stuck
@@ -28,7 +30,7 @@ from tests.simulation.postgres import PostgresDisk
 from tests.simulation.server import SERVERS, SimServer
 from tests.simulation.stand_ins import standing_in
 from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town
-from tests.simulation.world import Lost, Person, Stay, World
+from tests.simulation.world import GONE, Lost, Person, Stay, World
 
 VISITS_A_TERMINAL: Final = 2
 _STRIDE: Final = 7_919  # a prime: seeds beside one another aim far from one another
@@ -101,6 +103,7 @@ class Simulation:
         self.faults = Faults(self, faults)
         self.residents: list[list[Resident]] = [[] for _ in self.kiosks]
         self._next = [0] * TERMINALS
+        self._coming_back = 0
         self._door = Process("door")
         self._plan_visits()
 
@@ -133,7 +136,7 @@ class Simulation:
                 stay = Stay(len(self.world.stays), number, person)
                 self.world.stays.append(stay)
                 resident = Resident(self.hub, self.world, kiosk, stay, self._habits(self._is_hit(number, visit)))
-                resident.left = self._left(number)
+                resident.left = self._left(number, resident)
                 self.residents[number].append(resident)
 
     def _is_hit(self, number: int, visit: int) -> bool:
@@ -179,11 +182,34 @@ class Simulation:
 
         return lose
 
-    def _left(self, number: int) -> Callable[[], None]:
-        return lambda: self.hub.at(self._door, 0.5 + self.hub.random.random() * 4, self._enter, number)
+    def _left(self, number: int, resident: Resident) -> Callable[[], None]:
+        def left() -> None:
+            self.hub.at(self._door, 0.5 + self.hub.random.random() * 4, self._enter, number)
+            if self._wants_back(resident.stay):
+                self._coming_back += 1
+                self.hub.at(self._door, 1 + self.hub.random.random() * 9, self._come_back, resident.stay)
+
+        return left
+
+    def _wants_back(self, stay: Stay) -> bool:
+        """Tell whether somebody knows to have paid for more than they hold; who just went has given it up."""
+        if stay.errand_of is not None or stay.gave_up in GONE:
+            return False
+        papers = invariants.complete(self.world, stay, in_hand=True)
+        return stay.paid_yen > FEE_YEN * len(papers)
+
+    def _come_back(self, stay: Stay) -> None:
+        self._coming_back -= 1
+        number = self.hub.random.randrange(TERMINALS)
+        errand = Stay(len(self.world.stays), number, stay.person, errand_of=stay.number)
+        self.world.stays.append(errand)
+        resident = Errand(self.hub, self.world, self.kiosks[number], errand, stay.claim_code)
+        resident.left = self._left(number, resident)
+        self.residents[number].append(resident)
+        self._enter(number)
 
     def _enter(self, number: int) -> None:
-        if self._next[number] < len(self.residents[number]):
+        if self.at_terminal(number) is None and self._next[number] < len(self.residents[number]):
             resident = self.residents[number][self._next[number]]
             self._next[number] += 1
             for fault in self.faults.faults:
@@ -222,6 +248,7 @@ class Simulation:
     def _at_rest(self) -> bool:
         return (
             self.faults.over
+            and not self._coming_back
             and all(resident.gone for residents in self.residents for resident in residents)
             and all(self._idle(kiosk) for kiosk in self.kiosks)
         )
@@ -323,14 +350,14 @@ def run_seeds(
 
 
 def _told(simulation: Simulation, books: Books) -> Iterator[StayTold]:
-    for stay in simulation.world.stays:
+    for stay in simulation.world.visits():
         yield StayTold(
             number=stay.number,
             who=stay.person.name,
             terminal=stay.terminal,
             faults=tuple(sorted(stay.faults)),
             end=invariants.end_of(simulation.world, stay, books.lists),
-            paid_yen=stay.paid_yen,
+            paid_yen=simulation.world.cost_yen(stay),
             gave_up=stay.gave_up,
         )
 

@@ -170,6 +170,7 @@ class SimServer:
             messages.PATH_ORDERS: api.prepare,
             messages.PATH_EVENTS: api.events,
             messages.PATH_BOOT: api.boot,
+            messages.PATH_REFUNDS: api.claim_refund,
         }
         return routes[path]()
 

@@ -38,6 +38,7 @@ class Lost(StrEnum):
     """Evidence that the world destroyed, or that nobody was there to give: only with it may a visit end in a list."""
 
     HISTORY = "the printer's history went with its power while it had this visit's job, or was to get it"
+    AWAY = "the printer stayed dark for longer than anybody waits for it"
     SHEETS = "some sheets came out and not all, or one stands in the path"
     MOVEMENT = "the coin unit's power went while coins moved, or it was dark when they had to"
     CHANGE = "the hoppers did not pay out"
@@ -45,6 +46,10 @@ class Lost(StrEnum):
     NOBODY = "nobody answered, or nobody was there any more"
     MIXED = "a paper was not what was ordered"
     DISK = "the terminal's disk took no row"
+
+
+#: Whoever ends so takes nothing along.
+GONE = frozenset({"walked away", "lost patience"})
 
 
 @dataclass
@@ -132,6 +137,8 @@ class Stay:
     wanted: int = 0  # copies
     lost: set[Lost] = field(default_factory=set)
     gave_up: str = ""  # what the person did of their own will
+    claim_code: str = ""  # that the screen showed, for money that did not come out
+    errand_of: int | None = None  # the stay whose money is wanted back; None = a visit for paper
 
     @property
     def paid_yen(self) -> int:
@@ -149,6 +156,14 @@ class World:
     sheets: list[Sheet] = field(default_factory=list)
     addresses: dict[str, list[tuple[float, str]]] = field(default_factory=dict)  # by name: since when
     begun_with_yen: int = 0
+
+    def visits(self) -> list[Stay]:
+        """Return the stays for paper."""
+        return [stay for stay in self.stays if stay.errand_of is None]
+
+    def cost_yen(self, stay: Stay) -> int:
+        """Return what a stay cost in the end, with what was fetched back later."""
+        return stay.paid_yen + sum(errand.paid_yen for errand in self.stays if errand.errand_of == stay.number)
 
     def everything_yen(self) -> int:
         """Return all money that there is."""
