@@ -20,7 +20,7 @@ from protocol.messages import EventKind
 from protocol.signing import sign_event
 from terminal import history
 from terminal.claims import claim_code
-from terminal.history import Unfinished
+from terminal.history import Copy, Unfinished
 from terminal.journal import Act, Case, Entry, Intent, Journal, JournalUnavailable, Result, RowKind
 from terminal.outlet import SHEET_CASES, is_found_out
 from terminal.programs import Identity, Sources
@@ -68,6 +68,11 @@ def voids(payment: Unfinished) -> tuple[Note, ...]:
     first = EventKind.ORDER_VOIDED if payment.collect is None else EventKind.GRANT_ABANDONED
     kinds = (first, *(EventKind.ORDER_VOIDED for _ in waiting[1:]))
     return tuple(Telling(kind, {"order_id": order_id}) for kind, order_id in zip(kinds, waiting, strict=False))
+
+
+def unwritten(copy: Copy) -> tuple[Note, ...]:
+    """Return the result of a print that has its end and no result yet."""
+    return () if copy.unwritten is None else (result(copy.unwritten, copy.outcome),)
 
 
 class Book:
@@ -134,6 +139,8 @@ class Book:
             if payment.owing is not None:
                 notes.append(result(payment.owing.row, "shown"))
                 payment.owing = None
+            for copy in payment.copies.values():
+                notes += unwritten(copy)
             for copy in payment.lying():
                 assert copy.lying is not None
                 notes.append(result(copy.lying, "visit over"))

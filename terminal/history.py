@@ -54,6 +54,11 @@ class Copy:
         return any(kind in _ENDS for kind in self.told)
 
     @property
+    def unwritten(self) -> int | None:
+        """The row of a print that has its end but no result: a disk took no row then, and does again."""
+        return self.intent.row if self.has_end and self.intent is not None and self.result is None else None
+
+    @property
     def outcome(self) -> CopyOutcome:
         """What is known to have become of it; UNKNOWN also where only the printer can tell."""
         for kind in reversed(self.told):
@@ -84,7 +89,8 @@ class Unfinished:
     def is_open(self) -> bool:
         """Whether anything of it has no end."""
         waits = self.owing is not None or bool(self.lying())
-        return waits or bool(self.begun()) or not all(copy.has_end for copy in self.copies.values())
+        ended = all(copy.has_end and copy.unwritten is None for copy in self.copies.values())
+        return waits or bool(self.begun()) or not ended
 
     @property
     def is_given_up(self) -> bool:

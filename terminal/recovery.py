@@ -18,7 +18,7 @@ from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
 from terminal import history
 from terminal import visit as v
-from terminal.book import Book, Note, Telling, paper_told, result, voids
+from terminal.book import Book, Note, Telling, paper_told, result, unwritten, voids
 from terminal.devices import Devices
 from terminal.history import Claim, Copy, Unfinished
 from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
@@ -88,6 +88,7 @@ class Recovery:
         outcomes = {o: CopyOutcome.VOID if it is CopyOutcome.WAITING else it for o, it in outcomes.items()}
         # 2. Of what was, the printer tells what came out.
         for order_id, copy in payment.copies.items():
+            self._book.write(*unwritten(copy))
             if outcomes[order_id] is CopyOutcome.UNKNOWN:
                 outcomes[order_id] = yield from self._paper(payment, copy)
         # 3. A movement that was begun is done, not begun, or in doubt.

@@ -46,6 +46,19 @@ KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
         (Fault(Kind.COINS_CUT, 1, 0, State.CAPTURING, 0.72),),
         "change of which a part had come out was owed whole",
     ),
+    (
+        5,
+        (
+            Fault(Kind.WALKED_AWAY, 1, 0, State.PRINTING, 0.02),
+            Fault(Kind.TERMINAL_KILLED, 1, 0, State.CAPTURING, 0.0, row=3, before_row=True),
+        ),
+        "a paper lay there when the terminal was killed, and whoever came next found it",
+    ),
+    (
+        1,
+        (Fault(Kind.PRINTER_LIES, 2, 0, State.PIN, 0.01), Fault(Kind.DISK_FULL, 2, 0, State.GRANTING, 0.06)),
+        "a print whose result found no room on the disk never got one",
+    ),
 )
 
 

@@ -233,13 +233,18 @@ class Faults:
         simulation.mark(fault)
         low_s, high_s = LONG_S if fault.long else SHORT_S
         delay_s = low_s + simulation.hub.random.random() * (high_s - low_s)
-        waits = bool(yen(kiosk.machine.tray) or simulation.world.outlet(kiosk.number))
+        waits = bool(yen(kiosk.machine.tray) or simulation.world.outlet(kiosk.number) or self._has_paper(kiosk))
         if fault.kind in AT_A_ROW and fault.long and waits:
             kiosk.lose(Lost.LONG)
         if fault.kind is Kind.PRINTER_CUT and delay_s > PRINTER_PATIENCE_S:
             kiosk.lose(Lost.AWAY)
         heal = _ACTS[fault.kind](self, fault, kiosk)
         simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)
+
+    def _has_paper(self, kiosk: Kiosk) -> bool:
+        """Tell whether who stands there holds paper of this visit, which the terminal may not know."""
+        resident = self._simulation.at_terminal(kiosk.number)
+        return resident is not None and any(s.visit == resident.stay.number for s in self._simulation.world.sheets)
 
     def _is_possible(self, fault: Fault, kiosk: Kiosk) -> bool:
         """Tell whether there is anything to break: what would do nothing is no fault, and fills no cell."""
