@@ -433,9 +433,11 @@ class Matrix:
 
 def children(pid: int) -> list[int]:
     """Return the processes that one has started, of any of its threads."""
-    return [
-        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += [int(word) for word in (task / "children").read_text().split()]
+    return found
 
 
 def arguments(pid: int) -> list[str]:
