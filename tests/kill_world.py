@@ -42,6 +42,8 @@ RESIDENTS: Final = 500
 CELLS_A_TOWN: Final = 60  # one cell a person: whoever had no paper and comes again is looked at by the server
 COINS: Final = (100, 500)  # 400 yen come back, so that a capture moves tray and hoppers
 OUTAGE_S: Final = 2.0  # how long servers and database are away: longer than a terminal asks again
+#: After these the page says to lay the card on once more.
+_LAID_AGAIN: Final = frozenset({"CARD_UNREADABLE", "PIN_UNCERTAIN"})
 END_BOUND_S: Final = 10.0  # from the last part's restart, and from each touch that somebody makes after it
 REACH_S: Final = 40.0
 LOOK_S: Final = 0.1
@@ -121,6 +123,8 @@ class Resident(Visitor):
                 self.was_asked = True
                 self._touch("sheets-yes" if self.papers else "sheets-no")
             case "TAKE_PAPER" | "REFUSED":
+                if (self._view.get("refusal") or {}).get("code") in _LAID_AGAIN:
+                    self.has_come = False
                 self._world.take_card()
                 self._touch("taken")
             case _:
