@@ -384,11 +384,10 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
 
 
 def _pay_words(visit: Visit, total_yen: int, lang: Lang) -> dict[str, str | None]:
-    """Return what the buttons say that pay; with one way to pay nothing is said of it."""
-    amount = yen_words(total_yen, lang)
+    """Return what the buttons say that pay: with one way the sum, with several the ways; the sum stands above them."""
     if PaymentMethod.EMONEY in methods(visit):
-        return {"pay": say("pay_cash", lang, amount=amount), "pay_emoney": say("pay_emoney", lang, amount=amount)}
-    words = say("pay", lang, amount=amount) if total_yen else say("receive_free", lang)
+        return {"pay": say("pay_cash", lang), "pay_emoney": say("pay_emoney", lang)}
+    words = say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang)
     return {"pay": words, "pay_emoney": None}
 
 
