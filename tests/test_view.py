@@ -9,7 +9,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from protocol.errors import ErrorCode
-from protocol.messages import Scope
+from protocol.messages import PaymentMethod, Scope
 from terminal import visit as v
 from terminal.app import PLAIN_TOUCHES, TEMPLATES
 from terminal.flow import HANDLERS
@@ -455,3 +455,10 @@ def test_what_went_back_onto_the_card_is_not_said_to_lie_in_the_cup() -> None:
     said = money_words(VISITS["refused_card_back"], Lang.JA)
     assert said == "料金はいただいていません。300円をカードにお戻ししました。"
     assert view(VISITS["cancelling"], Lang.JA)["goes_back"] == "300円"
+
+
+def test_nobody_who_paid_by_card_is_told_to_take_change() -> None:
+    by_card = PaymentMethod.EMONEY
+    money = Money(PAYMENT_ID, 600, method=by_card, inserted_yen=600, captured_yen=300, returned_yen=300)
+    visit = replace(VISITS["take_paper_card"], money=money)
+    assert "おつり" not in view(visit, Lang.JA)["lead"]

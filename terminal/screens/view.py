@@ -309,7 +309,8 @@ def _lead(visit: Visit, lang: Lang, municipality: str | None) -> str:
     money = visit.money
     if visit.state is State.AFTER_CUT and money and money.method is PaymentMethod.EMONEY:
         return say("after_cut_debit", lang)
-    if visit.state is State.TAKE_PAPER and not (money and money.change_yen + money.returned_yen):
+    coins_yen = money.change_yen + money.returned_yen if money and money.method is PaymentMethod.CASH else 0
+    if visit.state is State.TAKE_PAPER and not coins_yen:
         return say("no_change", lang)
     return pick(LEADS[visit.state], lang)
 
