@@ -404,7 +404,7 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=(
             "担当者が、カード会社の記録で確かめます。この画面の受付番号をお控えください。",
-            "Staff check it with the card's company. Please note the reference number on this screen.",
+            "Staff ask the card's company. Please note the reference number.",
         ),
     ),
     TerminalCode.DEBIT_UNANSWERED: RefusalWords(

@@ -335,10 +335,10 @@ TEXT: dict[str, tuple[str, str]] = {
     ),
     "debit_back": ("{amount}をカードにお戻ししました。", "{amount} was put back onto the card."),
     "debit_uncertain": (
-        "{amount}が引き落とされたかどうか、まだわかりません。担当者が確かめます。引き落とされていたときは、"
-        "同じマイナンバーカードで、この端末のあるどのお店でも、お返しを受け取れます。",
-        "It is not known yet whether {amount} was taken. Staff look into it. If it was, the same My Number Card "
-        "collects it at any such machine.",
+        "{amount}が引き落とされたかどうか、まだわかりません。引き落とされていたときは、同じマイナンバーカードで、"
+        "この端末のあるどのお店でも、お返しを受け取れます。",
+        "It is not known yet whether {amount} was taken. If it was, the same My Number Card collects it at any such "
+        "machine.",
     ),
     "money_keeping": ("{amount}を端末の中でお預かりします。", "{amount} is being kept inside the machine."),
     "take_back": ("お金を受け取る", "Take the money"),
