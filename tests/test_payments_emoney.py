@@ -165,7 +165,7 @@ def test_what_nobody_knows_is_a_case_and_is_not_booked(unprocessed: Office) -> N
     assert unprocessed.order().state is OrderState.VOIDED
     assert unprocessed.open_cases() == ["DEBIT_UNPROCESSED"]
     assert unprocessed.balances() == {}
-    due = unprocessed.issuer.refunds_due(unprocessed.caller(visit="9" * 32))
+    due = unprocessed.issuer.welcome(unprocessed.caller(visit="9" * 32)).refunds
     assert [(one.amount_yen, one.in_review) for one in due] == [(FEE_YEN, True)]
 
 
@@ -190,7 +190,7 @@ def test_a_card_that_was_not_debited_is_owed_nothing(unprocessed: Office) -> Non
     assert refund_state(unprocessed) == "NOTHING"
     assert unprocessed.balances() == {}
     assert unprocessed.open_cases() == []
-    assert unprocessed.issuer.refunds_due(unprocessed.caller(visit="9" * 32)) == ()
+    assert unprocessed.issuer.welcome(unprocessed.caller(visit="9" * 32)).refunds == ()
 
 
 def test_a_coin_s_word_decides_nothing_here(unprocessed: Office) -> None:
