@@ -9,6 +9,9 @@ Debit is positive, credit negative. A worked visit, ¥500 inserted for a copy of
 | move 500 | -500 | +500 | | | | |
 | change 200 | | | -200 | +200 | | |
 | balance | 0 | +500 | -200 | 0 | -183 | -117 |
+
+With e-money nothing is reserved. A debit of ¥300 (provider_receivable +300, customer_deposit -300) is captured as
+above; put back onto the card it is posted the other way round, and where that is not possible it is a refund due.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ class Account(StrEnum):
     HOPPER_FLOAT = "hopper_float"
     STORE_TILL = "store_till"
     PROVIDER_RECEIVABLE = "provider_receivable"
-    CUSTOMER_DEPOSIT = "customer_deposit"  # inserted, neither earned nor given back: owed to whoever stands there
+    CUSTOMER_DEPOSIT = (
+        "customer_deposit"  # inserted or debited, neither earned nor given back: owed to whoever stands there
+    )
     MUNICIPALITY_PAYABLE = "municipality_payable"
     OPERATOR_COMMISSION = "operator_commission"
     PROVIDER_FEE = "provider_fee"
@@ -45,6 +50,8 @@ class PostingKind(StrEnum):
     MOVE = "move"
     CHANGE = "change"
     RETURN = "return"
+    DEBIT = "debit"
+    DEBIT_CANCELLED = "debit_cancelled"
     VOID = "void"
     UNCOLLECTED = "uncollected"
     REFUND_DUE = "refund_due"
@@ -105,6 +112,16 @@ def change(change_yen: int) -> Posting:
 def give_back(returned_yen: int) -> Posting:
     """The tray was emptied into the return cup."""
     return _between(PostingKind.RETURN, Account.CUSTOMER_DEPOSIT, Account.ESCROW, returned_yen)
+
+
+def debit(debited_yen: int) -> Posting:
+    """A card was debited: the provider owes it to us, and we owe it to the customer until it is earned."""
+    return _between(PostingKind.DEBIT, Account.PROVIDER_RECEIVABLE, Account.CUSTOMER_DEPOSIT, debited_yen)
+
+
+def cancel_debit(returned_yen: int) -> Posting:
+    """A debit was put back onto the same card."""
+    return _between(PostingKind.DEBIT_CANCELLED, Account.CUSTOMER_DEPOSIT, Account.PROVIDER_RECEIVABLE, returned_yen)
 
 
 def void(fee_yen: int, commission_yen: int) -> Posting:

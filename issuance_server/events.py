@@ -25,7 +25,7 @@ from issuance_server.sessions import end_visit
 from issuance_server.turns import turn
 from protocol.chain import link
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind
+from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind, PaymentMethod
 
 _ACCEPTED = select(terminals.c.accepted_through).where(terminals.c.terminal_id == bindparam("terminal"))
 _ADVANCE = (
@@ -228,6 +228,22 @@ def _return_due(connection: Connection, terminal_id: str, event: Event, now_utc:
         )
 
 
+def _debit_unprocessed(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
+    """Nobody knows whether a card was debited: nothing is posted, and what may be due waits for the findings."""
+    assert event.payment_id is not None
+    payment = payments.find(connection, event.payment_id)
+    if payment is None:
+        payment = payments.ungranted(connection, terminal_id, event.payment_id, now_utc, method=PaymentMethod.EMONEY)
+    subject = Subject(payment.municipality_code, terminal_id, order_id=event.order_id, payment_id=payment.payment_id)
+    if payment.terminal_id != terminal_id or refunds.find(connection, payment.payment_id) is not None:
+        open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
+        return
+    open_case(connection, CaseReason.DEBIT_UNPROCESSED, subject, now_utc)
+    refunds.open_refund(
+        connection, payment, event.amount_yen or 0, None, now_utc, order_id=event.order_id, in_doubt=True
+    )
+
+
 def _of_claim(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:
     """What became of a refund that this terminal claimed."""
     assert event.claim_id is not None
@@ -267,5 +283,6 @@ _EFFECTS: Mapping[EventKind, Callable[[Connection, str, Event, datetime], None]]
     EventKind.NOT_ME: _not_me,
     EventKind.PAYMENT_CLOSED: _payment_closed,
     EventKind.RETURN_DUE: _return_due,
+    EventKind.DEBIT_UNPROCESSED: _debit_unprocessed,
     **dict.fromkeys((EventKind.REFUND_PAID, EventKind.REFUND_NOT_PAID, EventKind.REFUND_UNKNOWN), _of_claim),
 }

@@ -35,6 +35,7 @@ class Decision(StrEnum):
     """What both sides decide of a refund that waits for them."""
 
     PAY = "pay"  # it is due: it may be claimed, by code or card
+    NOT_TAKEN = "not-taken"  # the brand's clearing knows no debit: nothing is due
     PAID = "paid"  # it came out of the hoppers when nobody could tell
 
 
@@ -56,6 +57,12 @@ class Finding:
 _DECISIONS: Final = {
     CaseReason.REFUND_REVIEW: frozenset((Decision.PAY,)),
     CaseReason.REFUND_UNKNOWN: frozenset((Decision.PAY, Decision.PAID)),
+    CaseReason.DEBIT_UNPROCESSED: frozenset((Decision.PAY, Decision.NOT_TAKEN)),
+}
+_EVENTS: Final = {
+    Decision.PAY: RefundEvent.RELEASE,
+    Decision.PAID: RefundEvent.FOUND_PAID,
+    Decision.NOT_TAKEN: RefundEvent.FOUND_NOT_TAKEN,
 }
 
 _columns = case_rows.c
@@ -121,7 +128,7 @@ def add(connection: Connection, municipality_code: str, case_id: str, finding: F
     if closed and case.reason == CaseReason.RECHECK_FAILED:
         cases.close_stop(connection, municipality_code, case_id, told, at_utc)  # stop and case have one id
     if closed and finding.decision is not None:
-        _carry_out(connection, case.payment_id, finding.decision, at_utc)
+        _carry_out(connection, case.reason, case.payment_id, finding.decision, at_utc)
     return closed
 
 
@@ -133,12 +140,15 @@ def _check_decision(reason: str, before: tuple[Finding, ...], finding: Finding) 
         raise FindingRefused("decision: the two sides must decide the same")
 
 
-def _carry_out(connection: Connection, payment_id: str, decision: Decision, at_utc: datetime) -> None:
+def _carry_out(connection: Connection, reason: str, payment_id: str, decision: Decision, at_utc: datetime) -> None:
     refund = refunds.find(connection, payment_id)
     payment = payments.find(connection, payment_id)
     assert refund is not None
     assert payment is not None
-    event = {Decision.PAY: RefundEvent.RELEASE, Decision.PAID: RefundEvent.FOUND_PAID}[decision]
-    if refunds.decide(connection, refund, event) and decision is Decision.PAID:
+    if not refunds.decide(connection, refund, _EVENTS[decision]):
+        return
+    if decision is Decision.PAY and reason == CaseReason.DEBIT_UNPROCESSED:
+        payments.find_debited(connection, payment, refund.amount_yen, at_utc)
+    elif decision is Decision.PAID:
         paid_by = refund.claimed_by or refund.terminal_id
         payments.pay_refund(connection, payment, refund.amount_yen, paid_by, at_utc)

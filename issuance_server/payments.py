@@ -6,7 +6,7 @@ already. A payment whose order was never granted belongs to no municipality: NO_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -79,10 +79,14 @@ def find(connection: Connection, payment_id: str) -> Payment | None:
 def reserve(connection: Connection, order: Order, request: GrantRequest, at_utc: datetime) -> None:
     """Allocate an order's fee out of a payment; what the device holds is posted with the payment's first order.
 
+    Of e-money nothing is held: the card is debited once the grant is there, order by order.
+
     Errors: PAYMENT_INSUFFICIENT, naming the field and the rule.
     """
     if request.allocated_yen != order.fee_yen:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "allocated_yen: must equal the order's fee")
+    if request.method is PaymentMethod.EMONEY and request.reserved_yen:
+        raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "reserved_yen: must be 0, e-money cannot be reserved")
     payment = find(connection, request.payment_id)
     if payment is None:
         payment = _open(connection, order, request, at_utc)
@@ -90,7 +94,8 @@ def reserve(connection: Connection, order: Order, request: GrantRequest, at_utc:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "payment_id: another payment has this id, or it is closed")
     keys = {"code": payment.municipality_code, "payment": payment.payment_id}
     allocated_yen = int(connection.execute(_ALLOCATED, keys).scalar_one())
-    if allocated_yen + request.allocated_yen > payment.reserved_yen:
+    held_first = payment.method is PaymentMethod.CASH
+    if held_first and allocated_yen + request.allocated_yen > payment.reserved_yen:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "reserved_yen: less than all orders of the payment cost")
     connection.execute(
         _ADD_LINE,
@@ -145,14 +150,8 @@ def close(connection: Connection, payment: Payment, counted: Counted, at_utc: da
     if connection.execute(_CLOSE, keys).rowcount != 1:
         open_case(connection, CaseReason.CONTRADICTION, _subject(payment), at_utc)
         return
-    # 1. What the device moved. Coins may still fall after the reservation, or without any grant at all.
-    moved = (
-        (postings.reserve, counted.inserted_yen - payment.reserved_yen, "inserted"),
-        (postings.move, counted.cashbox_yen, "move"),
-        (postings.change, counted.change_yen, "change"),
-        (postings.give_back, counted.returned_yen, "return"),
-    )
-    for make, amount_yen, name in moved:
+    # 1. What the device moved.
+    for make, amount_yen, name in _moved(payment, counted):
         if amount_yen:
             _post(connection, payment, make(amount_yen), f"{name}:{payment.payment_id}", at_utc)
     # 2. In the tray nothing may be left but what is owed because it could not be given back.
@@ -164,13 +163,28 @@ def close(connection: Connection, payment: Payment, counted: Counted, at_utc: da
         _post(connection, payment, posting, f"over_short:{payment.payment_id}", at_utc)
     # 3. Nothing of the customer's may be left that is neither earned, given back nor owed.
     unexplained = _suspend_rest(connection, payment, "close", at_utc)
-    if difference_yen or unexplained:
+    # 4. What was debited from a card lies in no box and brings no change.
+    foreign = payment.method is PaymentMethod.EMONEY and (counted.cashbox_yen or counted.change_yen)
+    if difference_yen or unexplained or foreign:
         open_case(connection, CaseReason.COUNTS_DIFFER, _subject(payment), at_utc)
 
 
-def ungranted(connection: Connection, terminal_id: str, payment_id: str, at_utc: datetime) -> Payment:
+def find_debited(connection: Connection, payment: Payment, debited_yen: int, at_utc: datetime) -> None:
+    """Post a debit of which nobody knew whether it was taken, and which was: it is owed to whoever has the card."""
+    _post(connection, payment, postings.debit(debited_yen), f"found_debited:{payment.payment_id}", at_utc)
+    owe(connection, payment, debited_yen, at_utc)
+
+
+def ungranted(
+    connection: Connection,
+    terminal_id: str,
+    payment_id: str,
+    at_utc: datetime,
+    *,
+    method: PaymentMethod = PaymentMethod.CASH,
+) -> Payment:
     """Open a payment that the server first hears of from the device: no order was ever granted for it."""
-    payment = Payment(NO_MUNICIPALITY, payment_id, terminal_id, None, PaymentMethod.CASH, 0, at_utc, None)
+    payment = Payment(NO_MUNICIPALITY, payment_id, terminal_id, None, method, 0, at_utc, None)
     _insert(connection, payment)
     return payment
 
@@ -184,6 +198,21 @@ def balances_of(connection: Connection, payment: Payment) -> dict[Account, int]:
 def balances(connection: Connection) -> dict[Account, int]:
     """Return every account's balance; they sum to 0."""
     return _filled({Account(account): int(sum_) for account, sum_ in connection.execute(_BALANCES)})
+
+
+def _moved(payment: Payment, counted: Counted) -> tuple[tuple[Callable[[int], Posting], int, str], ...]:
+    """Return what a device did, as postings: coins may still fall after the reservation, or without any grant."""
+    if payment.method is PaymentMethod.EMONEY:
+        return (
+            (postings.debit, counted.inserted_yen, "debit"),
+            (postings.cancel_debit, counted.returned_yen, "debit_cancelled"),
+        )
+    return (
+        (postings.reserve, counted.inserted_yen - payment.reserved_yen, "inserted"),
+        (postings.move, counted.cashbox_yen, "move"),
+        (postings.change, counted.change_yen, "change"),
+        (postings.give_back, counted.returned_yen, "return"),
+    )
 
 
 def _filled(found: Mapping[Account, int]) -> dict[Account, int]:

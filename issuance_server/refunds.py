@@ -37,6 +37,7 @@ class RefundState(StrEnum):
     DUE = "DUE"
     CLAIMED = "CLAIMED"  # a terminal is paying it out
     PAID = "PAID"
+    NOTHING = "NOTHING"  # a card of which nobody knew had not been debited
 
 
 class RefundEvent(StrEnum):
@@ -44,16 +45,18 @@ class RefundEvent(StrEnum):
 
     RELEASE = "RELEASE"  # both sides found: it is due
     FOUND_PAID = "FOUND_PAID"  # both sides found: it had come out
+    FOUND_NOT_TAKEN = "FOUND_NOT_TAKEN"  # both sides found: it had never been taken
     CLAIM = "CLAIM"
     PAID = "REFUND_PAID"
     NOT_PAID = "REFUND_NOT_PAID"  # for certain nothing came out
     UNKNOWN = "REFUND_UNKNOWN"
 
 
-_R, _D, _C, _P = RefundState
+_R, _D, _C, _P, _N = RefundState
 TRANSITIONS: Mapping[tuple[RefundState, RefundEvent], RefundState] = {
     (_R, RefundEvent.RELEASE): _D,
     (_R, RefundEvent.FOUND_PAID): _P,
+    (_R, RefundEvent.FOUND_NOT_TAKEN): _N,
     (_D, RefundEvent.CLAIM): _C,
     (_C, RefundEvent.PAID): _P,
     (_C, RefundEvent.NOT_PAID): _D,
@@ -144,10 +147,12 @@ def open_refund(
     at_utc: datetime,
     *,
     order_id: str | None = None,
+    in_doubt: bool = False,
 ) -> RefundState:
     """Open the refund of a payment, and say whether somebody has to look at it first.
 
     The second of one person, or the third of one terminal, within 30 days is looked at: people jam printers for money.
+    in_doubt: it waits for the findings of a case that is open already.
 
     Shape:  code_digest is protocol.codes.claim_digest of the code that the terminal showed; order_id is one of the
             payment's orders, of which no grant may have told.
@@ -163,7 +168,7 @@ def open_refund(
         of_person = int(connection.execute(_OF_PERSON, {**keys, "code": code, "requester": requester}).scalar_one())
     of_terminal = int(connection.execute(_OF_TERMINAL, {**keys, "terminal": payment.terminal_id}).scalar_one())
     looked_at = of_person >= PERSONS_FREE or of_terminal >= TERMINALS_FREE
-    state = _R if looked_at else _D
+    state = _R if looked_at or in_doubt else _D
     row = {
         "municipality_code": payment.municipality_code,
         "payment_id": payment.payment_id,
@@ -175,7 +180,7 @@ def open_refund(
         "opened_at_utc": at_utc,
     }
     connection.execute(_OPEN, row)
-    if looked_at:
+    if looked_at and not in_doubt:
         subject = Subject(payment.municipality_code, payment.terminal_id, payment_id=payment.payment_id)
         open_case(connection, CaseReason.REFUND_REVIEW, subject, at_utc)
     return state

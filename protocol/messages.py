@@ -203,10 +203,14 @@ class PaymentMethod(StrEnum):
     """How the fee is paid."""
 
     CASH = "cash"
+    EMONEY = "emoney"  # prepaid IC: debited after the grant, order by order
 
 
 class GrantRequest(Message, frozen=True, kw_only=True):
-    """Ask for the single-use grant to print one order, with the money that is reserved for the whole payment."""
+    """Ask for the single-use grant to print one order, with the money that is reserved for the whole payment.
+
+    With e-money nothing can be reserved: reserved_yen is 0, and the card is debited once the grant is there.
+    """
 
     session_id: Short
     payment_id: Id
@@ -262,6 +266,7 @@ class EventKind(StrEnum):
     CAPTURE_FAILED = "CAPTURE_FAILED"  # printed, but the fee could not be taken: posted as uncollected
     PAYMENT_CLOSED = "PAYMENT_CLOSED"  # the device's own counts for one payment
     RETURN_DUE = "RETURN_DUE"  # money that could not be given back on the spot
+    DEBIT_UNPROCESSED = "DEBIT_UNPROCESSED"  # 処理未了: nobody knows whether a card was debited; the order is void
     REFUND_PAID = "REFUND_PAID"  # a claimed refund came out
     REFUND_NOT_PAID = "REFUND_NOT_PAID"  # for certain nothing came out
     REFUND_UNKNOWN = "REFUND_UNKNOWN"
@@ -300,6 +305,7 @@ EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
     EventKind.CAPTURE_FAILED: _ORDER | {"payment_id", "amount_yen"},
     EventKind.PAYMENT_CLOSED: frozenset({"payment_id", "inserted_yen", "cashbox_yen", "change_yen", "returned_yen"}),
     EventKind.RETURN_DUE: frozenset({"payment_id", "amount_yen"}),
+    EventKind.DEBIT_UNPROCESSED: _ORDER | {"payment_id", "amount_yen"},
     EventKind.REFUND_PAID: frozenset({"claim_id", "amount_yen"}),
     EventKind.REFUND_NOT_PAID: frozenset({"claim_id"}),
     EventKind.REFUND_UNKNOWN: frozenset({"claim_id"}),

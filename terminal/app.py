@@ -25,6 +25,7 @@ from waitress import wasyncore
 from werkzeug.wrappers import Response as AnyResponse
 
 from protocol.codes import CODE_CHARACTERS
+from protocol.messages import PaymentMethod
 from terminal import visit as v
 from terminal.screens import choosing
 from terminal.screens.choices import details, offer_view
@@ -57,10 +58,12 @@ TEMPLATES: dict[State, str] = {
     State.COLLECTING: "collecting.html",
     State.RESERVED: "wait.html",
     State.GRANTING: "wait.html",
+    State.DEBITING: "debiting.html",
     State.PRINTING: "printing.html",
     State.ASK_SHEETS: "ask_sheets.html",
     State.CAPTURING: "wait.html",
     State.RETURNING: "wait.html",
+    State.CANCELLING: "cancelling.html",
     State.KEEPING: "wait.html",
     State.TAKE_PAPER: "take_paper.html",
     State.REFUND_CODE: "refund_code.html",
@@ -86,6 +89,7 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "change": v.ChangeChoice,
     "not-me": v.NotMe,
     "pay": v.Pay,
+    "pay-emoney": lambda: v.Pay(PaymentMethod.EMONEY),
     "add": v.AddDocument,
     "add-nothing": v.AddNothing,
     "sheets-yes": lambda: v.SheetsAnswered(all_there=True),

@@ -54,7 +54,8 @@ class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One terminal.
 
     Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; cash is "cctalk:" and a
-            serial line with the devices of cash_machine on it, or in a demo "socket:" and a simulated unit's.
+            serial line with the devices of cash_machine on it, or in a demo "socket:" and a simulated unit's; emoney is
+            a demo's alone, "socket:" and a simulated contract terminal's: what a real one speaks is its maker's secret.
     production: no dock, no virtual device, no test anchor.
     """
 
@@ -65,6 +66,7 @@ class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     journal: Path
     cash: Annotated[str, msgspec.Meta(pattern=r"^(cctalk|socket):.+$")]
     cash_machine: CashMachine | None = None
+    emoney: Annotated[str, msgspec.Meta(pattern=r"^socket:.+$")] | None = None
     printer: PrinterConfig
     reader: ReaderConfig
     kiosk: KioskConfig
@@ -89,6 +91,8 @@ def read_config(path: Path) -> TerminalConfig:
         raise ConfigError(f"{path}: `server_url` must be https in production")
     if config.production and not config.cash.startswith("cctalk:"):
         raise ConfigError(f"{path}: `cash` must be a cctalk line in production")
+    if config.production and config.emoney is not None:
+        raise ConfigError(f"{path}: `emoney` has no driver in production")
     if config.cash.startswith("cctalk:") and config.cash_machine is None:
         raise ConfigError(f"{path}: `cash_machine` must say what stands on the cctalk line")
     return config

@@ -27,6 +27,7 @@ from terminal.client import NetworkDown, Paper, ServerRefused
 from terminal.journal import JournalUnavailable
 from terminal.paper_check import PaperCheck, PaperMismatch
 from terminal.payment.device import CoinUnit, PaymentDeviceError
+from terminal.payment.emoney import EmoneyTerminal
 from terminal.visit import Failed, PinRefused, TerminalCode
 from terminal.workers import WorkerError
 
@@ -146,6 +147,7 @@ class Devices:
     payment: CoinUnit
     server: ServerPort
     outlet: PaperOutlet = PaperOutlet.OPEN_TRAY
+    emoney: EmoneyTerminal | None = None
 
 
 class CallableWorker(Protocol):
@@ -256,6 +258,7 @@ _WORKER_CODES: Final = {
     "card": TerminalCode.CARD_UNREADABLE,
     "press": TerminalCode.PRINT_FAILED,
     "payment": TerminalCode.PAYMENT_FAILED,
+    "emoney": TerminalCode.PAYMENT_FAILED,
 }
 
 _MISMATCH_CODES: Final[dict[PaperCheck, TerminalCode]] = {

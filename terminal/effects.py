@@ -27,6 +27,7 @@ from terminal import visit as v
 from terminal.book import Book, Note, Telling, paper_told, result
 from terminal.card.results import CardRead
 from terminal.client import NetworkDown, Paper, ServerRefused
+from terminal.debit_programs import DebitPrograms
 from terminal.devices import Devices
 from terminal.health import (
     SERVER_REFUSES,
@@ -80,6 +81,9 @@ class Effects:
         }
         self._refunds = RefundPrograms(self.book, devices.payment, devices.server, lambda: self.memory, sources)
         self._money |= {v.ClaimRefund: self._refunds.claim, v.PayOut: self._refunds.pay_out}
+        self._debits = DebitPrograms(self.book, devices.emoney, lambda: self.memory)
+        self._money |= {v.DebitCard: self._debits.debit, v.StopDebit: self._debits.stop}
+        self._money[v.CancelDebit] = self._debits.cancel
         self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None
@@ -191,7 +195,8 @@ class Effects:
             self.book.write(*_void(order_ids))
             log.warning("not prepared", error=type(error).__name__, rule=getattr(error, "rule", ""))
             raise
-        return v.Prepared(payment_id, prepared, self.book.claim_code(payment_id))
+        methods = yield from self._debits.methods()
+        return v.Prepared(payment_id, prepared, self.book.claim_code(payment_id), methods)
 
     def _prepare_call(self, order_id: str, choice: v.Choice, memory: Memory) -> Call:
         request = messages.PrepareRequest(
@@ -215,6 +220,9 @@ class Effects:
     def _void_orders(self, effect: v.VoidOrders, _visit: Visit) -> tuple[Note, ...]:
         return _void(effect.order_ids)
 
+    def _close_debits(self, effect: v.CloseDebits, visit: Visit) -> tuple[Note, ...]:
+        return self._debits.close(effect, visit)
+
     def _give_up_claim(self, effect: v.GiveUpClaim, visit: Visit) -> tuple[Note, ...]:
         return self._refunds.give_up(effect, visit)
 
@@ -228,7 +236,7 @@ class Effects:
         request = messages.GrantRequest(
             session_id=memory.session_id,
             payment_id=visit.payment_id,
-            method=messages.PaymentMethod.CASH,
+            method=visit.money.method if visit.money else messages.PaymentMethod.CASH,
             reserved_yen=memory.held_yen,
             allocated_yen=paper.prepared.fee_yen,
         )
@@ -385,6 +393,7 @@ _WRITTEN: Final[dict[type, Callable[[Effects, Any, Visit], tuple[Note, ...]]]] =
     v.ReportNotMe: Effects._report_not_me,
     v.GiveUpClaim: Effects._give_up_claim,
     v.AbandonGrant: Effects._abandon_grant,
+    v.CloseDebits: Effects._close_debits,
     v.ReportPaper: Effects._report_paper,
     v.OpenCase: Effects._open_case,
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
 from terminal import flow_basket as basket
+from terminal import flow_debit as debit
 from terminal import flow_recovery as recovery
 from terminal import flow_refunds as refunds
 from terminal import flow_steps as steps
@@ -38,10 +39,12 @@ TIMEOUT_S: dict[State, float] = {
     State.COLLECTING: 180,
     State.RESERVED: 30,
     State.GRANTING: 30,
+    State.DEBITING: 35,  # of the grant's 60 s: behind the debit there must be time for the print intent
     State.PRINTING: 900,  # the press gives up long before: 180 s and 20 s a sheet
     State.ASK_SHEETS: 90,
     State.CAPTURING: 60,
     State.RETURNING: 60,
+    State.CANCELLING: 40,
     State.KEEPING: 60,
     State.TAKE_PAPER: 90,
     State.REFUND_CODE: 180,
@@ -153,9 +156,13 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.RESERVED, v.MoneyHeld): steps.money_held,
     (State.RESERVED, v.TimedOut): steps.hold_timed_out,
     (State.RESERVED, v.Failed): steps.money_failed,
-    (State.GRANTING, v.Granted): steps.granted,
+    (State.GRANTING, v.Granted): debit.granted_or_debited,
     (State.GRANTING, v.TimedOut): steps.grant_timed_out,
     (State.GRANTING, v.Failed): steps.grant_failed,
+    (State.DEBITING, v.DebitDecided): debit.decided,
+    (State.DEBITING, v.Cancel): debit.cancel_debit,
+    (State.DEBITING, v.TimedOut): debit.debit_timed_out,
+    (State.DEBITING, v.Failed): debit.debit_failed,
     (State.PRINTING, v.SheetsProgress): steps.sheets,
     (State.PRINTING, v.PrintDecided): steps.print_decided,
     (State.PRINTING, v.TimedOut): steps.print_timed_out,
@@ -169,6 +176,10 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.RETURNING, v.MoneyReturned): steps.returned,
     (State.RETURNING, v.TimedOut): steps.return_in_doubt,
     (State.RETURNING, v.Failed): steps.return_in_doubt,
+    (State.CANCELLING, v.DebitDecided): debit.cancel_decided,
+    (State.CANCELLING, v.Cancel): debit.no_card,
+    (State.CANCELLING, v.TimedOut): debit.cancel_timed_out,
+    (State.CANCELLING, v.Failed): debit.cancel_failed,
     (State.TAKE_PAPER, v.PaperTaken): steps.end,
     (State.TAKE_PAPER, v.PaperBad): steps.paper_bad,
     (State.TAKE_PAPER, v.TimedOut): steps.left_alone,
@@ -209,10 +220,12 @@ _NEEDS_NO_CARD = (
     State.COLLECTING,
     State.RESERVED,
     State.GRANTING,
+    State.DEBITING,
     State.PRINTING,
     State.ASK_SHEETS,
     State.CAPTURING,
     State.RETURNING,
+    State.CANCELLING,
     State.TAKE_PAPER,
     State.REFUND_CODE,
     State.CLAIMING,
@@ -264,14 +277,19 @@ _ignore(
 )
 _ignore((State.RETURNING,), (v.CollectionOpened, v.MoneyHeld), "cancelled or timed out meanwhile: the money goes back")
 _ignore(
-    (State.CAPTURING, State.RETURNING, State.REFUSED, State.TAKE_PAPER),
+    (State.CAPTURING, State.RETURNING, State.CANCELLING, State.REFUSED, State.TAKE_PAPER),
     (v.Granted,),
     "a late grant is discarded; GRANT_ABANDONED is journaled",
 )
 _ignore(
-    (State.ASK_SHEETS, State.CAPTURING, State.RETURNING, State.TAKE_PAPER, State.REFUSED),
+    (State.ASK_SHEETS, State.CAPTURING, State.RETURNING, State.CANCELLING, State.TAKE_PAPER, State.REFUSED),
     (v.PrintDecided, v.SheetsProgress),
     "the verdict came after the bound: the order stays unknown, staff look at the printer",
+)
+_ignore(
+    (State.TAKE_PAPER, State.REFUSED),
+    (v.DebitDecided,),
+    "the contract terminal answered after the bound: its own word is asked for when the visit is over",
 )
 _ignore(
     (State.TAKE_PAPER, State.REFUSED),

@@ -46,7 +46,7 @@ def choose(visit: Visit, event: v.Choose) -> Step:
 def prepared(visit: Visit, event: v.Prepared) -> Step:
     orders = (*visit.orders, *(Order(p.order_id, p, p.sheets) for p in event.orders))
     confirming = replace(visit, state=State.CONFIRMING, orders=orders, current=0, payment_id=event.payment_id)
-    return replace(confirming, claim_code=event.claim_code), ()
+    return replace(confirming, claim_code=event.claim_code, methods=event.methods), ()
 
 
 def not_prepared(visit: Visit, event: v.Failed) -> Step:

@@ -46,12 +46,13 @@ def interrupted(visit: Visit, event: v.Interrupted) -> Step:
         _again(visit, event),
         orders=event.orders,
         money=event.money,
-        case=any(o.outcome is CopyOutcome.PARTIAL for o in event.orders),
+        case=any(o.outcome is CopyOutcome.PARTIAL for o in event.orders) or event.money.uncertain_yen > 0,
         cut=Cut.SHORT if event.short else Cut.LONG,
     )
     unknown = next((n for n, o in enumerate(visit.orders) if o.outcome is CopyOutcome.UNKNOWN), None)
     if unknown is None:
-        return settle(visit, None if all(o.outcome in PAID for o in visit.orders) else TerminalCode.POWER_CUT)
+        code = TerminalCode.DEBIT_UNPROCESSED if event.money.uncertain_yen else TerminalCode.POWER_CUT
+        return settle(visit, None if all(o.outcome in PAID for o in visit.orders) else code)
     visit = replace(visit, current=unknown)
     return (replace(visit, state=State.ASK_SHEETS), ()) if event.short else no_answer(visit, event)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from protocol.messages import PaymentMethod
 from terminal import visit as v
 from terminal.visit import CopyOutcome, Cut, Effect, Money, Order, Refusal, State, TerminalCode, Visit
 
@@ -46,7 +47,7 @@ def say_refused(visit: Visit, refusal: Refusal, effects: tuple[Effect, ...]) -> 
     return replace(said, masked_name="", offers=(), choice=None, pin_length=0, pin_wrong=False), effects
 
 
-def _void_waiting(visit: Visit) -> tuple[tuple[Order, ...], tuple[Effect, ...]]:
+def void_waiting(visit: Visit) -> tuple[tuple[Order, ...], tuple[Effect, ...]]:
     waiting = tuple(o.order_id for o in visit.orders if o.outcome is CopyOutcome.WAITING)
     orders = tuple(replace(o, outcome=CopyOutcome.VOID) if o.order_id in waiting else o for o in visit.orders)
     return orders, (v.VoidOrders(waiting),) if waiting else ()
@@ -54,7 +55,7 @@ def _void_waiting(visit: Visit) -> tuple[tuple[Order, ...], tuple[Effect, ...]]:
 
 def stop(visit: Visit, code: str, tries_left: int | None = None) -> Step:
     """End a visit that holds no money."""
-    orders, voids = _void_waiting(visit)
+    orders, voids = void_waiting(visit)
     case = code in INTEGRITY
     effects: tuple[Effect, ...] = (*voids, *((v.OpenCase(code),) if case else ()), v.PinWipe())
     return say_refused(replace(visit, orders=orders, case=visit.case or case), Refusal(code, tries_left), effects)
@@ -62,10 +63,12 @@ def stop(visit: Visit, code: str, tries_left: int | None = None) -> Step:
 
 def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> Step:
     """No more papers: capture for the ones that came out, return the rest."""
-    orders, voids = _void_waiting(visit)
+    orders, voids = void_waiting(visit)
     money = visit.money
     assert money is not None
     visit = replace(visit, orders=orders, refusal=Refusal(code) if code else None, sheets_done=0)
+    if money.method is PaymentMethod.EMONEY:
+        return _settle_debits(visit, (*effects, *voids))
     lines = _paid_lines(visit)
     if visit.cut is not None and money.inserted_yen > sum(fee for _, fee in lines):
         return _after_cut(visit, lines, (*effects, *voids))
@@ -76,6 +79,49 @@ def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> 
         returning = replace(visit, state=State.RETURNING, money=replace(money, accepting=False))
         return returning, (*effects, *voids, v.ReturnMoney(money.payment_id))
     return say_refused(visit, Refusal(code or TerminalCode.INTERNAL), (*effects, *voids))
+
+
+def _settle_debits(visit: Visit, effects: tuple[Effect, ...]) -> Step:
+    """What a card paid for a paper that did not come out goes back onto it, if whoever has it may still be there."""
+    loose = loose_order(visit)
+    if loose is None or visit.cut is Cut.LONG:
+        return close_debits(visit, effects)
+    if visit.cut is Cut.SHORT:
+        return replace(visit, state=State.AFTER_CUT), effects
+    cancel = v.CancelDebit(loose.order_id, money_of(visit).payment_id, loose.fee_yen)
+    return replace(visit, state=State.CANCELLING, stopping=False), (*effects, cancel)
+
+
+def loose_order(visit: Visit) -> Order | None:
+    """Return the order that a card paid for and that did not come out; there is one at most, since it is the last."""
+    return next((order for order in visit.orders if order.debited and order.outcome not in PAID), None)
+
+
+def loose_yen(visit: Visit) -> int:
+    """Return what would go back onto the card."""
+    loose = loose_order(visit)
+    return loose.fee_yen if loose is not None else 0
+
+
+def close_debits(visit: Visit, effects: tuple[Effect, ...] = ()) -> Step:
+    """The payment is over: what was neither earned nor put back onto the card, and is no doubt, is owed."""
+    money, lines = money_of(visit), _paid_lines(visit)
+    captured_yen = sum(fee for _, fee in lines)
+    owed_yen = money.inserted_yen - money.uncertain_yen - money.returned_yen - captured_yen
+    visit = replace(visit, money=replace(money, captured_yen=captured_yen, owed_yen=owed_yen))
+    closing = v.CloseDebits(money.payment_id, lines, money.returned_yen, owed_yen)
+    return debits_over(visit, (*effects, closing))
+
+
+def debits_over(visit: Visit, effects: tuple[Effect, ...]) -> Step:
+    """Show what came out, or why nothing did."""
+    if not came_out(visit):
+        return say_refused(visit, _reason(visit), effects)
+    visit = replace(visit, state=State.TAKE_PAPER)
+    if visit.cut is not Cut.LONG:
+        return visit, effects
+    closed, closing = leave(visit)
+    return closed, (*effects, *closing)
 
 
 def _paid_lines(visit: Visit) -> tuple[tuple[str, int], ...]:
@@ -220,9 +266,14 @@ def prepared_too_late(visit: Visit, event: v.Prepared) -> Step:
 
 
 def change_choice(visit: Visit, _: object) -> Step:
-    _, voids = _void_waiting(visit)
+    _, voids = void_waiting(visit)
     visit = replace(visit, not_added=None, claim_code="")
     return replace(visit, state=State.CHOOSING, choice=None, orders=(), payment_id=""), voids
+
+
+def methods(visit: Visit) -> tuple[PaymentMethod, ...]:
+    """Return how this can be paid for; where nothing is due there is nothing to choose."""
+    return visit.methods if any(order.fee_yen for order in visit.orders) else (PaymentMethod.CASH,)
 
 
 def not_me(visit: Visit, _: object) -> Step:
@@ -230,10 +281,12 @@ def not_me(visit: Visit, _: object) -> Step:
     return stopped, (v.ReportNotMe(), *effects)
 
 
-def pay(visit: Visit, _: object) -> Step:
+def pay(visit: Visit, event: v.Pay) -> Step:
     due_yen = sum(o.prepared.fee_yen for o in visit.orders if o.prepared)
-    visit = replace(visit, money=Money(visit.payment_id, due_yen), not_added=None)
-    if due_yen == 0:
+    if event.method not in methods(visit):
+        return visit, ()
+    visit = replace(visit, money=Money(visit.payment_id, due_yen, method=event.method), not_added=None)
+    if due_yen == 0 or event.method is PaymentMethod.EMONEY:
         return _request_grant(visit, 0)
     return replace(visit, state=State.COLLECTING), (v.CollectMoney(visit.payment_id, due_yen, len(visit.orders)),)
 
@@ -295,23 +348,23 @@ def _request_grant(visit: Visit, index: int) -> Step:
 
 
 def granted(visit: Visit, _: object) -> Step:
-    return replace(visit, state=State.PRINTING), (v.Print(_current(visit).order_id),)
+    return replace(visit, state=State.PRINTING), (v.Print(current(visit).order_id),)
 
 
 def grant_failed(visit: Visit, event: v.Failed) -> Step:
-    return _without_grant(visit, event.code)
+    return without_grant(visit, event.code)
 
 
 def grant_timed_out(visit: Visit, _: object) -> Step:
-    return _without_grant(visit, TerminalCode.NETWORK_DOWN)
+    return without_grant(visit, TerminalCode.NETWORK_DOWN)
 
 
-def _without_grant(visit: Visit, code: str) -> Step:
+def without_grant(visit: Visit, code: str) -> Step:
     """The grant will never be used, whether or not the server has made one."""
-    order_id = _current(visit).order_id
+    order_id = current(visit).order_id
     case = code in INTEGRITY
     effects: tuple[Effect, ...] = (v.AbandonGrant(order_id), *((v.OpenCase(code, order_id),) if case else ()))
-    return settle(replace(_outcome(visit, CopyOutcome.VOID, None), case=visit.case or case), code, effects)
+    return settle(replace(with_outcome(visit, CopyOutcome.VOID, None), case=visit.case or case), code, effects)
 
 
 def sheets(visit: Visit, event: v.SheetsProgress) -> Step:
@@ -319,8 +372,8 @@ def sheets(visit: Visit, event: v.SheetsProgress) -> Step:
 
 
 def print_decided(visit: Visit, event: v.PrintDecided) -> Step:
-    order_id = _current(visit).order_id
-    visit = _outcome(visit, event.outcome, event.sheets_out)
+    order_id = current(visit).order_id
+    visit = with_outcome(visit, event.outcome, event.sheets_out)
     report = v.ReportPaper(order_id, event.outcome, event.sheets_out)
     match event.outcome:
         case CopyOutcome.PRINTED if visit.current + 1 < len(visit.orders):
@@ -347,20 +400,20 @@ def not_printed(visit: Visit, event: v.Failed) -> Step:
     """The runner stopped before the release: for certain nothing came out."""
     if event.code == TerminalCode.INTERNAL:  # a fault of the program's own: no word on the paper at all
         return print_decided(visit, v.PrintDecided(CopyOutcome.UNKNOWN, None))
-    order_id = _current(visit).order_id
+    order_id = current(visit).order_id
     case = event.code in INTEGRITY
     opened: tuple[Effect, ...] = (v.OpenCase(event.code, order_id),) if case else ()
-    visit = replace(_outcome(visit, CopyOutcome.FAILED, 0), case=visit.case or case)
+    visit = replace(with_outcome(visit, CopyOutcome.FAILED, 0), case=visit.case or case)
     return settle(visit, event.code, (v.ReportPaper(order_id, CopyOutcome.FAILED, 0), *opened))
 
 
 def sheets_answered(visit: Visit, event: v.SheetsAnswered) -> Step:
     """A printer in doubt prints no further copy, whatever the answer."""
-    order = _current(visit)
+    order = current(visit)
     visit = replace(visit, cut=None)  # somebody is there
     if not event.all_there:
         return void_unknown(visit, event)
-    visit = _outcome(visit, CopyOutcome.DECLARED, order.sheets)
+    visit = with_outcome(visit, CopyOutcome.DECLARED, order.sheets)
     more = visit.current + 1 < len(visit.orders)
     report = v.ReportPaper(order.order_id, CopyOutcome.DECLARED, order.sheets)
     return settle(visit, TerminalCode.PRINT_UNKNOWN if more else None, (report,))
@@ -371,17 +424,17 @@ def no_answer(visit: Visit, event: object) -> Step:
 
 
 def void_unknown(visit: Visit, _: object) -> Step:
-    order_id = _current(visit).order_id
+    order_id = current(visit).order_id
     code = TerminalCode.PRINT_UNKNOWN
     return settle(replace(visit, case=True), code, (v.VoidOrders((order_id,)), v.OpenCase(code, order_id)))
 
 
-def _current(visit: Visit) -> Order:
+def current(visit: Visit) -> Order:
     return visit.orders[visit.current]
 
 
-def _outcome(visit: Visit, outcome: CopyOutcome, sheets_out: int | None) -> Visit:
-    decided = replace(_current(visit), outcome=outcome, sheets_out=sheets_out)
+def with_outcome(visit: Visit, outcome: CopyOutcome, sheets_out: int | None) -> Visit:
+    decided = replace(current(visit), outcome=outcome, sheets_out=sheets_out)
     orders = tuple(decided if i == visit.current else o for i, o in enumerate(visit.orders))
     return replace(visit, orders=orders)
 

@@ -1,8 +1,8 @@
 """What stands open in a journal: payments whose orders or money have no end yet. Pure; it asks no device.
 
 An order has an end when the server was told that it is void, failed, partial, or that its fee was taken or could not
-be. A payment's money has one when its collection has a result. What a terminal without a memory can know of either
-stands in the rows alone.
+be. A payment's money has one when its collection has a result, or once it was told what a card's debits came to. What a
+terminal without a memory can know of either stands in the rows alone.
 """
 
 from __future__ import annotations
@@ -32,10 +32,26 @@ _ENDS: Final = {
 
 
 @dataclass
+class Debit:
+    """One order's debit of a card, or the cancel of it, as the journal knows them; a result is a DebitState's word."""
+
+    row: Row
+    result: str | None = None
+
+    @property
+    def intent(self) -> Intent:
+        """What was to be debited."""
+        assert isinstance(self.row.body, Intent)
+        return self.row.body
+
+
+@dataclass
 class Copy:
     """One order as the journal knows it."""
 
     order_id: str
+    debit: Debit | None = None
+    cancel: Debit | None = None
     intent: Row | None = None
     result: str | None = None  # the printer's verdict, as it was written
     told: list[EventKind] = field(default_factory=list)
@@ -84,11 +100,12 @@ class Unfinished:
     owed_told: bool = False
     owing: Row | None = None  # the code of what is owed stands on the screen, as far as anybody knows
     money: Money | None = None  # as the server was told of it; None = of none yet
+    closed_told: bool = False  # the server knows the sums of it
 
     @property
     def is_open(self) -> bool:
         """Whether anything of it has no end."""
-        waits = self.owing is not None or bool(self.lying())
+        waits = self.owing is not None or bool(self.lying()) or self.has_open_debits
         ended = all(copy.has_end and copy.unwritten is None for copy in self.copies.values())
         return waits or bool(self.begun()) or not ended
 
@@ -96,7 +113,12 @@ class Unfinished:
     def is_given_up(self) -> bool:
         """Whether all that is open is an order that nobody began to pay for or to print."""
         waiting = all(copy.has_end or copy.outcome is CopyOutcome.WAITING for copy in self.copies.values())
-        return waiting and not self.begun()
+        return waiting and not self.begun() and not self.has_open_debits
+
+    @property
+    def has_open_debits(self) -> bool:
+        """Whether a card was to be debited, and it was not told yet what that came to."""
+        return not self.closed_told and any(copy.debit is not None for copy in self.copies.values())
 
     def lying(self) -> tuple[Copy, ...]:
         """Return the papers that lie at the outlet, as far as anybody knows."""
@@ -212,10 +234,8 @@ class _Reader:
             self.strays[row.row] = row
             return
         self._of_row[row.row] = (payment, copy)
-        if copy is not None and intent.act is Act.HAND_OUT:
-            copy.lying = row.row
-        elif copy is not None:
-            copy.intent = row
+        if copy is not None:
+            _intend_copy(copy, row, intent.act)
         elif payment is not None and intent.act is Act.COLLECT:
             payment.collect, payment.collected = row, False
         elif payment is not None and intent.act is Act.OWE:
@@ -237,6 +257,10 @@ class _Reader:
         payment, copy = self._of_row.pop(of_row, (None, None))
         if copy is not None and copy.lying == of_row:
             copy.lying = None
+        elif copy is not None and copy.debit is not None and copy.debit.row.row == of_row:
+            copy.debit.result = result.outcome
+        elif copy is not None and copy.cancel is not None and copy.cancel.row.row == of_row:
+            copy.cancel.result = result.outcome
         elif copy is not None:
             copy.result = result.outcome
         elif payment is not None and payment.movement is not None and payment.movement.row == of_row:
@@ -253,6 +277,19 @@ class _Reader:
         if (payment := self.payments.get(event.payment_id or "")) is not None:
             payment.money = _counted(payment.money or Money(payment.payment_id, 0), event)
             payment.owed_told |= event.kind is EventKind.RETURN_DUE
+            payment.closed_told |= event.kind is EventKind.PAYMENT_CLOSED
+
+
+def _intend_copy(copy: Copy, row: Row, act: Act) -> None:
+    match act:
+        case Act.HAND_OUT:
+            copy.lying = row.row
+        case Act.DEBIT:
+            copy.debit = Debit(row)
+        case Act.CANCEL_DEBIT:
+            copy.cancel = Debit(row)
+        case _:
+            copy.intent = row
 
 
 def _counted(money: Money, event: Event) -> Money:

@@ -91,6 +91,8 @@ class Act(StrEnum):
     OWE = "owe"  # its code stands on the screen; the result tells that nobody looks at it any more
     CLAIM = "claim"  # a refund at the server
     PAY_OUT = "pay out"  # of the hoppers, for a claim
+    DEBIT = "debit"  # of a card, for one order
+    CANCEL_DEBIT = "cancel debit"  # back onto the same card
     KEEP = "keep"  # tray to cashbox, and nothing given back: what is no fee is owed
 
 
@@ -119,7 +121,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Shape:  counters are the device's own, before the act. print: order_id, amount_yen (its fee), sheets. hand_out:
             order_id. collect: payment_id, amount_yen (what is due). owe: payment_id, amount_yen. claim: claim_id.
-            pay_out: claim_id, amount_yen. The other three: payment_id, held_yen, and as lines the printed orders with
+            pay_out: claim_id, amount_yen. debit, cancel debit: order_id (which is the debit's id, too), payment_id,
+            amount_yen. The other three: payment_id, held_yen, and as lines the printed orders with
             their fees; amount_yen is what stays in the cashbox, or for return what is to come back.
     """
 
@@ -280,6 +283,10 @@ class Journal:
     def result(self, intent_row: int, result: Result) -> None:
         """Write what came of it."""
         self.append(Entry(RowKind.RESULT, result, of_row=intent_row))
+
+    def has_result(self, intent_row: int) -> bool:
+        """Tell whether it is written what came of an intent."""
+        return bool(self._found("kind = 'result' and of_row = ? limit 1", intent_row))
 
     def next_sequence(self) -> int:
         """Return the number of the next event for the server."""

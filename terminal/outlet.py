@@ -16,10 +16,14 @@ from terminal.visit import TerminalCode
 SHEET_CASES: Final = frozenset(
     {TerminalCode.PRINT_PARTIAL, TerminalCode.PRINT_UNKNOWN, TerminalCode.PAPER_LEFT, TerminalCode.PAPER_BAD}
 )
+#: Nothing of these lies at the terminal: only a card's company knows, and whoever comes next is served.
+_FOUND_OUT_ELSEWHERE: Final = frozenset({TerminalCode.DEBIT_UNPROCESSED})
 
 
 def keeps_closed(code: str, outlet: PaperOutlet) -> bool:
     """Return whether an open case of that code keeps the terminal out of service."""
+    if code in _FOUND_OUT_ELSEWHERE:
+        return False
     handed_over = code == TerminalCode.PAPER_BAD  # no presenter has those: somebody holds them in the hand
     return handed_over or code not in SHEET_CASES or outlet is PaperOutlet.OPEN_TRAY
 

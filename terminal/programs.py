@@ -24,6 +24,7 @@ class Lane(StrEnum):
     CARD = "card"
     PRESS = "press"
     PAYMENT = "payment"
+    EMONEY = "emoney"
     SERVER = "server"
     PAPER = "paper"  # pdfium draws one page at a time
     OUTBOX = "outbox"

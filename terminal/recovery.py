@@ -8,6 +8,7 @@ the flow as an `Interrupted` visit: it asks whoever stands there, or keeps the m
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -25,6 +26,7 @@ from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
 from terminal.money import MOVING, Lines, done, ended, not_begun, shut, totals, uncollected
 from terminal.payment.device import Counted, DeviceCounters, PaymentDeviceError, PaymentState, PaymentStatus
 from terminal.programs import Call, Lane, Memory, Program, Sources
+from terminal.recovery_debits import debits
 from terminal.refund_programs import given_up, paid_out, payout_ended
 from terminal.visit import CopyOutcome, Money, Order, TerminalCode
 from terminal.workers import WorkerError
@@ -43,6 +45,7 @@ class Recovery:
         self._book = book
         self._press = devices.press
         self._payment = devices.payment
+        self._emoney = devices.emoney
         self._sources = sources
         self._running = False
         self._began_s = sources.monotonic()
@@ -71,7 +74,9 @@ class Recovery:
         for claim in found.claims:
             yield from self._claim(claim)
         for payment in found.unfinished:
-            if payment.payment_id not in self._handed:
+            # A debit that was in doubt twice is asked about again: only the contract terminal ends it.
+            again = payment.has_open_debits and not self._book.lost
+            if payment.payment_id not in self._handed or again:
                 event: v.Event | None = yield from self._resume(payment, memory)
                 if event is None:
                     event = self._unattended(payment.payment_id)
@@ -95,7 +100,9 @@ class Recovery:
         lines = _lines(payment, outcomes)
         if payment.movement is not None:
             yield from self._movement(payment, payment.movement)
-        # 4. What lies in the tray, and what nobody knows, are the flow's.
+        # 4. What lies in the tray, what a card paid, and what nobody knows, are the flow's.
+        if payment.has_open_debits:
+            return (yield from self._debits(payment, outcomes))
         money = yield from self._money(payment, lines, memory)
         unknown = tuple(o for o, outcome in outcomes.items() if outcome is CopyOutcome.UNKNOWN)
         if money is None and payment.collect is not None:
@@ -103,12 +110,27 @@ class Recovery:
             return None
         if money is None and not unknown and not lines:
             return None
-        orders = tuple(_order(copy, outcomes[order_id]) for order_id, copy in payment.copies.items())
+        return self._interrupted(payment, outcomes, money or Money(payment.payment_id, 0))
+
+    def _debits(
+        self, payment: Unfinished, outcomes: dict[str, CopyOutcome]
+    ) -> Generator[Call, Any, v.Interrupted | None]:
+        found = yield from debits(self._book, self._emoney, payment)
+        return None if found is None else self._interrupted(payment, outcomes, found.money, found.debited)
+
+    def _interrupted(
+        self,
+        payment: Unfinished,
+        outcomes: dict[str, CopyOutcome],
+        money: Money,
+        debited: frozenset[str] = frozenset(),
+    ) -> v.Interrupted:
+        orders = (_order(copy, outcomes[order_id]) for order_id, copy in payment.copies.items())
         return v.Interrupted(
             visit_id=payment.visit_id,
             payment_id=payment.payment_id,
-            orders=orders,
-            money=money or Money(payment.payment_id, 0),
+            orders=tuple(replace(order, debited=order.order_id in debited) for order in orders),
+            money=money,
             short=history.was_short(payment, self._sources.now_utc()) and not payment.owed_told,
             claim_code=self._book.claim_code(payment.payment_id),
         )
@@ -296,7 +318,8 @@ def _left_alone(payment: Unfinished) -> tuple[Note, ...]:
 
 def _order(copy: Copy, outcome: CopyOutcome, *, came_out: bool = False) -> Order:
     if copy.intent is None:
-        return Order(copy.order_id, outcome=outcome)
+        fee_yen = copy.debit.intent.amount_yen or 0 if copy.debit is not None else 0
+        return Order(copy.order_id, outcome=outcome, journaled_fee_yen=fee_yen)
     intent = copy.printing
     if outcome is _PAID and copy.has_end and not came_out:
         outcome = CopyOutcome.VOID  # its fee has an end: not once more

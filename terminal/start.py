@@ -23,6 +23,7 @@ from terminal.devices import Devices, WorkerCard, WorkerPress
 from terminal.journal import Journal
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.payment.cash import CcTalkCash
+from terminal.payment.emoney_worker import EmoneyFactory, WorkerEmoney
 from terminal.payment.worker import CoinUnitFactory, WorkerCoinUnit
 from terminal.programs import Identity
 from terminal.runner import Runner
@@ -58,14 +59,16 @@ def build(
     socket_unit: CoinUnitFactory,
     checks: frozenset[PaperCheck] = ALL_CHECKS,
     *,
+    socket_emoney: EmoneyFactory | None = None,
     open_journal: Callable[[Path], Journal] = Journal,
     around: Callable[[Devices], Devices] | None = None,
 ) -> Terminal:
     """Return the terminal of a configuration, not started yet.
 
     Shape:  socket_unit(address, emit) is a demo's unit, built inside the payment worker where the configuration names
-            a socket; checks are all on but in tests. open_journal and around are a demo's too: what it puts in place of
-            the journal's own class, and around the devices.
+            a socket, and socket_emoney(address, emit) its contract terminal, without which no card can pay; checks are
+            all on but in tests. open_journal and around are a demo's too: what it puts in place of the journal's own
+            class, and around the devices.
     Errors: terminal.config.ConfigError.
     """
     key = load_private_key(config.key_file)
@@ -78,12 +81,14 @@ def build(
     card = _card_worker(config, tell)
     press = _press_worker(config, tell)
     payment = _payment_worker(config, socket_unit, tell)
+    emoney = _emoney_worker(config, socket_emoney, tell)
     devices = Devices(
         WorkerCard(card),
         WorkerPress(press),
         WorkerCoinUnit(payment),
         client,
         PaperOutlet(config.printer.outlet),
+        WorkerEmoney(emoney) if emoney is not None else None,
     )
     runner = Runner(
         lambda: open_journal(config.journal),
@@ -92,7 +97,7 @@ def build(
         PaperGuard(config.terminal_id, follow_trust(config.trust_file), checks),
     )
     built.append(runner)
-    return Terminal(runner, (card, press, payment), client)
+    return Terminal(runner, (card, press, payment, *((emoney,) if emoney is not None else ())), client)
 
 
 def log_to_stderr() -> None:
@@ -138,6 +143,12 @@ def _payment_worker(config: TerminalConfig, socket_unit: CoinUnitFactory, tell: 
     if kind == "cctalk":
         return Worker("payment", CcTalkCash, (address, config.cash_machine), tell)
     return Worker("payment", socket_unit, (address,), tell)
+
+
+def _emoney_worker(config: TerminalConfig, socket_emoney: EmoneyFactory | None, tell: Tell) -> Worker | None:
+    if config.emoney is None or socket_emoney is None:
+        return None
+    return Worker("emoney", socket_emoney, (config.emoney.removeprefix("socket:"),), tell)
 
 
 def _press_worker(config: TerminalConfig, tell: Tell) -> Worker:

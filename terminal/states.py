@@ -28,10 +28,12 @@ class State(StrEnum):
     COLLECTING = "COLLECTING"
     RESERVED = "RESERVED"
     GRANTING = "GRANTING"
+    DEBITING = "DEBITING"  # e-money, after the grant: the contract terminal waits for a card
     PRINTING = "PRINTING"
     ASK_SHEETS = "ASK_SHEETS"  # UNKNOWN with someone present: 「n枚そろっていますか」
     CAPTURING = "CAPTURING"
     RETURNING = "RETURNING"
+    CANCELLING = "CANCELLING"  # e-money: the same card may have its debit back at once
     KEEPING = "KEEPING"  # nobody is there: into the cashbox, as a refund that is due
     TAKE_PAPER = "TAKE_PAPER"
     REFUND_CODE = "REFUND_CODE"  # money of an earlier visit: its code is typed
@@ -62,6 +64,9 @@ class TerminalCode(StrEnum):
     GRANT_INVALID = "GRANT_INVALID"
     GRANT_EXPIRED = "GRANT_EXPIRED"  # received, and not used in time
     PAYMENT_FAILED = "PAYMENT_FAILED"
+    DEBIT_DECLINED = "DEBIT_DECLINED"  # the card was refused: nothing was debited, for certain
+    DEBIT_UNPROCESSED = "DEBIT_UNPROCESSED"  # 処理未了: the card left in the middle, and nobody knows
+    DEBIT_UNANSWERED = "DEBIT_UNANSWERED"  # the contract terminal fell silent: it is asked until it tells
     PRINTER_NOT_READY = "PRINTER_NOT_READY"
     PRINT_FAILED = "PRINT_FAILED"
     PRINT_PARTIAL = "PRINT_PARTIAL"  # 「出てきた紙は使えません」

@@ -102,13 +102,13 @@ Item = Event | Told | Answer | Done | MoreTime | Touched | CloseCases
 Execute = Callable[[Running, Call], None]
 _LEAVES_SOMETHING: Final = frozenset(
     {
-        *(State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING),
-        *(State.ASK_SHEETS, State.CAPTURING, State.TAKE_PAPER),
+        *(State.COLLECTING, State.RESERVED, State.GRANTING, State.DEBITING, State.PRINTING),
+        *(State.ASK_SHEETS, State.CAPTURING, State.CANCELLING, State.TAKE_PAPER),
     }
 )
 _MUST_END: Final = (
     *(v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover),
-    *(v.ClaimRefund, v.PayOut),
+    *(v.ClaimRefund, v.PayOut, v.DebitCard, v.StopDebit, v.CancelDebit),
 )
 
 

@@ -6,9 +6,9 @@ the pages draw a `Visit` and nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
-from protocol.messages import Offer, PreparedOrder, RefundOffer, ReissueOffer, Scope
+from protocol.messages import Offer, PaymentMethod, PreparedOrder, RefundOffer, ReissueOffer, Scope
 from terminal.basket_words import AddDocument, AddNothing, OneByOne
 from terminal.card_words import (
     CardInserted,
@@ -25,6 +25,7 @@ from terminal.card_words import (
     PinWipe,
     ReadCard,
 )
+from terminal.debit_words import CancelDebit, CloseDebits, DebitCard, DebitDecided, StopDebit
 from terminal.refund_words import (
     AskRefund,
     ClaimRefund,
@@ -44,16 +45,20 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "AddDocument",
     "AddNothing",
     "AskRefund",
+    "CancelDebit",
     "CardInserted",
     "CardReadDone",
     "CardRemoved",
     "ClaimRefund",
+    "CloseDebits",
     "CodeCorrect",
     "CodeKey",
     "CodeOk",
     "ConfirmLastTry",
     "CopyOutcome",
     "Cut",
+    "DebitCard",
+    "DebitDecided",
     "GiveUpClaim",
     "OneByOne",
     "PayOut",
@@ -70,6 +75,7 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "RefundClaimed",
     "RefundPaid",
     "State",
+    "StopDebit",
     "TakeRefund",
     "TerminalCode",
     "Touch",
@@ -100,6 +106,7 @@ class Order:
     outcome: CopyOutcome = CopyOutcome.WAITING
     sheets_out: int | None = None
     journaled_fee_yen: int = 0  # of an order that is known from the journal alone
+    debited: bool = False  # from a card, for certain, and not given back onto it
 
     @property
     def fee_yen(self) -> int:
@@ -109,13 +116,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One payment as the device tells it; whole yen.
+    """One payment as the device tells it; whole yen. What is debited from a card counts as inserted.
 
     Once it is over: captured + change + returned + owed + uncertain = inserted.
     """
 
     payment_id: str
     due_yen: int
+    _: KW_ONLY
+    method: PaymentMethod = PaymentMethod.CASH
     accepting: bool = False  # the unit is open: a coin put in before falls through
     exact_only: bool = False  # the unit has no change: the screen asks for the exact sum
     inserted_yen: int = 0
@@ -123,7 +132,7 @@ class Money:
     change_yen: int = 0
     returned_yen: int = 0
     owed_yen: int = 0  # could not be given back on the spot: a liability
-    uncertain_yen: int = 0  # a fee whose capture the unit did not confirm: uncollected, and a case
+    uncertain_yen: int = 0  # a fee of which nobody knows whether it was taken: a case
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,9 @@ class Visit:
     left_out: int = 0  # orders that could not be paid for together with the first
     current: int = 0  # index into orders of the one that is being printed
     sheets_done: int = 0
+    methods: tuple[PaymentMethod, ...] = (PaymentMethod.CASH,)  # what can be paid with here, now
     money: Money | None = None
+    stopping: bool = False  # the contract terminal was told to wait for a card no longer
     claim_code: str = field(default="", repr=False)  # of what this payment comes to owe; shown only if it does
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
@@ -191,6 +202,8 @@ class NotMe(Touch):
 @dataclass(frozen=True, slots=True)
 class Pay(Touch):
     """ "Yes, that is me, and I pay"."""
+
+    method: PaymentMethod = PaymentMethod.CASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +255,7 @@ class Prepared:
     payment_id: str
     orders: tuple[PreparedOrder, ...]
     claim_code: str = field(default="", repr=False)
+    methods: tuple[PaymentMethod, ...] = (PaymentMethod.CASH,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +402,7 @@ Event = (
     | AddDocument
     | AddNothing
     | OneByOne
+    | DebitDecided
     | AskRefund
     | CodeKey
     | CodeCorrect
@@ -539,6 +554,10 @@ Effect = (
     | HoldMoney
     | RequestGrant
     | AbandonGrant
+    | DebitCard
+    | StopDebit
+    | CancelDebit
+    | CloseDebits
     | Print
     | ReportPaper
     | CaptureMoney

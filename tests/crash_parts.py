@@ -18,7 +18,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from printing.press.verdict import Verdict
-from protocol.messages import ChallengeAnswer, Event, EventKind, SignedEvent
+from protocol.messages import ChallengeAnswer, Event, EventKind, PaymentMethod, SignedEvent
 from terminal import history
 from terminal import visit as v
 from terminal.devices import Devices, failure
@@ -29,6 +29,7 @@ from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.payment.device import MoneyCounted
 from terminal.programs import Identity, Program, Sources
 from terminal.visit import State, Visit
+from tests.emoney_parts import Hand, HandHeldEmoney
 from tests.fakes import TERMINAL_ID, FakeCard, FakeCoins, FakePress, FakeServer
 from tests.terminal_rig import CHOICE
 
@@ -75,6 +76,7 @@ class Script:
     stuck_yen: int = 0
     loses_answer_of: str | None = None
     documents: int = 1  # of so many kinds, each with `copies`, paid for together
+    hands: tuple[Hand, ...] | None = None  # that hold a card to the contract terminal; None = coins
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Store:
 
     def __post_init__(self) -> None:
         self.press, self.coins, self.server = FakePress(), FakeCoins(), QuickServer(KEY)
+        self.emoney = HandHeldEmoney(self.folder, self.script.hands or ())
         self.press.verdicts = list(self.script.verdicts)
         self.press.has_meter = self.cut.meter
         self.coins.stuck_yen = self.script.stuck_yen
@@ -120,6 +123,7 @@ class Store:
         """The cut, and the time that it takes."""
         if self.cut.printer_too:
             self.press.lose_power()
+            self.emoney.lose_power()
         self.now_utc += timedelta(seconds=self.cut.length_s)
         self.is_there = self.script.stays
         self.points, self.kill_at = [], None
@@ -186,7 +190,8 @@ class Process:
 
         self.journal.append = append_at_points  # type: ignore[method-assign]  # the same append, between two points
         store.coins.tell = self._counted
-        devices = Devices(FakeCard(), store.press, store.coins, store.server)
+        emoney = store.emoney if store.script.hands is not None else None
+        devices = Devices(FakeCard(), store.press, store.coins, store.server, emoney=emoney)
         sources = Sources(monotonic=lambda: store.now_s, now_utc=lambda: store.now_utc)
         self.effects = Effects(self.journal, devices, Identity(TERMINAL_ID, KEY), store.guard, sources)
         self.visit = Visit(State.RECOVERING)
@@ -254,7 +259,8 @@ class Process:
 
     def _pay_or_add(self) -> v.Event:
         more = len({order.prepared.kind for order in self.visit.orders if order.prepared}) < self.store.script.documents
-        return v.AddDocument() if more else v.Pay()
+        by_card = self.store.script.hands is not None
+        return v.AddDocument() if more else v.Pay(PaymentMethod.EMONEY if by_card else PaymentMethod.CASH)
 
     def _sees_all(self) -> bool:
         order_id = self.visit.orders[self.visit.current].order_id

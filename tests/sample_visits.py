@@ -11,7 +11,7 @@ import msgspec
 
 from printing.paper.records import StatedItem, SupplementaryItem
 from protocol.errors import ErrorCode
-from protocol.messages import ItemOffer, MemberOffer, Offer, PreparedOrder, RefundOffer, Scope
+from protocol.messages import ItemOffer, MemberOffer, Offer, PaymentMethod, PreparedOrder, RefundOffer, Scope
 from terminal.visit import (
     Choice,
     CopyOutcome,
@@ -211,6 +211,17 @@ def refused(code: str, money: Money | None = None) -> Visit:
     return Visit(State.REFUSED, visit_id=VISIT_ID, refusal=Refusal(code), money=money)
 
 
+_BOTH = (PaymentMethod.CASH, PaymentMethod.EMONEY)
+_DEBITED = Money(PAYMENT_ID, 600, method=PaymentMethod.EMONEY, inserted_yen=600)
+
+
+def by_card(state: State, **changes: object) -> Visit:
+    """Two copies that a card pays for, of which the second did not come out."""
+    orders = (order(outcome=CopyOutcome.PRINTED, sheets_out=2, debited=True), order(1, debited=True))
+    visit = replace(_ORDERED, state=state, methods=_BOTH, orders=orders, current=1, money=_DEBITED)
+    return replace(visit, **changes)  # type: ignore[arg-type] # as above
+
+
 _SELF_NAME = ("山● 太●",)
 CONFIRMING: dict[str, Visit] = {
     "confirming_residence_items": confirming(
@@ -285,6 +296,41 @@ VISITS: dict[str, Visit] = {
     "printing": replace(_PAID, state=State.PRINTING, orders=(order(), order(1)), sheets_done=1),
     "ask_sheets": replace(_PAID, state=State.ASK_SHEETS),
     "ask_sheets_one": replace(_PAID, state=State.ASK_SHEETS, orders=(order(sheets=1),)),
+    "confirming_methods": replace(_ORDERED, state=State.CONFIRMING, methods=_BOTH),
+    "confirming_methods_several": replace(
+        _ORDERED,
+        state=State.CONFIRMING,
+        methods=_BOTH,
+        orders=(order(), order(1), order(2, prepared=PREPARED_TAX, sheets=1)),
+    ),
+    "debiting": by_card(State.DEBITING),
+    "cancelling": by_card(State.CANCELLING, refusal=Refusal(TerminalCode.PRINT_PARTIAL)),
+    "after_cut_card": by_card(State.AFTER_CUT, cut=Cut.SHORT),
+    "take_paper_card": by_card(
+        State.TAKE_PAPER,
+        current=0,
+        money=replace(_DEBITED, inserted_yen=300, captured_yen=300),
+        orders=(order(outcome=CopyOutcome.PRINTED, sheets_out=2, debited=True),),
+    ),
+    "take_paper_card_owed": by_card(
+        State.TAKE_PAPER,
+        refusal=Refusal(TerminalCode.PRINT_FAILED),
+        money=replace(_DEBITED, captured_yen=300, owed_yen=300),
+        claim_code=CLAIM_CODE,
+    ),
+    "take_paper_card_unprocessed": by_card(
+        State.TAKE_PAPER,
+        refusal=Refusal(TerminalCode.DEBIT_UNPROCESSED),
+        money=replace(_DEBITED, captured_yen=300, uncertain_yen=300),
+    ),
+    "refused_declined": refused(TerminalCode.DEBIT_DECLINED, replace(_DEBITED, inserted_yen=0)),
+    "refused_unprocessed": refused(
+        TerminalCode.DEBIT_UNPROCESSED, replace(_DEBITED, inserted_yen=300, uncertain_yen=300)
+    ),
+    "refused_unanswered": refused(
+        TerminalCode.DEBIT_UNANSWERED, replace(_DEBITED, inserted_yen=300, uncertain_yen=300)
+    ),
+    "refused_card_back": refused(TerminalCode.PRINT_FAILED, replace(_DEBITED, inserted_yen=300, returned_yen=300)),
     "capturing": replace(_PAID, state=State.CAPTURING),
     "returning": replace(_PAID, state=State.RETURNING, refusal=Refusal(TerminalCode.CANCELLED)),
     "take_paper": replace(

@@ -16,7 +16,7 @@ from deploy.demo.coin_box import Totals
 from deploy.demo.dock import create_dock
 from deploy.demo.tray import NoSuchPaper, Side, Tray, draw
 from deploy.demo.virtual_card import CardKind
-from deploy.demo.world import CardHolder, NoSuchResident
+from deploy.demo.world import CardHolder, Leaves, NoSuchResident
 from terminal.app import TOKEN_HEADER, create_app
 from terminal.payment.change import Coins, yen
 from tests.sample_visits import FakeRunner
@@ -52,6 +52,7 @@ class FakeWorld:
         self.folder = folder
         self.acts: list[str] = []
         self.cup: Coins = {}
+        self.on_card_yen: int | None = 5000
 
     def holder(self, resident_id: str) -> CardHolder:
         found = dict(self.residents(""))
@@ -75,6 +76,13 @@ class FakeWorld:
         self.acts.append("take cup")
         taken, self.cup = self.cup, {}
         return taken
+
+    def touch_emoney(self, leaves: Leaves | None = None) -> bool:
+        self.acts.append(f"touch {leaves}")
+        return leaves is None
+
+    def emoney_yen(self) -> int | None:
+        return self.on_card_yen
 
     def money(self) -> Totals:
         return Totals(
@@ -157,6 +165,21 @@ def test_staff_open_a_terminal_that_a_case_has_closed(dock: Dock, staff: FakeSta
     assert staff.open == ["case PAPER_LEFT"]
     assert "Looked into" not in dock.post("/dock/staff", sheets="2")[1]
     assert (staff.open, staff.sheets_destroyed) == ([], 2)
+
+
+def test_the_e_money_card_is_held_to_the_terminal_or_pulled_away(dock: Dock, world: FakeWorld) -> None:
+    assert "¥5000" in dock.get("/dock/tray")
+    assert "waits for no card" not in dock.post("/dock/emoney")[1]
+    assert "waits for no card" in dock.post("/dock/emoney", leaves="before")[1]
+    assert dock.post("/dock/emoney", leaves="never")[0] == 400
+    assert world.acts == ["touch None", "touch before"]
+
+
+def test_where_no_card_can_pay_the_dock_has_none(dock: Dock, world: FakeWorld) -> None:
+    assert "E-money card" in dock.get("/dock")
+    world.on_card_yen = None
+    assert "E-money card" not in dock.get("/dock")
+    assert "e-money" not in dock.get("/dock/tray")
 
 
 def paper(path: Path, sheets: int = 1) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from protocol.errors import ErrorCode
-from protocol.messages import PreparedOrder, RefundOffer, Scope
+from protocol.messages import PreparedOrder, Scope
 from terminal import visit as v
 from terminal.flow import HANDLERS, IGNORED, TIMEOUT_S, TOUCHES, step
 from terminal.flow_steps import UnexpectedEvent
+from terminal.payment.emoney import DebitState
 from terminal.visit import CopyOutcome, Money, Order, State, TerminalCode, Visit
 from tests.fakes import MUNICIPALITY, offer
 
@@ -130,6 +128,7 @@ def _samples() -> dict[type, v.Event]:
         v.MoneyReturned: v.MoneyReturned(0, 0, 0),
         v.Failed: v.Failed("X"),
         v.Interrupted: interrupted(CopyOutcome.PRINTED),
+        v.DebitDecided: v.DebitDecided(DebitState.DEBITED),
         v.CodeKey: v.CodeKey("A"),
         v.TakeRefund: v.TakeRefund("p"),
         v.RefundClaimed: v.RefundClaimed("c", 300),
@@ -466,145 +465,3 @@ def test_nothing_begins_before_what_was_interrupted_is_ended() -> None:
     assert step(again, v.TimedOut()) == (again, ()), "one look at a time"
     closed, effects = step(again, v.Recovered())
     assert (closed, kinds(effects)) == (Visit(State.CLOSED), ["PinWipe", "ForgetVisit", "CheckDevices"])
-
-
-# Whatever happens
-
-YEN = st.integers(0, 30).map(lambda n: n * 50)
-OUTCOMES = st.sampled_from(
-    [CopyOutcome.PRINTED, CopyOutcome.PRINTED, CopyOutcome.PARTIAL, CopyOutcome.FAILED, CopyOutcome.UNKNOWN]
-)
-STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
-    v.PinDigit: st.builds(v.PinDigit, st.sampled_from("0123456789")),
-    v.Choose: st.just(v.Choose(CHOICE)),
-    v.SheetsAnswered: st.builds(v.SheetsAnswered, st.booleans()),
-    v.CardReadDone: st.builds(v.CardReadDone, st.just("v"), st.just(b"c" * 32), st.sampled_from([None, 0, 1, 2, 3])),
-    v.PinLengthChanged: st.builds(v.PinLengthChanged, st.sampled_from([0, 3, 4, 4, 4])),
-    v.Authenticated: st.just(
-        v.Authenticated("山● 太●", (offer(),), (), (RefundOffer(payment_id="p", amount_yen=300),))
-    ),
-    v.PinRefused: st.builds(v.PinRefused, st.integers(0, 2), wrong=st.booleans()),
-    v.Prepared: st.integers(1, 3).map(lambda n: v.Prepared("p", tuple(prepared(f"o{i}") for i in range(n)))),
-    v.CollectionOpened: st.builds(v.CollectionOpened, st.booleans()),
-    v.MoneyInserted: st.builds(v.MoneyInserted, YEN),
-    v.MoneyHeld: st.builds(v.MoneyHeld, YEN),
-    v.SheetsProgress: st.builds(v.SheetsProgress, st.integers(0, 3)),
-    v.PrintDecided: st.builds(v.PrintDecided, OUTCOMES, st.sampled_from([None, 0, 1])),
-    v.MoneyCaptured: st.builds(v.MoneyCaptured, YEN, YEN, YEN, YEN),
-    v.MoneyReturned: st.builds(v.MoneyReturned, YEN, YEN, YEN),
-    v.Failed: st.builds(v.Failed, st.sampled_from([*TerminalCode, ErrorCode.NO_REFUND])),
-    v.CodeKey: st.builds(v.CodeKey, st.sampled_from("0AZ")),
-    v.TakeRefund: st.just(v.TakeRefund("p")),
-    v.RefundClaimed: st.just(v.RefundClaimed("c", 300)),
-    v.RefundPaid: st.just(v.RefundPaid(300)),
-    v.Unattended: st.sampled_from([unattended(owed_yen=300), unattended(CopyOutcome.PRINTED)]),
-    v.DevicesLost: st.just(v.DevicesLost(("x",))),
-    v.Interrupted: st.lists(OUTCOMES, min_size=1, max_size=3).flatmap(
-        lambda outcomes: st.builds(
-            lambda rest_yen, short: interrupted(
-                *outcomes,
-                inserted_yen=rest_yen + 200 * sum(o is CopyOutcome.PRINTED for o in outcomes),
-                short=short,
-            ),
-            YEN,
-            st.booleans(),
-        )
-    ),
-}
-
-
-def _events(event: type) -> st.SearchStrategy[v.Event]:
-    return STRATEGIES[event] if event in STRATEGIES else st.just(event())
-
-
-ANY_EVENT = st.one_of([_events(event) for event in EVENTS])
-ONWARD = {
-    State.RECOVERING: [v.Interrupted, v.Recovered],
-    State.AFTER_CUT: [v.TakeBack, v.TimedOut],
-    State.KEEPING: [v.MoneyCaptured],
-    State.OUT_OF_SERVICE: [v.DevicesReady],
-    State.IDLE: [v.CardInserted, v.AskRefund],
-    State.REFUND_CODE: [v.CodeKey, v.CodeOk, v.Cancel],
-    State.CLAIMING: [v.RefundClaimed, v.Failed],
-    State.PAYING_OUT: [v.RefundPaid, v.Failed],
-    State.PAID_OUT: [v.PaperTaken],
-    State.READING: [v.CardReadDone],
-    State.PIN: [v.PinLengthChanged, v.PinOk, v.ConfirmLastTry],
-    State.AUTHENTICATING: [v.Authenticated],
-    State.TAKE_CARD: [v.CardRemoved],
-    State.CHOOSING: [v.Choose, v.TakeRefund],
-    State.PREPARING: [v.Prepared],
-    State.CONFIRMING: [v.Pay, v.Pay, v.AddDocument],
-    State.COLLECTING: [v.CollectionOpened, v.MoneyInserted, v.OneByOne],
-    State.RESERVED: [v.MoneyHeld],
-    State.GRANTING: [v.Granted],
-    State.PRINTING: [v.PrintDecided],
-    State.ASK_SHEETS: [v.SheetsAnswered],
-    State.CAPTURING: [v.MoneyCaptured],
-    State.RETURNING: [v.MoneyReturned],
-    State.TAKE_PAPER: [v.PaperTaken],
-    State.REFUSED: [v.Cancel],
-    State.CLOSED: [v.DevicesReady],
-}
-
-
-@dataclass
-class Account:
-    """What the effects of one visit asked for."""
-
-    printed: list[str]
-    captures: int = 0
-    returns: int = 0
-
-
-@pytest.mark.slow
-@settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_whatever_happens_papers_and_money_agree(data: st.DataObject) -> None:
-    visit, account = Visit(State.RECOVERING), Account([])
-    for _ in range(data.draw(st.integers(5, 60))):
-        onward = st.one_of([_events(event) for event in ONWARD[visit.state]])
-        event = data.draw(st.one_of(onward, onward, onward, ANY_EVENT))
-        try:
-            after, effects = step(visit, event)
-        except UnexpectedEvent:
-            continue
-        if isinstance(event, v.Interrupted):
-            account = Account([order.order_id for order in event.orders])
-        _check_step(visit, after, effects, account)
-        if after.state in {State.IDLE, State.READING, State.CLOSED, State.RECOVERING}:
-            account = Account([])
-        visit = after
-
-
-def _check_step(before: Visit, after: Visit, effects: tuple[v.Effect, ...], account: Account) -> None:
-    for effect in effects:
-        if isinstance(effect, v.Print):
-            assert after.state is State.PRINTING
-            assert effect.order_id not in account.printed, "an order is printed once"
-            account.printed.append(effect.order_id)
-        if isinstance(effect, v.CaptureMoney):
-            account.captures += 1
-            paid = {o.order_id: o.fee_yen for o in after.orders if o.outcome in CHARGED}
-            assert dict(effect.lines) == paid
-            assert effect.capture_yen == sum(paid.values())
-            assert set(paid) <= set(account.printed)
-            assert after.cut is None or effect.capture_yen == after.money.inserted_yen, "no change for nobody"
-        if isinstance(effect, v.KeepMoney):
-            account.captures += 1
-            assert dict(effect.lines) == {o.order_id: o.fee_yen for o in after.orders if o.outcome in CHARGED}
-        if isinstance(effect, v.ReturnMoney):
-            account.returns += 1
-            assert not any(order.outcome in CHARGED for order in after.orders)
-            assert after.cut is None or after.money.inserted_yen == 0, "no money for nobody"
-    assert account.captures + account.returns <= 1, "money is moved once"
-    money = after.money
-    if money is not None and after.state in {State.TAKE_PAPER, State.REFUSED}:
-        out_yen = money.captured_yen + money.change_yen + money.returned_yen + money.owed_yen + money.uncertain_yen
-        assert out_yen == money.inserted_yen
-        assert not any(order.outcome is CopyOutcome.WAITING for order in after.orders)
-    if after.state in {State.IDLE, State.CLOSED, State.OUT_OF_SERVICE, State.RECOVERING}:
-        assert (after.masked_name, after.offers, after.orders, after.money, after.visit_id) == ("", (), (), None, "")
-        assert (after.refund, after.refunds, after.claim_code) == (None, (), "")
-    if before.state is not after.state and after.state is State.CLOSED:
-        assert any(isinstance(effect, v.ForgetVisit) for effect in effects)

@@ -85,7 +85,14 @@ def test_a_presenter_has_taken_them_back_and_the_case_waits_for_staff(
     assert not [row for row in rig.rows() if isinstance(row.body, Close)]
 
 
-@pytest.mark.parametrize("code", TerminalCode)
+@pytest.mark.parametrize("outlet", PaperOutlet)
+def test_a_card_in_doubt_keeps_nobody_out(outlet: PaperOutlet) -> None:
+    """Nothing of it lies here: only the card's company knows."""
+    assert not keeps_closed(TerminalCode.DEBIT_UNPROCESSED, outlet)
+    assert is_found_out(TerminalCode.DEBIT_UNPROCESSED, None)
+
+
+@pytest.mark.parametrize("code", [code for code in TerminalCode if code is not TerminalCode.DEBIT_UNPROCESSED])
 def test_every_other_case_keeps_any_terminal_closed_and_needs_no_count(code: TerminalCode) -> None:
     of_sheets = code in {*ENDS, TerminalCode.PAPER_BAD}
     assert (code in SHEET_CASES) is of_sheets

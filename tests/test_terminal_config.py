@@ -71,6 +71,16 @@ def test_both_kinds_of_file_say_the_same(tmp_path: Path) -> None:
         ({"production": True}, "server_url"),
         ({"production": True, "server_url": "https://issuing.example"}, "cash"),
         ({"cash": "coins.sock"}, "cash"),
+        ({"emoney": "emoney.sock"}, "emoney"),
+        (
+            {
+                "production": True,
+                "server_url": "https://issuing.example",
+                "cash": "cctalk:/dev/ttyUSB0",
+                "emoney": "socket:emoney.sock",
+            },
+            "emoney",
+        ),
         ({"cash": "cctalk:/dev/ttyUSB0"}, "cash_machine"),
         ({"cash_machine": {"record": "cash.json", "hoppers": {"300": 1}}}, "cash_machine"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from protocol.errors import ErrorCode
-from protocol.messages import Scope
+from protocol.messages import PaymentMethod, Scope
 from terminal import visit as v
 from terminal.app import PLAIN_TOUCHES, TEMPLATES
 from terminal.flow import HANDLERS
@@ -431,3 +431,34 @@ def test_where_nothing_can_be_had_nobody_is_asked_to_choose() -> None:
 def test_staff_read_keywords_and_nothing_that_belongs_in_a_log() -> None:
     lost = Visit(State.OUT_OF_SERVICE, reasons=("media-empty-error", "case PRINT_UNKNOWN", "ipp://host:631/x: Refused"))
     assert view(lost, Lang.JA)["reasons"] == ["media-empty-error", "case PRINT_UNKNOWN"]
+
+
+# Ways to pay
+
+
+def test_a_way_to_pay_is_said_only_where_there_are_several() -> None:
+    alone, both = (view(VISITS[name], Lang.JA) for name in ("confirming", "confirming_methods"))
+    assert (alone["confirm"]["pay"], alone["confirm"]["pay_emoney"]) == ("はい、300円を支払う", None)
+    assert (both["confirm"]["pay"], both["confirm"]["pay_emoney"]) == ("はい、現金", "はい、電子マネー")
+    assert "pay-emoney" not in alone["actions"]
+    assert "pay-emoney" in both["actions"]
+
+
+def test_a_card_in_doubt_is_neither_said_to_be_charged_nor_to_be_free() -> None:
+    said = money_words(VISITS["refused_unprocessed"], Lang.EN)
+    assert said is not None
+    assert said.startswith("It is not known yet whether ¥300 was taken.")
+    assert "same My Number Card" in said, "and where it can be had back, if it was"
+
+
+def test_what_went_back_onto_the_card_is_not_said_to_lie_in_the_cup() -> None:
+    said = money_words(VISITS["refused_card_back"], Lang.JA)
+    assert said == "料金はいただいていません。300円をカードにお戻ししました。"
+    assert view(VISITS["cancelling"], Lang.JA)["goes_back"] == "300円"
+
+
+def test_nobody_who_paid_by_card_is_told_to_take_change() -> None:
+    by_card = PaymentMethod.EMONEY
+    money = Money(PAYMENT_ID, 600, method=by_card, inserted_yen=600, captured_yen=300, returned_yen=300)
+    visit = replace(VISITS["take_paper_card"], money=money)
+    assert "おつり" not in view(visit, Lang.JA)["lead"]

@@ -27,7 +27,7 @@ from deploy.demo.coin_box import FLOAT
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.halts import FOLDER, HALTS_VARIABLE, Halts
 from deploy.demo.ippeveprinter import IppEvePrinter
-from deploy.demo.machines import CoinMachine, Machines
+from deploy.demo.machines import CoinMachine, EmoneyMachine, Machines
 from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
 from deploy.demo.pki import TownPki
 from deploy.demo.postgres import PrivatePostgres
@@ -287,7 +287,12 @@ def _start_terminal(
     coins = CoinMachine(folder, coins_socket, folder / CASH_LINE if cash == "cctalk" else None)
     coins.start()
     parts.callback(coins.stop)
-    running.machines.append(Machines(pcscd, cupsd, printer, coins))
+    emoney_socket = volatile / "emoney.sock"
+    emoney = None if judged else EmoneyMachine(folder, emoney_socket)  # who is judged pays in coins
+    if emoney is not None:
+        emoney.start()
+        parts.callback(emoney.stop)
+    running.machines.append(Machines(pcscd, cupsd, printer, coins, emoney))
     if judged:
         (folder / FOLDER).mkdir()
     if listens(kiosk_port):
@@ -310,10 +315,13 @@ def _start_terminal(
         cash=cash,
         coins_socket=str(coins_socket),
         spool=str(cupsd.spool),
+        emoney_socket=None if emoney is None else str(emoney_socket),
     )
     running.places.append(place)
     _write_terminal_files(running, place, counts_all=judged)
     coins.wait()
+    if emoney is not None:
+        emoney.wait()
     kiosk = _kiosk(place)
     running.kiosks.append(kiosk)
     parts.callback(running.cut, len(running.kiosks) - 1, kill=False)
@@ -341,6 +349,7 @@ def _write_terminal_files(running: RunningTown, place: Place, *, counts_all: boo
         journal=folder / "journal.db",
         cash=f"cctalk:{folder / CASH_LINE}" if place.cash == "cctalk" else f"socket:{place.coins_socket}",
         cash_machine=CashMachine(record=folder / "cash.json", hoppers={a: FLOAT[yen] for a, yen in HOPPERS.items()}),
+        emoney=None if place.emoney_socket is None else f"socket:{place.emoney_socket}",
         printer=PrinterConfig(
             cups_socket=Path(place.cups_socket),
             queue=place.queue,

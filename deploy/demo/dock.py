@@ -15,11 +15,12 @@ from flask import Blueprint, Response, abort, g, jsonify, render_template, reque
 
 from deploy.demo.coin_box import Totals
 from deploy.demo.tray import DPI, NoSuchPaper, Side, Tray
-from deploy.demo.world import CardHolder, NoSuchResident
+from deploy.demo.world import CardHolder, Leaves, NoSuchResident
 from terminal.payment.change import Coins, yen
 from terminal.payment.device import DENOMINATIONS_YEN
 
 QUERY_MAX = 60
+LEAVES: tuple[Leaves | None, ...] = (None, "before", "after")
 SHEETS_MAX = 99
 
 
@@ -48,6 +49,14 @@ class DockWorld(Protocol):
 
     def money(self) -> Totals:
         """Return what the coin unit counted."""
+        ...
+
+    def touch_emoney(self, leaves: Leaves | None = None) -> bool:
+        """Hold the e-money card to the contract terminal, or pull it away in the middle; False = it waits for none."""
+        ...
+
+    def emoney_yen(self) -> int | None:
+        """Return what is on the e-money card; None = nothing here takes one."""
         ...
 
     def papers(self) -> Sequence[Path]:
@@ -127,6 +136,16 @@ class Strip:
             self._said = "" if taken else f"¥{coin_yen} fell through into the return cup"
         return self.tray()
 
+    def emoney(self) -> str:
+        """Hold the e-money card to the contract terminal."""
+        leaves = request.form.get("leaves") or None
+        if leaves not in LEAVES:
+            abort(400)
+        touched = self._world.touch_emoney(leaves)
+        with self._lock:
+            self._said = "" if touched else "The contract terminal waits for no card"
+        return self.tray()
+
     def take_cup(self) -> str:
         """Empty the return cup."""
         taken = self._world.take_cup()
@@ -170,6 +189,7 @@ class Strip:
             "said": said,
             "cup": sorted(money.cup.items()),
             "cup_yen": money.cup_yen,
+            "emoney_yen": self._world.emoney_yen(),
             "papers": self._tray.papers(),
             "dpi": DPI,
             "cases": self._staff.cases(),
@@ -189,6 +209,7 @@ def create_dock(world: DockWorld, staff: Staff) -> Blueprint:
     dock.add_url_rule("/card", "put_card", strip.put_card, methods=["POST"])
     dock.add_url_rule("/card/take", "take_card", strip.take_card, methods=["POST"])
     dock.add_url_rule("/coin", "coin", strip.coin, methods=["POST"])
+    dock.add_url_rule("/emoney", "emoney", strip.emoney, methods=["POST"])
     dock.add_url_rule("/cup/take", "take_cup", strip.take_cup, methods=["POST"])
     dock.add_url_rule("/papers/take", "take_papers", strip.take_papers, methods=["POST"])
     dock.add_url_rule("/staff", "looked_into", strip.looked_into, methods=["POST"])

@@ -12,16 +12,20 @@ from __future__ import annotations
 import os
 import socketserver
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
 
 from deploy.demo.virtual_coins import LINE_MAX_BYTES, ask
 from terminal.payment.device import BadAmount, PaymentConflict, PaymentDeviceError
-from terminal.payment.emoney import Debit, DebitEvent, DebitState, ImpossibleDebit, next_state
+from terminal.payment.emoney import WAITS, Debit, DebitEvent, DebitState, ImpossibleDebit, next_state
+
+POLL_S: Final = 0.05
 
 
 @dataclass
@@ -213,7 +217,7 @@ class EmoneyServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 class VirtualEmoney:
     """The kiosk's side: implements `terminal.payment.emoney.EmoneyTerminal`."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, _emit: Callable[[object], None] = lambda _: None) -> None:
         self._path = path
 
     def ready(self) -> bool:
@@ -232,9 +236,19 @@ class VirtualEmoney:
         """See the port."""
         return msgspec.convert(self._ask("cancel", payment_id=payment_id), Debit)
 
+    def wait(self, payment_id: str, timeout_s: float) -> Debit:
+        """See the port."""
+        end_s = time.monotonic() + timeout_s
+        while (said := self.status(payment_id)).state in WAITS and time.monotonic() < end_s:
+            time.sleep(POLL_S)
+        return said
+
     def status(self, payment_id: str) -> Debit:
         """See the port."""
         return msgspec.convert(self._ask("status", payment_id=payment_id), Debit)
+
+    def close(self) -> None:
+        """Nothing to let go of: each question has a connection of its own."""
 
     def _ask(self, operation: str, **arguments: object) -> Any:
         return ask(self._path, {"op": operation, **arguments})

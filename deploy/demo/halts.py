@@ -20,6 +20,7 @@ import msgspec
 from terminal.devices import CardDevice, Devices, PressDevice, ServerPort
 from terminal.journal import Entry, Intent, Journal, RowKind
 from terminal.payment.device import CoinUnit
+from terminal.payment.emoney import EmoneyTerminal
 
 FOLDER: Final = "halts"
 HALTS_VARIABLE: Final = "MADOGUCHI_DEMO_HALTS"  # tells a server's workers the folder
@@ -125,4 +126,5 @@ def halting(devices: Devices, halts: Halts) -> Devices:
         cast(CoinUnit, _HaltingPort("payment", devices.payment, halts)),
         cast(ServerPort, _HaltingPort("server", devices.server, halts)),
         devices.outlet,
+        None if devices.emoney is None else cast(EmoneyTerminal, _HaltingPort("emoney", devices.emoney, halts)),
     )

@@ -18,6 +18,7 @@ import msgspec
 from flask import Blueprint, jsonify, request
 
 from deploy.demo.dock import create_dock
+from deploy.demo.emoney_terminal import VirtualEmoney
 from deploy.demo.halts import FOLDER, HaltingJournal, Halts, halting
 from deploy.demo.pki import TownPki
 from deploy.demo.virtual_coins import VirtualCoinUnit
@@ -65,11 +66,12 @@ def main(folder: Path) -> None:
 def _build(config: TerminalConfig, folder: Path) -> Terminal:
     """The product's own terminal; where a judge has made a folder of halts, it stops at their points."""
     if not folder.is_dir():
-        return build(config, VirtualCoinUnit)
+        return build(config, VirtualCoinUnit, socket_emoney=VirtualEmoney)
     halts = Halts(folder)
     return build(
         config,
         VirtualCoinUnit,
+        socket_emoney=VirtualEmoney,
         open_journal=lambda path: HaltingJournal(path, halts),
         around=lambda devices: halting(devices, halts),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from deploy.demo import base
 from deploy.demo.cupsd import PrivateCupsd
@@ -12,26 +13,25 @@ from deploy.demo.ippeveprinter import IppEvePrinter
 from deploy.demo.pcscd import PrivatePcscd
 from deploy.demo.processes import Process
 from deploy.demo.virtual_printer import VirtualPrinter
+from deploy.demo.world import EMONEY_CARD
+
+BALANCE_YEN: Final = 5000
 
 
-class CoinMachine:
-    """The coin unit's process. On a ccTalk line what lies where survives it; behind a socket it does not."""
+class SocketMachine:
+    """A simulated machine in a process of its own, reached over one socket."""
 
-    def __init__(self, folder: Path, control: Path, line: Path | None) -> None:
-        """line: where the terminal's end of the ccTalk line is; None = a unit behind its socket."""
-        self._command = [sys.executable, "-m", "deploy.demo.virtual_coins"]
-        if line is not None:
-            self._command = [sys.executable, "-m", "deploy.demo.cctalk_unit", "--line", str(line)]
-            self._command += ["--world", str(folder / "world.json")]
-        self._command += ["--socket", str(control)]
+    def __init__(self, name: str, command: list[str], control: Path, log: Path) -> None:
+        self._name = name
+        self._command = [sys.executable, "-m", *command, "--socket", str(control)]
         self._control = control
-        self._log = folder / "coins.log"
+        self._log = log
         self._process: Process | None = None
 
     def start(self) -> None:
         """Switch it on."""
         self._control.unlink(missing_ok=True)
-        self._process = Process("coin unit", self._command, log=self._log, env={"PYTHONPATH": str(base.REPOSITORY)})
+        self._process = Process(self._name, self._command, log=self._log, env={"PYTHONPATH": str(base.REPOSITORY)})
 
     def wait(self) -> None:
         """Wait until hands can reach it. Errors: PartFailed."""
@@ -45,6 +45,25 @@ class CoinMachine:
             self._process = None
 
 
+class CoinMachine(SocketMachine):
+    """The coin unit's process. On a ccTalk line what lies where survives it; behind a socket it does not."""
+
+    def __init__(self, folder: Path, control: Path, line: Path | None) -> None:
+        """line: where the terminal's end of the ccTalk line is; None = a unit behind its socket."""
+        command = ["deploy.demo.virtual_coins"]
+        if line is not None:
+            command = ["deploy.demo.cctalk_unit", "--line", str(line), "--world", str(folder / "world.json")]
+        super().__init__("coin unit", command, control, folder / "coins.log")
+
+
+class EmoneyMachine(SocketMachine):
+    """The contract terminal's process, and the cards that are held to it: what was debited survives."""
+
+    def __init__(self, folder: Path, control: Path) -> None:
+        cards = ["--cards", str(folder / "emoney.json"), "--balances", f'{{"{EMONEY_CARD}": {BALANCE_YEN}}}']
+        super().__init__("contract terminal", ["deploy.demo.emoney_terminal", *cards], control, folder / "emoney.log")
+
+
 @dataclass(frozen=True)
 class Machines:
     """One terminal's surroundings."""
@@ -53,3 +72,4 @@ class Machines:
     cupsd: PrivateCupsd
     printer: IppEvePrinter | VirtualPrinter
     coins: CoinMachine
+    emoney: EmoneyMachine | None = None

@@ -24,6 +24,7 @@ from terminal.screens.words import Lang, pick
 STEP_TIMEOUT_S: Final = 60.0
 EXTERNAL_CARD_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 5.0
+TOUCH_S: Final = 0.1  # a card is held there until the contract terminal has seen it
 _TOKEN: Final = re.compile(r'name="kiosk-token" content="([^"]+)"')
 _MEMBER: Final = re.compile(r'name="members"[^>]*value="([^"]+)"')
 
@@ -82,6 +83,7 @@ class Visitor:
         """
         outcome = Outcome()
         before = self._world.money()
+        emoney_before_yen = self._world.emoney_yen() or 0
         papers_before = set(self._world.papers())
         self._wait_for({"IDLE"} if asked.card == "virtual" else {"IDLE", "READING", "PIN", "REFUSED"})
         try:
@@ -98,6 +100,7 @@ class Visitor:
         outcome.money_returned_yen = after.returned_yen - before.returned_yen
         inserted_yen = after.inserted_yen - before.inserted_yen
         outcome.paid_yen = inserted_yen - outcome.change_yen - outcome.money_returned_yen
+        outcome.paid_yen += emoney_before_yen - (self._world.emoney_yen() or 0)
         self._world.take_cup()
         outcome.papers = [paper for paper in self._world.papers() if paper not in papers_before]
         return outcome
@@ -125,10 +128,11 @@ class Visitor:
                 self._add(more, outcome)
         if self._state == "CONFIRMING":
             outcome.asked_name = self._view["masked_name"]
-            self._touch("pay" if is_me else "not-me")
+            by_card = asked.pays == "emoney"
+            self._touch(("pay-emoney" if by_card else "pay") if is_me else "not-me")
             self._wait_for_other("CONFIRMING")
             if is_me:
-                self._pay(asked)
+                self._pay_by_card(asked) if by_card else self._pay(asked)
             self._wait_for({"TAKE_PAPER", "REFUSED", "ASK_SHEETS"}, 4 * STEP_TIMEOUT_S)
         refusal = self._view.get("refusal")
         if refusal is not None and outcome.refused is None:
@@ -248,6 +252,19 @@ class Visitor:
         if self._state == "COLLECTING" and self._view["money"]["left_yen"] > 0:
             self._touch("cancel")
             self._wait_for_other("COLLECTING")
+
+    def _pay_by_card(self, asked: VisitFile) -> None:
+        """Hold the card to the contract terminal as long as it waits for it: for each copy, or to be paid back."""
+        ends = {"TAKE_PAPER", "REFUSED", "ASK_SHEETS"}
+        while True:
+            self._wait_for({"DEBITING", "CANCELLING", *ends}, 4 * STEP_TIMEOUT_S)
+            waits = self._state
+            if waits in ends:
+                return
+            leaves = asked.leaves if waits == "DEBITING" else None
+            while self._state == waits and not self._world.touch_emoney(leaves):  # the screen is quicker than it
+                self._look(TOUCH_S)
+            self._wait_for_other(waits)
 
     def _leave(self) -> None:
         """Answer what is asked, take what is there, and wait until the next one may come."""

@@ -10,17 +10,21 @@ import threading
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from deploy.demo.card_slot import CardSlot
 from deploy.demo.cctalk_unit import CcTalkWorld
 from deploy.demo.coin_box import Totals
+from deploy.demo.emoney_terminal import EmoneyWorld
 from deploy.demo.pki import TownPki, Validity
 from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
 from deploy.demo.virtual_coins import CoinWorld
 from terminal.payment.change import Coins
+
+EMONEY_CARD: Final = "card-1"
+Leaves = Literal["before", "after"]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +46,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     cash: Literal["socket", "cctalk"]  # what speaks behind the coins' socket
     coins_socket: str
     spool: str
+    emoney_socket: str | None = None  # of the simulated contract terminal, where there is one
 
 
 class CardHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +107,7 @@ class World:
         self._slot: CardSlot | None = None
         hand = CcTalkWorld if self.place.cash == "cctalk" else CoinWorld
         self._coins: CoinWorld | CcTalkWorld = hand(self.place.coins_socket)
+        self._emoney = EmoneyWorld(self.place.emoney_socket) if self.place.emoney_socket else None
 
     def holder(self, resident_id: str) -> CardHolder:
         """Return one resident of the phone book. Errors: NoSuchResident."""
@@ -146,6 +152,17 @@ class World:
     def money(self) -> Totals:
         """Return what the coin unit counted."""
         return self._coins.totals()
+
+    def touch_emoney(self, leaves: Leaves | None = None) -> bool:
+        """Hold the e-money card to the contract terminal; leaves: it is pulled away before or after it was debited.
+
+        False = nothing waits for a card, or there is no contract terminal.
+        """
+        return self._emoney is not None and self._emoney.touch(EMONEY_CARD, leaves)
+
+    def emoney_yen(self) -> int | None:
+        """Return what is on the e-money card; None = nothing here takes one."""
+        return None if self._emoney is None else self._emoney.balances()[EMONEY_CARD]
 
     def papers(self) -> tuple[Path, ...]:
         """Return the papers that came out of the printer, oldest first."""

@@ -73,6 +73,10 @@ def next_state(state: DebitState, event: DebitEvent) -> DebitState:
         raise ImpossibleDebit(f"{event} in {state}") from None
 
 
+#: For a card, which may come or not.
+WAITS: Final = frozenset({DebitState.WAITING, DebitState.CANCELLING})
+
+
 class Next(StrEnum):
     """What a visit does once its debit stands so."""
 
@@ -126,6 +130,10 @@ class EmoneyTerminal(Protocol):
 
     def cancel(self, payment_id: str) -> Debit:
         """Wait for the same card and give the debit back. Errors: PaymentConflict unless it is debited."""
+        ...
+
+    def wait(self, payment_id: str, timeout_s: float) -> Debit:
+        """Return once it waits for no card any more, or how it stands when the time is over; this moves nothing."""
         ...
 
     def status(self, payment_id: str) -> Debit:

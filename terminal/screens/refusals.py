@@ -384,6 +384,40 @@ REFUSALS: dict[str, RefusalWords] = {
         what=("お金を受け取る機械の不具合です。", "The machine that takes the money has a fault."),
         next=_OTHER_MACHINE,
     ),
+    TerminalCode.DEBIT_DECLINED: RefusalWords(
+        title=("電子マネーで支払えませんでした", "The e-money payment did not work"),
+        what=(
+            "残高が足りないか、ここでは使えないカードです。",
+            "The balance is too low, or the card cannot be used here.",
+        ),
+        next=(
+            "現金でお支払いになるか、残高を足してから、マイナンバーカードを置くところから始めてください。",
+            "Please pay in cash or top the card up, and start again by placing your My Number Card.",
+        ),
+    ),
+    TerminalCode.DEBIT_UNPROCESSED: RefusalWords(
+        title=("支払いの途中で、カードが離れました(処理未了)", "The card left in the middle of the payment"),
+        what=(
+            "引き落とされたかどうかが、カードにも機械にもわかりません。証明書は発行せず、引き落としもやり直しません。",
+            "Neither card nor machine can tell whether it was debited. No certificate is issued, and no debit is tried "
+            "again.",
+        ),
+        next=(
+            "担当者が、カード会社の記録で確かめます。この画面の受付番号をお控えください。",
+            "Staff ask the card's company. Please note the reference number.",
+        ),
+    ),
+    TerminalCode.DEBIT_UNANSWERED: RefusalWords(
+        title=("電子マネーの機械から返事がありません", "The e-money terminal does not answer"),
+        what=(
+            "引き落とされたかどうかを、まだ確かめられません。証明書は発行していません。",
+            "It cannot be told yet whether the card was debited. No certificate was issued.",
+        ),
+        next=(
+            "返事がありしだい、この端末が確かめます。この画面の受付番号をお控えください。",
+            "This machine asks until it knows. Please note the reference number on this screen.",
+        ),
+    ),
     TerminalCode.PRINTER_NOT_READY: RefusalWords(
         title=("プリンターの準備ができていません", "The printer is not ready"),
         what=(

@@ -9,10 +9,10 @@ import re
 from typing import Any
 
 from protocol.errors import ErrorCode
-from protocol.messages import Offer, PreparedOrder, Scope
+from protocol.messages import Offer, PaymentMethod, PreparedOrder, Scope
 from terminal.flow import CODE_TIMEOUT_S, TIMEOUT_S, owes_visibly
 from terminal.flow_basket import may_add
-from terminal.flow_steps import PIN_LENGTH, the_one_paid
+from terminal.flow_steps import PIN_LENGTH, loose_yen, methods, the_one_paid
 from terminal.health import SERVER_REFUSES
 from terminal.screens import choosing
 from terminal.screens.basket import documents
@@ -49,14 +49,16 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.TAKE_CARD: (),
     State.CHOOSING: ("choose", "take-refund", "add-nothing", "not-me", "cancel"),
     State.PREPARING: (),
-    State.CONFIRMING: ("pay", "add", "not-me", "change", "cancel"),
+    State.CONFIRMING: ("pay", "pay-emoney", "add", "not-me", "change", "cancel"),
     State.COLLECTING: ("cancel",),
     State.RESERVED: (),
     State.GRANTING: (),
+    State.DEBITING: ("cancel",),
     State.PRINTING: (),
     State.ASK_SHEETS: ("sheets-yes", "sheets-no"),
     State.CAPTURING: (),
     State.RETURNING: (),
+    State.CANCELLING: ("cancel",),
     State.KEEPING: (),
     State.TAKE_PAPER: ("taken", "paper-bad"),
     State.REFUND_CODE: ("code-key", "code-correct", "code-ok", "cancel"),
@@ -83,10 +85,12 @@ STEP: dict[State, int | None] = {
     State.COLLECTING: 4,
     State.RESERVED: 4,
     State.GRANTING: 4,
+    State.DEBITING: 4,
     State.PRINTING: 5,
     State.ASK_SHEETS: 5,
     State.CAPTURING: 5,
     State.RETURNING: None,
+    State.CANCELLING: None,
     State.KEEPING: None,
     State.TAKE_PAPER: 5,
     State.REFUND_CODE: None,
@@ -111,9 +115,15 @@ _EXTENDABLE = frozenset(
 )
 #: A reason for staff; whatever else a device said (addresses, errors) is for the log alone.
 _KEYWORD = re.compile(r"[A-Za-z0-9_ -]{1,60}")
-_SAID = frozenset({State.REFUSED, State.AFTER_CUT, State.RETURNING, State.KEEPING, State.CAPTURING, State.TAKE_PAPER})
+_SAID = frozenset(
+    {
+        *(State.REFUSED, State.AFTER_CUT, State.RETURNING, State.CANCELLING),
+        *(State.KEEPING, State.CAPTURING, State.TAKE_PAPER),
+    }
+)
 #: What is said of money that comes out, or would.
 _MOVING = {State.AFTER_CUT: "money_waits", State.KEEPING: "money_keeping", State.RETURNING: "money_returning"}
+_NO_WORDS = frozenset({State.CAPTURING, State.CANCELLING})  # the sum stands there
 #: Why the server lets this terminal serve nobody.
 _CLOSING = (ErrorCode.IDENTITY_FORKED, ErrorCode.RESTORING)
 #: From the choice on, the screen says which document it is about.
@@ -123,6 +133,7 @@ _ABOUT_A_DOCUMENT = frozenset(
         State.COLLECTING,
         State.RESERVED,
         State.GRANTING,
+        State.DEBITING,
         State.PRINTING,
         State.ASK_SHEETS,
         State.CAPTURING,
@@ -136,10 +147,10 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
     """Return the screen of this visit in one language.
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
-           nothing_to_choose, closed, confirm, money, words on money, printing, paper, refusal, reference, reasons (for
-           staff), owed (the code of what could not be given back), refund, timeout_s and warning_s; None where a state
-           has no such thing. municipality: the code of the one whose documents are being looked at, where there are
-           several.
+           nothing_to_choose, closed, confirm, money, debited_now, goes_back (onto a card), words on money, printing,
+           paper, refusal, reference, reasons (for staff), owed (the code of what could not be given back), refund,
+           timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one whose
+           documents are being looked at, where there are several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -161,6 +172,8 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "nothing_to_choose": nothing_to_choose(visit, municipality),
         "confirm": _confirm(visit, lang),
         "money": _money(visit.money, lang) if visit.money else None,
+        "debited_now": yen_words(visit.orders[visit.current].fee_yen, lang) if visit.state is State.DEBITING else None,
+        "goes_back": yen_words(loose_yen(visit), lang) if visit.state is State.CANCELLING else None,
         "one_by_one": say("one_by_one", lang, count=visit.left_out) if visit.left_out else None,
         "money_words": money_words(visit, lang),
         "printing": _printing(visit, lang),
@@ -204,24 +217,28 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
         return say("money_none", lang) if visit.state is State.REFUSED else None
     if visit.state in _MOVING:
         return _moving_words(visit, money, lang)
-    return None if visit.state is State.CAPTURING else _moved_words(visit, money, lang)
+    return None if visit.state in _NO_WORDS else _moved_words(visit, money, lang)
 
 
 def _moving_words(visit: Visit, money: Money, lang: Lang) -> str:
     if visit.state is State.AFTER_CUT and money.owed_yen:
         return say("money_owed_waits", lang, amount=yen_words(money.owed_yen, lang))
+    if money.method is PaymentMethod.EMONEY:
+        return say("debit_waits", lang, amount=yen_words(loose_yen(visit), lang))
     rest_yen = money.inserted_yen - sum(order.fee_yen for order in visit.orders if order.outcome in _CAME_OUT)
     return say(_MOVING[visit.state], lang, amount=yen_words(rest_yen, lang))
 
 
 def _moved_words(visit: Visit, money: Money, lang: Lang) -> str:
+    by_card = money.method is PaymentMethod.EMONEY
     if money.returned_yen == money.inserted_yen:
-        return say("money_returned", lang, amount=yen_words(money.returned_yen, lang))
+        key = "debit_returned" if by_card else "money_returned"
+        return say(key, lang, amount=yen_words(money.returned_yen, lang))
     parts = (
         ("money_captured", money.captured_yen),
         ("money_change", money.change_yen),
-        ("money_back", money.returned_yen),
-        ("money_uncertain", money.uncertain_yen),
+        ("debit_back" if by_card else "money_back", money.returned_yen),
+        ("debit_uncertain" if by_card else "money_uncertain", money.uncertain_yen),
         ("money_owed_code" if owes_visibly(visit) else "money_owed", money.owed_yen),
     )
     return "".join(say(key, lang, amount=yen_words(amount, lang)) + _gap(lang) for key, amount in parts if amount)
@@ -243,7 +260,10 @@ def _actions(visit: Visit) -> tuple[str, ...]:
         return ("confirm-last-try", "cancel")
     if visit.state is State.TAKE_PAPER and the_one_paid(visit) is None:
         return ("taken",)
-    without = {"add"} if visit.state is State.CONFIRMING and not may_add(visit) else set()
+    without = set()
+    if visit.state is State.CONFIRMING:
+        without = {"add"} if not may_add(visit) else set()
+        without |= {"pay-emoney"} if PaymentMethod.EMONEY not in methods(visit) else set()
     if visit.state is State.CHOOSING:
         without = {"take-refund"} if visit.orders else {"add-nothing"}
     return tuple(action for action in ACTIONS[visit.state] if action not in without)
@@ -287,7 +307,10 @@ def _lead(visit: Visit, lang: Lang, municipality: str | None) -> str:
     if _asks_municipality(visit, municipality):
         return say("which_municipality_lead", lang)
     money = visit.money
-    if visit.state is State.TAKE_PAPER and not (money and money.change_yen + money.returned_yen):
+    if visit.state is State.AFTER_CUT and money and money.method is PaymentMethod.EMONEY:
+        return say("after_cut_debit", lang)
+    coins_yen = money.change_yen + money.returned_yen if money and money.method is PaymentMethod.CASH else 0
+    if visit.state is State.TAKE_PAPER and not coins_yen:
         return say("no_change", lang)
     return pick(LEADS[visit.state], lang)
 
@@ -357,8 +380,16 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
         "sheets": sheets_words(sheets, lang),
         "total_yen": total_yen,
         "total": yen_words(total_yen, lang),
-        "pay": say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang),
+        **_pay_words(visit, total_yen, lang),
     }
+
+
+def _pay_words(visit: Visit, total_yen: int, lang: Lang) -> dict[str, str | None]:
+    """Return what the buttons say that pay: with one way the sum, with several the ways; the sum stands above them."""
+    if PaymentMethod.EMONEY in methods(visit):
+        return {"pay": say("pay_cash", lang), "pay_emoney": say("pay_emoney", lang)}
+    words = say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang)
+    return {"pay": words, "pay_emoney": None}
 
 
 def _not_added(visit: Visit, lang: Lang) -> dict[str, str] | None:
@@ -387,7 +418,14 @@ def _money(money: Money, lang: Lang) -> dict[str, Any]:
         "uncertain_yen": money.uncertain_yen,
     }
     words = {key.removesuffix("_yen"): yen_words(amount, lang) for key, amount in amounts.items()}
-    return {**amounts, "words": words, "accepting": money.accepting, "exact_only": money.exact_only}
+    by_card = money.method is PaymentMethod.EMONEY
+    return {
+        **amounts,
+        "words": words,
+        "accepting": money.accepting,
+        "exact_only": money.exact_only,
+        "by_card": by_card,
+    }
 
 
 def _printing(visit: Visit, lang: Lang) -> dict[str, Any] | None:

@@ -34,10 +34,12 @@ TITLES: dict[State, tuple[str, str]] = {
     State.COLLECTING: ("料金を入れてください", "Please insert the fee"),
     State.RESERVED: ("料金を確認しています", "Checking the money"),
     State.GRANTING: ("発行の手続きをしています", "Issuing your certificate"),
+    State.DEBITING: ("電子マネーをタッチしてください", "Touch your e-money card"),
     State.PRINTING: ("印刷しています", "Printing"),
     State.ASK_SHEETS: ("紙は全部そろっていますか", "Are all sheets there?"),
     State.CAPTURING: ("お支払いを済ませています", "Completing the payment"),
     State.RETURNING: ("お金をお返ししています", "Returning your money"),
+    State.CANCELLING: ("同じカードを、もう一度タッチしてください", "Touch the same card again"),
     State.KEEPING: ("お金をお預かりしています", "Keeping the money safe"),
     State.TAKE_PAPER: ("証明書をお取りください", "Please take your certificate"),
     State.REFUND_CODE: ("返金番号を入力してください", "Enter your refund code"),
@@ -98,6 +100,10 @@ LEADS: dict[State, tuple[str, str]] = {
     ),
     State.RESERVED: ("しばらくお待ちください。", "One moment, please."),
     State.GRANTING: ("しばらくお待ちください。", "One moment, please."),
+    State.DEBITING: (
+        "マイナンバーカードではありません。支払いが終わるまで、カードを離さないでください。",
+        "Not your My Number Card. Hold the e-money card still until it is done.",
+    ),
     State.PRINTING: ("この場でお待ちください。", "Please stay here."),
     State.ASK_SHEETS: (
         "機械では印刷の結果を確認できませんでした。出てきた紙をお確かめください。",
@@ -105,6 +111,10 @@ LEADS: dict[State, tuple[str, str]] = {
     ),
     State.CAPTURING: ("まもなく、お取りいただけます。", "Almost ready."),
     State.RETURNING: ("返却口をご覧ください。", "Please look at the return cup."),
+    State.CANCELLING: (
+        "お支払いいただいた金額を、そのカードにお戻しします。",
+        "What was paid goes back onto the card that paid it.",
+    ),
     State.KEEPING: ("しばらくお待ちください。", "One moment, please."),
     State.TAKE_PAPER: (
         "証明書とおつりを、お忘れなくお取りください。",
@@ -246,6 +256,8 @@ TEXT: dict[str, tuple[str, str]] = {
     "for_one_copy": ("{count}通", "for {count} copy"),
     "fee": ("料金", "Fee"),
     "pay": ("はい、{amount}を支払う", "Yes, pay {amount}"),
+    "pay_cash": ("はい、現金", "Yes, cash"),
+    "pay_emoney": ("はい、電子マネー", "Yes, e-money"),
     "receive_free": ("はい、受け取る", "Yes, receive it"),
     "add": ("もう1通、別の証明書を追加", "Add another"),
     "add_nothing": ("追加しないで、もどる", "Back, add nothing"),
@@ -270,6 +282,12 @@ TEXT: dict[str, tuple[str, str]] = {
         "There is no change. Please insert the exact amount.",
     ),
     "cancel_payment": ("やめる(入れたお金は戻ります)", "Cancel (inserted money comes back)"),
+    "debit_note": (
+        "途中で離すと、引き落とされたかどうかを、すぐには確かめられなくなることがあります。",
+        "If it is taken away too early, it may not be known at once whether it was debited.",
+    ),
+    "debit_goes_back": ("カードにお戻しする金額", "Back onto the card"),
+    "no_card": ("カードがない(あとで受け取る)", "I do not have it (collect it later)"),
     "paid_in": ("{amount}をお預かりしました。", "{amount} received."),
     "sheet_of": ("{total}枚中 {done}枚", "Sheets printed: {done} of {total}"),
     "copy_of": ("{total}通中 {current}通め", "Copy {current} of {total}"),
@@ -301,6 +319,26 @@ TEXT: dict[str, tuple[str, str]] = {
     "money_waits": (
         "{amount}をお返しします。押されないときは、安全のため端末の中でお預かりします。",
         "{amount} will be returned. If nobody touches, it is kept safe inside the machine.",
+    ),
+    "debit_waits": (
+        "{amount}を、お支払いになったカードにお戻しします。押されないときは、あとからお返しします。",
+        "{amount} goes back onto the card that paid it. If nobody touches, it can be collected later.",
+    ),
+    "put_back": ("カードに戻す", "Put it back onto the card"),
+    "after_cut_debit": (
+        "端末の電源が切れたためです。電子マネーでお支払いの方は、下を押してください。",
+        "The machine lost power. If you had paid by e-money, please touch below.",
+    ),
+    "debit_returned": (
+        "料金はいただいていません。{amount}をカードにお戻ししました。",
+        "No fee was taken. {amount} was put back onto the card.",
+    ),
+    "debit_back": ("{amount}をカードにお戻ししました。", "{amount} was put back onto the card."),
+    "debit_uncertain": (
+        "{amount}が引き落とされたかどうか、まだわかりません。引き落とされていたときは、同じマイナンバーカードで、"
+        "この端末のあるどのお店でも、お返しを受け取れます。",
+        "It is not known yet whether {amount} was taken. If it was, the same My Number Card collects it at any such "
+        "machine.",
     ),
     "money_keeping": ("{amount}を端末の中でお預かりします。", "{amount} is being kept inside the machine."),
     "take_back": ("お金を受け取る", "Take the money"),
