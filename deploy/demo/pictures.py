@@ -47,7 +47,7 @@ def take(folder: Path) -> None:
         world = town.world()
         _walk_to_confirming(page, town, world)
         _keep(_picture(page), folder / "kiosk.png")
-        page.locator(".actions .primary").click()
+        page.locator("[hx-post='/touch/pay']").click()
         _pay(page, world)
         _screen(page, "TAKE_PAPER")
         paper = world.papers()[-1]

@@ -41,7 +41,7 @@ def test_a_resident_walks_the_visit_from_card_to_paper(town: RunningTown, browse
     kiosk.get_by_role("button", name="これにする").first.click()
     expect(kiosk.get_by_role("heading", name="この方はあなたですか")).to_be_visible(timeout=SLOW_MS)
     assert "●" in kiosk.locator(".masked").inner_text()
-    kiosk.locator(".actions .primary").click()
+    kiosk.get_by_role("button", name="はい、現金").click()
     expect(kiosk.get_by_role("heading", name="料金を入れてください")).to_be_visible(timeout=SLOW_MS)
     dock.locator(".coin-1000").click()
     expect(kiosk.get_by_role("heading", name="証明書をお取りください")).to_be_visible(timeout=SLOW_MS)
