@@ -123,13 +123,16 @@ class Resident(Visitor):
                 self.was_asked = True
                 self._touch("sheets-yes" if self.papers else "sheets-no")
             case "TAKE_PAPER" | "REFUSED":
-                if (self._view.get("refusal") or {}).get("code") in _LAID_AGAIN:
-                    self.has_come = False
-                self._world.take_card()
-                self._touch("taken")
+                self._leave()
             case _:
                 return False
         return True
+
+    def _leave(self) -> None:
+        if (self._view.get("refusal") or {}).get("code") in _LAID_AGAIN:
+            self.has_come = False
+        self._world.take_card()
+        self._touch("taken")
 
     def _pin(self) -> bool:
         pin = self._view["pin"]
