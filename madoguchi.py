@@ -25,6 +25,7 @@ from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
 from issuance_server import restore_command, seal_keys
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
 from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
+from issuance_server.codes_command import CANNOT_SETTLE, settle
 from issuance_server.findings import Decision, Finding, Side
 from issuance_server.key_files import KeysError
 from issuance_server.publishing import publish
@@ -423,7 +424,9 @@ def cases_show(config: Path, municipality: str, as_json: bool, case_id: str) -> 
 @at_option
 @click.option("--side", required=True, type=click.Choice(SIDES), help="For whom you speak.")
 @click.option("--by", "person", required=True, help="Who found it: your staff id.")
-@click.option("--decision", type=click.Choice(DECISIONS), help="Of a refund that waits: pay it, or it was paid.")
+@click.option(
+    "--decision", type=click.Choice(DECISIONS), help="Of money that waits: pay it, it was paid, or never taken."
+)
 @click.option("--words", required=True, help="What was found. Sheets, money, numbers: nothing of a resident.")
 @click.argument("case_id")
 def cases_found(config: Path, municipality: str, case_id: str, decision: str | None, **told: str) -> None:
@@ -442,6 +445,20 @@ def _case_desk(config: Path) -> Iterator[CaseDesk]:
             yield desk
         finally:
             desk.close()
+
+
+@main.group()
+def codes() -> None:
+    """Payments by QR code."""
+
+
+@codes.command("settle")
+@config_option
+@click.option("--every", "every_s", type=click.FloatRange(min=0.1), help="Again after so many seconds, until ended.")
+def codes_settle(config: Path, every_s: float | None) -> None:
+    """Capture what was printed, and let the rest go. Example: madoguchi codes settle --config server.toml --every 5"""
+    with _told(*CANNOT_SETTLE):
+        click.echo(f"{settle(config, every_s)} settled")
 
 
 @main.group()

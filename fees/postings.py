@@ -124,6 +124,11 @@ def cancel_debit(returned_yen: int) -> Posting:
     return _between(PostingKind.DEBIT_CANCELLED, Account.CUSTOMER_DEPOSIT, Account.PROVIDER_RECEIVABLE, returned_yen)
 
 
+def lapse(fee_yen: int) -> Posting:
+    """What the provider owed us cannot be had any more: the paper is valid, and its fee was not collected."""
+    return _between(PostingKind.UNCOLLECTED, Account.UNCOLLECTED, Account.PROVIDER_RECEIVABLE, fee_yen)
+
+
 def void(fee_yen: int, commission_yen: int) -> Posting:
     """A captured copy was voided: what was earned is owed to the customer again."""
     taken_back = _earned(PostingKind.VOID, Account.REFUND_LIABILITY, fee_yen, commission_yen)

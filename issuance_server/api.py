@@ -31,6 +31,10 @@ from protocol.messages import (
     BootRequest,
     ChallengeAnswer,
     ChallengeRequest,
+    CodeAnswer,
+    CodeQuestion,
+    CodeRequest,
+    CodeStatus,
     Event,
     EventsAnswer,
     EventsRequest,
@@ -72,6 +76,18 @@ class Issuing(Protocol):
         ...
 
 
+class Codes(Protocol):
+    """What the routes ask of the payments by QR code (qr_desk.py)."""
+
+    def show(self, caller: Caller, asked: CodeRequest) -> CodeAnswer:
+        """Return the code of a payment."""
+        ...
+
+    def look(self, terminal_id: str, payment_id: str) -> CodeStatus:
+        """Return how it stands."""
+        ...
+
+
 @dataclass(frozen=True)
 class Services:
     """What a worker process has of its own, made after the fork."""
@@ -80,6 +96,7 @@ class Services:
     terminals: Terminals
     issuer: Issuing
     apply_events: Callable[[str, tuple[Event, ...]], int]
+    codes: Codes | None = None  # None: this operator has no provider of payments by QR code
 
 
 def note(**fields: str | int) -> None:
@@ -119,6 +136,8 @@ class Api:
         routes.add_url_rule(order, view_func=self.repeat, methods=["GET"])
         routes.add_url_rule(f"{order}/grant", view_func=self.grant, methods=["POST"])
         routes.add_url_rule(messages.PATH_REFUNDS, view_func=self.claim_refund, methods=["POST"])
+        routes.add_url_rule(messages.PATH_CODES, view_func=self.show_code, methods=["POST"])
+        routes.add_url_rule(messages.PATH_CODE_STATUS, view_func=self.look_at_code, methods=["POST"])
         routes.add_url_rule(messages.PATH_EVENTS, view_func=self.events, methods=["POST"])
         routes.add_url_rule(messages.PATH_BOOT, view_func=self.boot, methods=["POST"])
         routes.add_url_rule(messages.PATH_OPENAPI, view_func=self.description, methods=["GET"])
@@ -180,6 +199,26 @@ class Api:
         note(payment_id=asked.payment_id)
         caller = self._caller(terminal, asked.session_id)
         return _json(self._services().issuer.grant(caller, order_id, asked))
+
+    def show_code(self) -> Response:
+        """Have a code made that a resident pays by."""
+        terminal, body = self._signed()
+        asked = codec.decode(CodeRequest, body)
+        note(payment_id=asked.payment_id)
+        return _json(self._codes().show(self._caller(terminal, asked.session_id), asked))
+
+    def look_at_code(self) -> Response:
+        """Say whether somebody has agreed to pay."""
+        terminal, body = self._signed()
+        asked = codec.decode(CodeQuestion, body)
+        note(payment_id=asked.payment_id)
+        return _json(self._codes().look(terminal.terminal_id, asked.payment_id))
+
+    def _codes(self) -> Codes:
+        codes = self._services().codes
+        if codes is None:
+            raise IssueError(ErrorCode.NOT_FOUND, "no provider of payments by QR code")
+        return codes
 
     def claim_refund(self) -> Response:
         """Claim a refund that this terminal is about to pay out."""

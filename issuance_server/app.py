@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from issuance_server import events
+from issuance_server import events, qr_desk
 from issuance_server.api import Api, Services
 from issuance_server.card_auth import Anchors
 from issuance_server.config import ServerConfig
@@ -120,6 +120,9 @@ def build(config: ServerConfig, clock: Clock = utc_now) -> Flask:
             terminals=Terminals(engine),
             issuer=issuer,
             apply_events=lambda terminal_id, told: events.apply(engine, terminal_id, told, clock),
+            codes=None
+            if config.qr_provider is None
+            else qr_desk.open_desk(engine, config.qr_provider, asks_once=True, clock=clock),
         )
 
     return create_app(config, make_services, keys=keys, vault=vault, register=register, clock=clock)

@@ -16,6 +16,14 @@ class ConfigError(Exception):
     """The server cannot start as it is set up; the message names the field and the rule."""
 
 
+class QrProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The provider of payments by QR code, and what it knows us by; secret_file holds the merchant's secret."""
+
+    address: Annotated[str, msgspec.Meta(pattern="^https?://")]
+    key_id: Annotated[str, msgspec.Meta(min_length=1)]
+    secret_file: Path
+
+
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one server, not of a municipality (settings.py).
 
@@ -36,6 +44,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     production: bool
     addon_font: Path | None = None
     servers: Annotated[int, msgspec.Meta(ge=1)] = 1
+    qr_provider: QrProviderConfig | None = None
 
 
 def load(path: Path) -> ServerConfig:
@@ -49,8 +58,15 @@ def load(path: Path) -> ServerConfig:
         raise ConfigError(f"{path}: {error}") from None
     if config.servers > 1 and config.database_url.startswith("sqlite"):
         raise ConfigError(f"{path}: servers: SQLite serves one server; more need PostgreSQL")
+    qr_provider = config.qr_provider
+    if qr_provider is not None:
+        if config.production and not qr_provider.address.startswith("https://"):
+            raise ConfigError(f"{path}: qr_provider.address: https in production")
+        secret_file = path.parent / qr_provider.secret_file
+        qr_provider = msgspec.structs.replace(qr_provider, secret_file=secret_file)
     return msgspec.structs.replace(
         config,
+        qr_provider=qr_provider,
         keys_folder=path.parent / config.keys_folder,
         anchors_folder=path.parent / config.anchors_folder,
         addon_font=None if config.addon_font is None else path.parent / config.addon_font,

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from fees.postings import PostingKind
-from issuance_server import boots, ledger, payments, refunds, reissues, restores, retries
+from issuance_server import boots, ledger, payments, qr_codes, refunds, reissues, restores, retries
 from issuance_server.cases import CaseReason, Subject, open_case
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
 from issuance_server.payments import Counted, Payment
@@ -218,6 +218,22 @@ def _payment_closed(connection: Connection, terminal_id: str, event: Event, now_
             event.inserted_yen or 0, event.cashbox_yen or 0, event.change_yen or 0, event.returned_yen or 0
         )
         payments.close(connection, payment, counted, now_utc)
+        _close_code(connection, payment, counted, now_utc)
+
+
+def _close_code(connection: Connection, payment: Payment, counted: Counted, now_utc: datetime) -> None:
+    """Want of the provider what the papers that came out cost, and not more; it is told behind this transaction."""
+    code = qr_codes.find(connection, payment.payment_id)
+    if code is None:
+        return
+    capture_yen = counted.inserted_yen - counted.returned_yen
+    event = qr_codes.CodeEvent.PRINTED if capture_yen else qr_codes.CodeEvent.NOTHING_PRINTED
+    wrong = code.terminal_id != payment.terminal_id or not 0 <= capture_yen <= code.amount_yen
+    if not wrong and qr_codes.move(connection, code, event, now_utc, capture_yen or None) is not None:
+        return
+    if wrong or capture_yen or code.state not in qr_codes.LET_GO:  # what is let go already needs no word
+        subject = Subject(payment.municipality_code, payment.terminal_id, payment_id=payment.payment_id)
+        open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)
 
 
 def _return_due(connection: Connection, terminal_id: str, event: Event, now_utc: datetime) -> None:

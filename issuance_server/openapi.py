@@ -47,6 +47,10 @@ def describe() -> dict[str, Any]:
         messages.PreparedOrder,
         messages.GrantRequest,
         messages.GrantAnswer,
+        messages.CodeRequest,
+        messages.CodeAnswer,
+        messages.CodeQuestion,
+        messages.CodeStatus,
         messages.RefundClaim,
         messages.RefundAnswer,
         messages.EventsRequest,
@@ -93,6 +97,10 @@ def _paths() -> dict[str, Any]:
         },
         messages.PATH_REFUNDS: {
             "post": _operation("claim_refund", messages.RefundClaim, _answer(messages.RefundAnswer))
+        },
+        messages.PATH_CODES: {"post": _operation("show_code", messages.CodeRequest, _answer(messages.CodeAnswer))},
+        messages.PATH_CODE_STATUS: {
+            "post": _operation("look_at_code", messages.CodeQuestion, _answer(messages.CodeStatus))
         },
         messages.PATH_EVENTS: {"post": _operation("events", messages.EventsRequest, _answer(messages.EventsAnswer))},
         messages.PATH_BOOT: {"post": _operation("boot", messages.BootRequest, _answer(messages.BootAnswer))},

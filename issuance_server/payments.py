@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from fees import postings
 from fees.postings import Account, Posting, PostingKind
+from issuance_server import qr_codes
 from issuance_server.cases import CaseReason, Subject, close_case, is_open, open_case
 from issuance_server.ledger import Order
 from issuance_server.schema import NO_MUNICIPALITY, payment_lines, payments
@@ -87,6 +88,10 @@ def reserve(connection: Connection, order: Order, request: GrantRequest, at_utc:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "allocated_yen: must equal the order's fee")
     if request.method is PaymentMethod.EMONEY and request.reserved_yen:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "reserved_yen: must be 0, e-money cannot be reserved")
+    if request.method is PaymentMethod.QR and not qr_codes.is_agreed(
+        connection, request.payment_id, order.terminal_id, order.visit_id, request.reserved_yen
+    ):
+        raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "payment_id: nobody has agreed to pay so much")
     payment = find(connection, request.payment_id)
     if payment is None:
         payment = _open(connection, order, request, at_utc)
@@ -94,7 +99,7 @@ def reserve(connection: Connection, order: Order, request: GrantRequest, at_utc:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "payment_id: another payment has this id, or it is closed")
     keys = {"code": payment.municipality_code, "payment": payment.payment_id}
     allocated_yen = int(connection.execute(_ALLOCATED, keys).scalar_one())
-    held_first = payment.method is PaymentMethod.CASH
+    held_first = payment.method is not PaymentMethod.EMONEY
     if held_first and allocated_yen + request.allocated_yen > payment.reserved_yen:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "reserved_yen: less than all orders of the payment cost")
     connection.execute(
@@ -164,7 +169,7 @@ def close(connection: Connection, payment: Payment, counted: Counted, at_utc: da
     # 3. Nothing of the customer's may be left that is neither earned, given back nor owed.
     unexplained = _suspend_rest(connection, payment, "close", at_utc)
     # 4. What was debited from a card lies in no box and brings no change.
-    foreign = payment.method is PaymentMethod.EMONEY and (counted.cashbox_yen or counted.change_yen)
+    foreign = payment.method is not PaymentMethod.CASH and (counted.cashbox_yen or counted.change_yen)
     if difference_yen or unexplained or foreign:
         open_case(connection, CaseReason.COUNTS_DIFFER, _subject(payment), at_utc)
 
@@ -173,6 +178,11 @@ def find_debited(connection: Connection, payment: Payment, debited_yen: int, at_
     """Post a debit of which nobody knew whether it was taken, and which was: it is owed to whoever has the card."""
     _post(connection, payment, postings.debit(debited_yen), f"found_debited:{payment.payment_id}", at_utc)
     owe(connection, payment, debited_yen, at_utc)
+
+
+def lapse(connection: Connection, payment: Payment, fees_yen: int, at_utc: datetime) -> None:
+    """Post that what was agreed to cannot be captured any more."""
+    _post(connection, payment, postings.lapse(fees_yen), f"lapse:{payment.payment_id}", at_utc)
 
 
 def ungranted(
@@ -207,6 +217,8 @@ def _moved(payment: Payment, counted: Counted) -> tuple[tuple[Callable[[int], Po
             (postings.debit, counted.inserted_yen, "debit"),
             (postings.cancel_debit, counted.returned_yen, "debit_cancelled"),
         )
+    if payment.method is PaymentMethod.QR:  # what was let go was never taken
+        return ((postings.debit, counted.inserted_yen - counted.returned_yen, "debit"),)
     return (
         (postings.reserve, counted.inserted_yen - payment.reserved_yen, "inserted"),
         (postings.move, counted.cashbox_yen, "move"),
@@ -231,7 +243,7 @@ def _open(connection: Connection, order: Order, request: GrantRequest, at_utc: d
         closed_at_utc=None,
     )
     _insert(connection, payment)
-    if payment.reserved_yen:
+    if payment.reserved_yen and payment.method is PaymentMethod.CASH:  # what is only agreed to lies nowhere yet
         posting = postings.reserve(payment.reserved_yen)
         _post(connection, payment, posting, f"reserve:{payment.payment_id}", at_utc)
     return payment

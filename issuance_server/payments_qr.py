@@ -95,11 +95,13 @@ class QrPayments:
         merchant: Merchant,
         *,
         timeout_s: float = TIMEOUT_S,
+        ask_tries: int = ASK_TRIES,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._http = http
         self._merchant = merchant
         self._timeout_s = timeout_s
+        self._ask_tries = ask_tries
         self._pause = pause
 
     def create(self, payment_id: str, amount_yen: int, expires_at_utc: datetime) -> QrStatus:
@@ -115,7 +117,7 @@ class QrPayments:
 
     def status(self, payment_id: str) -> QrStatus:
         """Ask how a payment stands. Errors: QrUnreachable, QrRefused."""
-        for tries_left in reversed(range(ASK_TRIES)):
+        for tries_left in reversed(range(self._ask_tries)):
             try:
                 return _status(self._send("GET", f"/v2/payments/{quote(payment_id, safe='')}", None))
             except httpx.HTTPError as error:
@@ -176,7 +178,7 @@ class QrPayments:
             return self._settled(payment_id, lambda now: is_done(now.status))
 
     def _settled(self, payment_id: str, is_done: Callable[[QrStatus], bool]) -> QrStatus:
-        for _ in range(ASK_TRIES):
+        for _ in range(self._ask_tries):
             try:
                 now = self.status(payment_id)
             except QrUnreachable as error:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0011"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -374,6 +374,23 @@ refunds = Table(
     UniqueConstraint("payment_id"),
     Index(None, "municipality_code", "requester_digest"),
     Index(None, "terminal_id", "opened_at_utc"),
+)
+
+# What is wanted of the provider of QR payments, and what it has done: one code a payment.
+qr_codes = Table(
+    "qr_codes",
+    metadata,
+    _municipality(),
+    Column("payment_id", _ID, primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("visit_id", _ID, nullable=False),
+    Column("amount_yen", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("capture_yen", Integer),  # of the printed orders, once the terminal has said it
+    Column("expires_at_utc", UtcDateTime, nullable=False),
+    Column("busy_until_utc", UtcDateTime, nullable=False),  # so long one process has the provider to itself
+    UniqueConstraint("payment_id"),
+    Index(None, "state", "expires_at_utc"),
 )
 
 # Wrong claim codes, so that nobody tries many.

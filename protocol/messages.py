@@ -22,6 +22,8 @@ PATH_ORDERS = "/v1/orders"  # POST prepares; GET PATH_ORDERS/<order_id> repeats 
 PATH_EVENTS = "/v1/events"
 PATH_BOOT = "/v1/boot"
 PATH_REFUNDS = "/v1/refunds"  # POST claims one
+PATH_CODES = "/v1/codes"  # POST has a code made that a resident pays by
+PATH_CODE_STATUS = "/v1/codes/status"  # POST asks whether somebody has agreed
 PATH_OPENAPI = "/v1/openapi.json"
 PREPARED_HEADER = "Madoguchi-Prepared"
 
@@ -204,6 +206,7 @@ class PaymentMethod(StrEnum):
 
     CASH = "cash"
     EMONEY = "emoney"  # prepaid IC: debited after the grant, order by order
+    QR = "qr"  # a code: authorised before the grant, captured by the server for what was printed
 
 
 class GrantRequest(Message, frozen=True, kw_only=True):
@@ -224,6 +227,40 @@ class GrantAnswer(Message, frozen=True, kw_only=True):
 
     grant: bytes
     signature: bytes
+
+
+# Payment by QR code
+
+
+class CodeRequest(Message, frozen=True, kw_only=True):
+    """Have a code made for the fees of these prepared orders, all of one payment; the same again is the same code."""
+
+    session_id: Short
+    payment_id: Id
+    order_ids: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=5)]
+
+
+class CodeAnswer(Message, frozen=True, kw_only=True):
+    """What the resident's phone is to read, and until when somebody may agree to it."""
+
+    payment_id: Id
+    amount_yen: Yen
+    code_url: Annotated[str, msgspec.Meta(max_length=500)]
+    expires_at_utc: datetime
+
+
+class CodeQuestion(Message, frozen=True, kw_only=True):
+    """Ask how a code of this terminal's stands."""
+
+    payment_id: Id
+
+
+class CodeStatus(Message, frozen=True, kw_only=True):
+    """authorized: somebody has agreed, and what is printed can be captured; over: nobody can agree any more."""
+
+    payment_id: Id
+    authorized: bool
+    over: bool
 
 
 # Refunds

@@ -56,6 +56,7 @@ TEMPLATES: dict[State, str] = {
     State.PREPARING: "wait.html",
     State.CONFIRMING: "confirming.html",
     State.COLLECTING: "collecting.html",
+    State.SHOWING_CODE: "code.html",
     State.RESERVED: "wait.html",
     State.GRANTING: "wait.html",
     State.DEBITING: "debiting.html",
@@ -89,6 +90,7 @@ PLAIN_TOUCHES: dict[str, Callable[[], v.Event]] = {
     "change": v.ChangeChoice,
     "not-me": v.NotMe,
     "pay": v.Pay,
+    "pay-qr": lambda: v.Pay(PaymentMethod.QR),
     "pay-emoney": lambda: v.Pay(PaymentMethod.EMONEY),
     "add": v.AddDocument,
     "add-nothing": v.AddNothing,
@@ -220,7 +222,7 @@ class Guard:
         self._session = secrets.token_urlsafe(32)
         self._token = secrets.token_urlsafe(32)
         self._policy = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
             f"frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {frame_ancestors}"
         )
 

@@ -23,6 +23,8 @@ from protocol.messages import (
     PATH_AUTHENTICATE,
     PATH_BOOT,
     PATH_CHALLENGE,
+    PATH_CODE_STATUS,
+    PATH_CODES,
     PATH_EVENTS,
     PATH_ORDERS,
     PATH_REFUNDS,
@@ -33,6 +35,10 @@ from protocol.messages import (
     BootRequest,
     ChallengeAnswer,
     ChallengeRequest,
+    CodeAnswer,
+    CodeQuestion,
+    CodeRequest,
+    CodeStatus,
     ErrorAnswer,
     EventsAnswer,
     EventsRequest,
@@ -129,6 +135,14 @@ class ServerClient:
     def grant(self, order_id: str, request: GrantRequest) -> GrantAnswer:
         """Ask for the grant to print one order."""
         return self._ask(grant_path(order_id), request, GrantAnswer)
+
+    def show_code(self, request: CodeRequest) -> CodeAnswer:
+        """Have a code made that a resident pays by; again under the same payment id after a lost answer."""
+        return self._ask(PATH_CODES, request, CodeAnswer)
+
+    def look_at_code(self, payment_id: str) -> CodeStatus:
+        """Ask whether somebody has agreed to pay; this moves nothing."""
+        return self._ask(PATH_CODE_STATUS, CodeQuestion(payment_id=payment_id), CodeStatus, attempts=1)
 
     def claim_refund(self, request: RefundClaim) -> RefundAnswer:
         """Claim a refund; again under the same claim id after a lost answer."""

@@ -56,6 +56,7 @@ class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; cash is "cctalk:" and a
             serial line with the devices of cash_machine on it, or in a demo "socket:" and a simulated unit's; emoney is
             a demo's alone, "socket:" and a simulated contract terminal's: what a real one speaks is its maker's secret.
+    qr_codes: the server has a provider of payments by QR code.
     production: no dock, no virtual device, no test anchor.
     """
 
@@ -66,6 +67,7 @@ class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     journal: Path
     cash: Annotated[str, msgspec.Meta(pattern=r"^(cctalk|socket):.+$")]
     cash_machine: CashMachine | None = None
+    qr_codes: bool = False
     emoney: Annotated[str, msgspec.Meta(pattern=r"^socket:.+$")] | None = None
     printer: PrinterConfig
     reader: ReaderConfig

@@ -28,6 +28,7 @@ from terminal.journal import JournalUnavailable
 from terminal.paper_check import PaperCheck, PaperMismatch
 from terminal.payment.device import CoinUnit, PaymentDeviceError
 from terminal.payment.emoney import EmoneyTerminal
+from terminal.payment.qr import Codes
 from terminal.visit import Failed, PinRefused, TerminalCode
 from terminal.workers import WorkerError
 
@@ -148,6 +149,7 @@ class Devices:
     server: ServerPort
     outlet: PaperOutlet = PaperOutlet.OPEN_TRAY
     emoney: EmoneyTerminal | None = None
+    codes: Codes | None = None
 
 
 class CallableWorker(Protocol):

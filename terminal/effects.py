@@ -27,6 +27,7 @@ from terminal import visit as v
 from terminal.book import Book, Note, Telling, paper_told, result
 from terminal.card.results import CardRead
 from terminal.client import NetworkDown, Paper, ServerRefused
+from terminal.code_programs import CodePrograms
 from terminal.debit_programs import DebitPrograms
 from terminal.devices import Devices
 from terminal.health import (
@@ -84,6 +85,8 @@ class Effects:
         self._debits = DebitPrograms(self.book, devices.emoney, lambda: self.memory)
         self._money |= {v.DebitCard: self._debits.debit, v.StopDebit: self._debits.stop}
         self._money[v.CancelDebit] = self._debits.cancel
+        self._codes = CodePrograms(self.book, devices.codes, lambda: self.memory)
+        self._money |= {v.ShowCode: self._codes.show, v.WatchCode: self._codes.watch}
         self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None
@@ -195,7 +198,7 @@ class Effects:
             self.book.write(*_void(order_ids))
             log.warning("not prepared", error=type(error).__name__, rule=getattr(error, "rule", ""))
             raise
-        methods = yield from self._debits.methods()
+        methods = (yield from self._debits.methods()) + (messages.PaymentMethod.QR,) * self._codes.are_there
         return v.Prepared(payment_id, prepared, self.book.claim_code(payment_id), methods)
 
     def _prepare_call(self, order_id: str, choice: v.Choice, memory: Memory) -> Call:
@@ -221,6 +224,7 @@ class Effects:
         return _void(effect.order_ids)
 
     def _close_debits(self, effect: v.CloseDebits, visit: Visit) -> tuple[Note, ...]:
+        self._codes.close(effect.payment_id)
         return self._debits.close(effect, visit)
 
     def _give_up_claim(self, effect: v.GiveUpClaim, visit: Visit) -> tuple[Note, ...]:
@@ -237,7 +241,7 @@ class Effects:
             session_id=memory.session_id,
             payment_id=visit.payment_id,
             method=visit.money.method if visit.money else messages.PaymentMethod.CASH,
-            reserved_yen=memory.held_yen,
+            reserved_yen=_reserved_yen(visit, memory),
             allocated_yen=paper.prepared.fee_yen,
         )
 
@@ -378,6 +382,13 @@ class Effects:
 
     def _new_id(self) -> str:
         return self._sources.random_bytes(ID_BYTES).hex()
+
+
+def _reserved_yen(visit: Visit, memory: Memory) -> int:
+    """Return what stands by for the whole payment: in the tray, or agreed to on a phone; a card is debited later."""
+    if visit.money is not None and visit.money.method is messages.PaymentMethod.QR:
+        return visit.money.inserted_yen
+    return memory.held_yen
 
 
 def _void(order_ids: tuple[str, ...]) -> tuple[Note, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
 from terminal import flow_basket as basket
+from terminal import flow_code as code
 from terminal import flow_debit as debit
 from terminal import flow_recovery as recovery
 from terminal import flow_refunds as refunds
@@ -37,6 +38,7 @@ TIMEOUT_S: dict[State, float] = {
     State.PREPARING: 60,
     State.CONFIRMING: 105,
     State.COLLECTING: 180,
+    State.SHOWING_CODE: 180,  # the code itself lives longer
     State.RESERVED: 30,
     State.GRANTING: 30,
     State.DEBITING: 35,  # of the grant's 60 s: behind the debit there must be time for the print intent
@@ -152,6 +154,12 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.COLLECTING, v.Cancel): steps.cancel_payment,
     (State.COLLECTING, v.TimedOut): steps.payment_timed_out,
     (State.COLLECTING, v.Failed): steps.collection_failed,
+    (State.SHOWING_CODE, v.CodeShown): code.shown,
+    (State.SHOWING_CODE, v.CodeAgreed): code.agreed,
+    (State.SHOWING_CODE, v.CodeOver): code.over,
+    (State.SHOWING_CODE, v.Cancel): code.cancelled,
+    (State.SHOWING_CODE, v.TimedOut): code.over,
+    (State.SHOWING_CODE, v.Failed): code.failed,
     (State.RESERVED, v.MoneyInserted): steps.counted,
     (State.RESERVED, v.MoneyHeld): steps.money_held,
     (State.RESERVED, v.TimedOut): steps.hold_timed_out,
@@ -218,6 +226,7 @@ _NEEDS_NO_CARD = (
     State.PREPARING,
     State.CONFIRMING,
     State.COLLECTING,
+    State.SHOWING_CODE,
     State.RESERVED,
     State.GRANTING,
     State.DEBITING,
@@ -285,6 +294,11 @@ _ignore(
     (State.ASK_SHEETS, State.CAPTURING, State.RETURNING, State.CANCELLING, State.TAKE_PAPER, State.REFUSED),
     (v.PrintDecided, v.SheetsProgress),
     "the verdict came after the bound: the order stays unknown, staff look at the printer",
+)
+_ignore(
+    (State.REFUSED,),
+    (v.CodeShown, v.CodeAgreed, v.CodeOver),
+    "cancelled or timed out meanwhile: the server lets go whatever is agreed to after that word",
 )
 _ignore(
     (State.TAKE_PAPER, State.REFUSED),

@@ -69,6 +69,8 @@ def settle(visit: Visit, code: str | None, effects: tuple[Effect, ...] = ()) -> 
     visit = replace(visit, orders=orders, refusal=Refusal(code) if code else None, sheets_done=0)
     if money.method is PaymentMethod.EMONEY:
         return _settle_debits(visit, (*effects, *voids))
+    if money.method is PaymentMethod.QR:
+        return _settle_code(visit, (*effects, *voids))
     lines = _paid_lines(visit)
     if visit.cut is not None and money.inserted_yen > sum(fee for _, fee in lines):
         return _after_cut(visit, lines, (*effects, *voids))
@@ -101,6 +103,13 @@ def loose_yen(visit: Visit) -> int:
     """Return what would go back onto the card."""
     loose = loose_order(visit)
     return loose.fee_yen if loose is not None else 0
+
+
+def _settle_code(visit: Visit, effects: tuple[Effect, ...]) -> Step:
+    """Of what was agreed to the server captures what came out; the rest was never taken."""
+    money = money_of(visit)
+    printed_yen = sum(fee for _, fee in _paid_lines(visit))
+    return close_debits(replace(visit, money=replace(money, returned_yen=money.inserted_yen - printed_yen)), effects)
 
 
 def close_debits(visit: Visit, effects: tuple[Effect, ...] = ()) -> Step:
@@ -287,7 +296,10 @@ def pay(visit: Visit, event: v.Pay) -> Step:
         return visit, ()
     visit = replace(visit, money=Money(visit.payment_id, due_yen, method=event.method), not_added=None)
     if due_yen == 0 or event.method is PaymentMethod.EMONEY:
-        return _request_grant(visit, 0)
+        return request_grant(visit, 0)
+    if event.method is PaymentMethod.QR:
+        order_ids = tuple(order.order_id for order in visit.orders)
+        return replace(visit, state=State.SHOWING_CODE), (v.ShowCode(visit.payment_id, order_ids, due_yen),)
     return replace(visit, state=State.COLLECTING), (v.CollectMoney(visit.payment_id, due_yen, len(visit.orders)),)
 
 
@@ -317,7 +329,7 @@ def money_held(visit: Visit, event: v.MoneyHeld) -> Step:
     visit = replace(visit, money=replace(money, inserted_yen=event.total_yen, accepting=False))
     if event.total_yen < money.due_yen:
         return settle(visit, TerminalCode.PAYMENT_FAILED)
-    return _request_grant(visit, 0)
+    return request_grant(visit, 0)
 
 
 def collection_failed(visit: Visit, event: v.Failed) -> Step:
@@ -342,7 +354,7 @@ def money_of(visit: Visit) -> Money:
 # One order at a time: grant, print, verdict
 
 
-def _request_grant(visit: Visit, index: int) -> Step:
+def request_grant(visit: Visit, index: int) -> Step:
     visit = replace(visit, state=State.GRANTING, current=index, sheets_done=0)
     return visit, (v.RequestGrant(visit.orders[index].order_id),)
 
@@ -377,7 +389,7 @@ def print_decided(visit: Visit, event: v.PrintDecided) -> Step:
     report = v.ReportPaper(order_id, event.outcome, event.sheets_out)
     match event.outcome:
         case CopyOutcome.PRINTED if visit.current + 1 < len(visit.orders):
-            granting, effects = _request_grant(visit, visit.current + 1)
+            granting, effects = request_grant(visit, visit.current + 1)
             return granting, (report, *effects)
         case CopyOutcome.PRINTED:
             return settle(visit, None, (report,))

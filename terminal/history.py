@@ -95,6 +95,7 @@ class Unfinished:
     last_utc: datetime  # when the terminal was last known to live in this visit
     cut: bool = False  # a process began after it
     collect: Row | None = None
+    code: Row | None = None  # a QR code was shown
     collected: bool = False  # the collection has its result
     movement: Row | None = None  # the last that has no result
     owed_told: bool = False
@@ -117,8 +118,9 @@ class Unfinished:
 
     @property
     def has_open_debits(self) -> bool:
-        """Whether a card was to be debited, and it was not told yet what that came to."""
-        return not self.closed_told and any(copy.debit is not None for copy in self.copies.values())
+        """Whether a card was to be debited, or a code shown, and it was not told yet what that came to."""
+        asked = self.code is not None or any(copy.debit is not None for copy in self.copies.values())
+        return asked and not self.closed_told
 
     def lying(self) -> tuple[Copy, ...]:
         """Return the papers that lie at the outlet, as far as anybody knows."""
@@ -240,6 +242,8 @@ class _Reader:
             payment.collect, payment.collected = row, False
         elif payment is not None and intent.act is Act.OWE:
             payment.owing = row
+        elif payment is not None and intent.act is Act.SHOW_CODE:
+            payment.code = row
         elif payment is not None:
             payment.movement = row
 

@@ -26,7 +26,7 @@ from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
 from terminal.money import MOVING, Lines, done, ended, not_begun, shut, totals, uncollected
 from terminal.payment.device import Counted, DeviceCounters, PaymentDeviceError, PaymentState, PaymentStatus
 from terminal.programs import Call, Lane, Memory, Program, Sources
-from terminal.recovery_debits import debits
+from terminal.recovery_debits import code_found, debits
 from terminal.refund_programs import given_up, paid_out, payout_ended
 from terminal.visit import CopyOutcome, Money, Order, TerminalCode
 from terminal.workers import WorkerError
@@ -115,6 +115,9 @@ class Recovery:
     def _debits(
         self, payment: Unfinished, outcomes: dict[str, CopyOutcome]
     ) -> Generator[Call, Any, v.Interrupted | None]:
+        if payment.code is not None:
+            code = code_found(self._book, payment, outcomes)
+            return None if code is None else self._interrupted(payment, outcomes, code)
         found = yield from debits(self._book, self._emoney, payment)
         return None if found is None else self._interrupted(payment, outcomes, found.money, found.debited)
 

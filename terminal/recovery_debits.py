@@ -6,7 +6,7 @@ is due. 処理未了 is told and is a case; of what was never debited nothing is
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,10 @@ from protocol.messages import PaymentMethod
 from terminal.book import Book
 from terminal.debit_programs import cancel_ended, closed, debit_ended, stand_of
 from terminal.history import Copy, Unfinished
+from terminal.journal import Intent
 from terminal.payment.emoney import DebitState, EmoneyTerminal
 from terminal.programs import Call
-from terminal.visit import Money
+from terminal.visit import CopyOutcome, Money
 
 log = structlog.get_logger()
 
@@ -64,6 +65,17 @@ def debits(book: Book, emoney: EmoneyTerminal | None, payment: Unfinished) -> Ge
         uncertain_yen=uncertain_yen,
     )
     return DebitsFound(money, frozenset(debited))
+
+
+def code_found(book: Book, payment: Unfinished, outcomes: Mapping[str, CopyOutcome]) -> Money | None:
+    """Return what was agreed to where a paper may have come out; None = nothing did: the server lets it all go."""
+    assert payment.code is not None
+    assert isinstance(payment.code.body, Intent)
+    if not set(outcomes.values()) & {CopyOutcome.PRINTED, CopyOutcome.UNKNOWN}:
+        book.write(*closed(payment.payment_id, (), 0, 0))
+        return None
+    agreed_yen = payment.code.body.amount_yen or 0
+    return Money(payment.payment_id, agreed_yen, method=PaymentMethod.QR, inserted_yen=agreed_yen)
 
 
 def _debit(book: Book, emoney: EmoneyTerminal | None, copy: Copy) -> Generator[Call, Any, DebitState]:

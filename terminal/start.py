@@ -24,6 +24,7 @@ from terminal.journal import Journal
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.payment.cash import CcTalkCash
 from terminal.payment.emoney_worker import EmoneyFactory, WorkerEmoney
+from terminal.payment.qr import ServerCodes
 from terminal.payment.worker import CoinUnitFactory, WorkerCoinUnit
 from terminal.programs import Identity
 from terminal.runner import Runner
@@ -89,6 +90,7 @@ def build(
         client,
         PaperOutlet(config.printer.outlet),
         WorkerEmoney(emoney) if emoney is not None else None,
+        ServerCodes(client) if config.qr_codes else None,
     )
     runner = Runner(
         lambda: open_journal(config.journal),

@@ -26,6 +26,7 @@ class State(StrEnum):
     PREPARING = "PREPARING"
     CONFIRMING = "CONFIRMING"
     COLLECTING = "COLLECTING"
+    SHOWING_CODE = "SHOWING_CODE"  # a QR code that a phone reads and agrees to
     RESERVED = "RESERVED"
     GRANTING = "GRANTING"
     DEBITING = "DEBITING"  # e-money, after the grant: the contract terminal waits for a card

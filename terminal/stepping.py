@@ -102,7 +102,7 @@ Item = Event | Told | Answer | Done | MoreTime | Touched | CloseCases
 Execute = Callable[[Running, Call], None]
 _LEAVES_SOMETHING: Final = frozenset(
     {
-        *(State.COLLECTING, State.RESERVED, State.GRANTING, State.DEBITING, State.PRINTING),
+        *(State.COLLECTING, State.SHOWING_CODE, State.RESERVED, State.GRANTING, State.DEBITING, State.PRINTING),
         *(State.ASK_SHEETS, State.CAPTURING, State.CANCELLING, State.TAKE_PAPER),
     }
 )

@@ -25,6 +25,7 @@ from terminal.card_words import (
     PinWipe,
     ReadCard,
 )
+from terminal.code_words import CodeAgreed, CodeOver, CodeShown, ShowCode, WatchCode
 from terminal.debit_words import CancelDebit, CloseDebits, DebitCard, DebitDecided, StopDebit
 from terminal.refund_words import (
     AskRefund,
@@ -51,9 +52,12 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "CardRemoved",
     "ClaimRefund",
     "CloseDebits",
+    "CodeAgreed",
     "CodeCorrect",
     "CodeKey",
     "CodeOk",
+    "CodeOver",
+    "CodeShown",
     "ConfirmLastTry",
     "CopyOutcome",
     "Cut",
@@ -74,11 +78,13 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "Refund",
     "RefundClaimed",
     "RefundPaid",
+    "ShowCode",
     "State",
     "StopDebit",
     "TakeRefund",
     "TerminalCode",
     "Touch",
+    "WatchCode",
 ]
 
 
@@ -170,6 +176,7 @@ class Visit:
     sheets_done: int = 0
     methods: tuple[PaymentMethod, ...] = (PaymentMethod.CASH,)  # what can be paid with here, now
     money: Money | None = None
+    code_url: str = ""  # that a phone is to read
     stopping: bool = False  # the contract terminal was told to wait for a card no longer
     claim_code: str = field(default="", repr=False)  # of what this payment comes to owe; shown only if it does
     refusal: Refusal | None = None
@@ -403,6 +410,9 @@ Event = (
     | AddNothing
     | OneByOne
     | DebitDecided
+    | CodeShown
+    | CodeAgreed
+    | CodeOver
     | AskRefund
     | CodeKey
     | CodeCorrect
@@ -558,6 +568,8 @@ Effect = (
     | StopDebit
     | CancelDebit
     | CloseDebits
+    | ShowCode
+    | WatchCode
     | Print
     | ReportPaper
     | CaptureMoney

@@ -29,6 +29,7 @@ from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.payment.device import MoneyCounted
 from terminal.programs import Identity, Program, Sources
 from terminal.visit import State, Visit
+from tests.code_parts import Phone, PhoneCodes
 from tests.emoney_parts import Hand, HandHeldEmoney
 from tests.fakes import TERMINAL_ID, FakeCard, FakeCoins, FakePress, FakeServer
 from tests.terminal_rig import CHOICE
@@ -77,6 +78,14 @@ class Script:
     loses_answer_of: str | None = None
     documents: int = 1  # of so many kinds, each with `copies`, paid for together
     hands: tuple[Hand, ...] | None = None  # that hold a card to the contract terminal; None = coins
+    phone: Phone | None = None  # that reads the code on the screen; None = coins
+
+    @property
+    def method(self) -> PaymentMethod:
+        """How they pay."""
+        if self.hands is not None:
+            return PaymentMethod.EMONEY
+        return PaymentMethod.QR if self.phone is not None else PaymentMethod.CASH
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Store:
     def __post_init__(self) -> None:
         self.press, self.coins, self.server = FakePress(), FakeCoins(), QuickServer(KEY)
         self.emoney = HandHeldEmoney(self.folder, self.script.hands or ())
+        self.codes = PhoneCodes(self.script.phone or "agrees")
         self.press.verdicts = list(self.script.verdicts)
         self.press.has_meter = self.cut.meter
         self.coins.stuck_yen = self.script.stuck_yen
@@ -191,7 +201,8 @@ class Process:
         self.journal.append = append_at_points  # type: ignore[method-assign]  # the same append, between two points
         store.coins.tell = self._counted
         emoney = store.emoney if store.script.hands is not None else None
-        devices = Devices(FakeCard(), store.press, store.coins, store.server, emoney=emoney)
+        codes = store.codes if store.script.phone is not None else None
+        devices = Devices(FakeCard(), store.press, store.coins, store.server, emoney=emoney, codes=codes)
         sources = Sources(monotonic=lambda: store.now_s, now_utc=lambda: store.now_utc)
         self.effects = Effects(self.journal, devices, Identity(TERMINAL_ID, KEY), store.guard, sources)
         self.visit = Visit(State.RECOVERING)
@@ -259,8 +270,7 @@ class Process:
 
     def _pay_or_add(self) -> v.Event:
         more = len({order.prepared.kind for order in self.visit.orders if order.prepared}) < self.store.script.documents
-        by_card = self.store.script.hands is not None
-        return v.AddDocument() if more else v.Pay(PaymentMethod.EMONEY if by_card else PaymentMethod.CASH)
+        return v.AddDocument() if more else v.Pay(self.store.script.method)
 
     def _sees_all(self) -> bool:
         order_id = self.visit.orders[self.visit.current].order_id

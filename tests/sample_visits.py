@@ -303,6 +303,32 @@ VISITS: dict[str, Visit] = {
         methods=_BOTH,
         orders=(order(), order(1), order(2, prepared=PREPARED_TAX, sheets=1)),
     ),
+    "confirming_all_methods": replace(
+        _ORDERED,
+        state=State.CONFIRMING,
+        methods=tuple(PaymentMethod),
+        orders=(order(), order(1), order(2, prepared=PREPARED_TAX, sheets=1)),
+    ),
+    "showing_code_soon": replace(
+        _ORDERED, state=State.SHOWING_CODE, money=Money(PAYMENT_ID, 300, method=PaymentMethod.QR)
+    ),
+    "showing_code": replace(
+        _ORDERED,
+        state=State.SHOWING_CODE,
+        money=Money(PAYMENT_ID, 300, method=PaymentMethod.QR),
+        code_url=f"https://pay.example/{PAYMENT_ID}",
+    ),
+    "take_paper_code": replace(
+        _ORDERED,
+        state=State.TAKE_PAPER,
+        refusal=Refusal(TerminalCode.PRINT_FAILED),
+        orders=(order(outcome=CopyOutcome.PRINTED, sheets_out=2), order(1, outcome=CopyOutcome.FAILED)),
+        money=Money(PAYMENT_ID, 600, method=PaymentMethod.QR, inserted_yen=600, captured_yen=300, returned_yen=300),
+    ),
+    "refused_code": refused(
+        TerminalCode.PRINT_FAILED,
+        Money(PAYMENT_ID, 300, method=PaymentMethod.QR, inserted_yen=300, returned_yen=300),
+    ),
     "debiting": by_card(State.DEBITING),
     "cancelling": by_card(State.CANCELLING, refusal=Refusal(TerminalCode.PRINT_PARTIAL)),
     "after_cut_card": by_card(State.AFTER_CUT, cut=Cut.SHORT),

@@ -53,6 +53,7 @@ class FakeWorld:
         self.acts: list[str] = []
         self.cup: Coins = {}
         self.on_card_yen: int | None = 5000
+        self.in_wallet_yen: int | None = 4000
 
     def holder(self, resident_id: str) -> CardHolder:
         found = dict(self.residents(""))
@@ -76,6 +77,13 @@ class FakeWorld:
         self.acts.append("take cup")
         taken, self.cup = self.cup, {}
         return taken
+
+    def scan_code(self) -> bool:
+        self.acts.append("scan")
+        return False
+
+    def wallet_yen(self) -> int | None:
+        return self.in_wallet_yen
 
     def touch_emoney(self, leaves: Leaves | None = None) -> bool:
         self.acts.append(f"touch {leaves}")
@@ -173,6 +181,14 @@ def test_the_e_money_card_is_held_to_the_terminal_or_pulled_away(dock: Dock, wor
     assert "waits for no card" in dock.post("/dock/emoney", leaves="before")[1]
     assert dock.post("/dock/emoney", leaves="never")[0] == 400
     assert world.acts == ["touch None", "touch before"]
+
+
+def test_a_phone_reads_the_code_on_the_screen(dock: Dock, world: FakeWorld) -> None:
+    assert "¥4000" in dock.get("/dock/tray")
+    assert "No code stands on the screen" in dock.post("/dock/code")[1]
+    assert world.acts == ["scan"]
+    world.in_wallet_yen = None
+    assert "Read the code" not in dock.get("/dock")
 
 
 def test_where_no_card_can_pay_the_dock_has_none(dock: Dock, world: FakeWorld) -> None:

@@ -128,6 +128,7 @@ def _samples() -> dict[type, v.Event]:
         v.MoneyReturned: v.MoneyReturned(0, 0, 0),
         v.Failed: v.Failed("X"),
         v.Interrupted: interrupted(CopyOutcome.PRINTED),
+        v.CodeShown: v.CodeShown("https://pay.example/p"),
         v.DebitDecided: v.DebitDecided(DebitState.DEBITED),
         v.CodeKey: v.CodeKey("A"),
         v.TakeRefund: v.TakeRefund("p"),

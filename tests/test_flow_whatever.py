@@ -37,6 +37,7 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.Prepared: st.integers(1, 3).map(
         lambda n: v.Prepared("p", tuple(prepared(f"o{i}") for i in range(n)), methods=tuple(PaymentMethod))
     ),
+    v.CodeShown: st.just(v.CodeShown("https://pay.example/p")),
     v.DebitDecided: st.builds(v.DebitDecided, st.sampled_from(ENDED)),
     v.CollectionOpened: st.builds(v.CollectionOpened, st.booleans()),
     v.MoneyInserted: st.builds(v.MoneyInserted, YEN),
@@ -94,6 +95,7 @@ ONWARD = {
     State.COLLECTING: [v.CollectionOpened, v.MoneyInserted, v.OneByOne],
     State.RESERVED: [v.MoneyHeld],
     State.GRANTING: [v.Granted],
+    State.SHOWING_CODE: [v.CodeShown, v.CodeAgreed],
     State.DEBITING: [v.DebitDecided],
     State.PRINTING: [v.PrintDecided],
     State.ASK_SHEETS: [v.SheetsAnswered],
@@ -168,8 +170,10 @@ def _check_paper(after: Visit, effect: v.Effect, account: Account) -> None:
     assert after.state is State.PRINTING
     assert effect.order_id not in account.printed, "an order is printed once"
     account.printed.append(effect.order_id)
-    in_cash = after.money is None or after.money.method is PaymentMethod.CASH
-    assert in_cash or after.orders[after.current].debited, "no paper before the debit"
+    by_card = after.money is not None and after.money.method is PaymentMethod.EMONEY
+    assert not by_card or after.orders[after.current].debited, "no paper before the debit"
+    by_code = after.money is not None and after.money.method is PaymentMethod.QR
+    assert not by_code or after.money.inserted_yen == after.money.due_yen, "no paper before somebody has agreed"
 
 
 def _check_debit(before: Visit, after: Visit, effect: v.Effect, account: Account) -> None:

@@ -32,6 +32,7 @@ from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
 from deploy.demo.pki import TownPki
 from deploy.demo.postgres import PrivatePostgres
 from deploy.demo.processes import Process, free_port, has_ended, listens, remove_left
+from deploy.demo.qr_provider import KEY_ID
 from deploy.demo.town_store import DatabaseKind, placed
 from deploy.demo.virtual_printer import VirtualPrinter
 from deploy.demo.world import Directory, Place, World
@@ -48,6 +49,7 @@ QUEUE: Final = "paper"
 PUBLISHED_KEYS: Final = "trust.json"
 CHECK_ALARMS: Final = "check_alarms.db"
 KIOSK_PORT: Final = 8300
+PROVIDER_SECRET: Final = "provider.secret"  # noqa: S105 - a file's name
 CASH_LINE: Final = "cash-line"
 Cash = Literal["socket", "cctalk"]
 CHECK_ADDRESS: Final = "https://check.madoguchi.example"
@@ -99,6 +101,7 @@ class RunningTown:
         self.servers: list[Server] = []
         self.server = ""  # what terminals call
         self.check = ""
+        self.provider = ""  # of payments by QR code; "" = none
         self.pki = TownPki.open(town / "pki")
 
     @property
@@ -184,6 +187,8 @@ def bring_up(
         running = RunningTown(town, run, volatile)
         running.database, running.postgres = parts.enter_context(placed(database, town / "server.db", run))
         shutil.copytree(running.pki.anchor_path.parent, running.anchors)
+        if not judged:
+            _start_provider(parts, running)
         _start_servers(parts, running, database, judged=judged)
         check = _start_check(parts, running)
         kiosks = [
@@ -202,6 +207,27 @@ def bring_up(
         yield running
 
 
+def _start_provider(parts: contextlib.ExitStack, running: RunningTown) -> None:
+    """The simulated provider of payments by QR code, with a merchant's secret that only it and the server know."""
+    port = free_port()
+    running.provider = f"http://127.0.0.1:{port}"
+    secret = running.run / PROVIDER_SECRET
+    secret.write_text(secrets.token_hex(32))
+    command = [sys.executable, "-m", "deploy.demo.qr_provider", "--port", str(port), "--secret-file", str(secret)]
+    environment = {"PYTHONPATH": str(base.REPOSITORY)}
+    provider = Process("QR provider", command, log=running.run / "provider.log", env=environment)
+    parts.callback(provider.stop)
+    provider.wait_until(lambda: listens(port))
+
+
+def _start_settling(parts: contextlib.ExitStack, running: RunningTown, config: Path) -> None:
+    """What tells the provider to capture or to let go: a process beside the servers."""
+    command = [sys.executable, str(base.REPOSITORY / "madoguchi.py"), "codes", "settle", "--config", str(config)]
+    environment = {"PYTHONPATH": str(base.REPOSITORY)}
+    settling = Process("settling of codes", [*command, "--every", "1"], log=running.run / "codes.log", env=environment)
+    parts.callback(settling.stop)
+
+
 def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: DatabaseKind, *, judged: bool) -> None:
     """One server on SQLite; on PostgreSQL several, and before them a balancer that asks them in turn."""
     ports = [free_port() for _ in range(_SERVERS[database])]
@@ -217,7 +243,13 @@ def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: 
         "production": False,
         "servers": len(ports),
     }
-    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()), encoding="utf-8")
+    told = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    if running.provider:
+        told += f'[qr_provider]\naddress = "{running.provider}"\nkey_id = "{KEY_ID}"\n'
+        told += f'secret_file = "{PROVIDER_SECRET}"\n'
+    config.write_text(told, encoding="utf-8")
+    if running.provider:
+        _start_settling(parts, running, config)
     for number, own_port in enumerate(ports):
         log = running.run / ("server.log" if number == 0 else f"server{number + 1}.log")
         server = Server(own_port, config, log, running.run / FOLDER if judged else None)
@@ -315,6 +347,7 @@ def _start_terminal(
         cash=cash,
         coins_socket=str(coins_socket),
         spool=str(cupsd.spool),
+        qr_provider=running.provider or None,
         emoney_socket=None if emoney is None else str(emoney_socket),
     )
     running.places.append(place)
@@ -349,6 +382,7 @@ def _write_terminal_files(running: RunningTown, place: Place, *, counts_all: boo
         journal=folder / "journal.db",
         cash=f"cctalk:{folder / CASH_LINE}" if place.cash == "cctalk" else f"socket:{place.coins_socket}",
         cash_machine=CashMachine(record=folder / "cash.json", hoppers={a: FLOAT[yen] for a, yen in HOPPERS.items()}),
+        qr_codes=place.qr_provider is not None,
         emoney=None if place.emoney_socket is None else f"socket:{place.emoney_socket}",
         printer=PrinterConfig(
             cups_socket=Path(place.cups_socket),

@@ -59,6 +59,14 @@ class DockWorld(Protocol):
         """Return what is on the e-money card; None = nothing here takes one."""
         ...
 
+    def scan_code(self) -> bool:
+        """Read the code with a phone and agree to pay; False = there is none."""
+        ...
+
+    def wallet_yen(self) -> int | None:
+        """Return what is in the phone's wallet; None = nothing here takes it."""
+        ...
+
     def papers(self) -> Sequence[Path]:
         """Return the papers that came out, oldest first."""
         ...
@@ -146,6 +154,13 @@ class Strip:
             self._said = "" if touched else "The contract terminal waits for no card"
         return self.tray()
 
+    def scan(self) -> str:
+        """Read the code on the screen with a phone."""
+        scanned = self._world.scan_code()
+        with self._lock:
+            self._said = "" if scanned else "No code stands on the screen"
+        return self.tray()
+
     def take_cup(self) -> str:
         """Empty the return cup."""
         taken = self._world.take_cup()
@@ -189,6 +204,7 @@ class Strip:
             "said": said,
             "cup": sorted(money.cup.items()),
             "cup_yen": money.cup_yen,
+            "wallet_yen": self._world.wallet_yen(),
             "emoney_yen": self._world.emoney_yen(),
             "papers": self._tray.papers(),
             "dpi": DPI,
@@ -209,6 +225,7 @@ def create_dock(world: DockWorld, staff: Staff) -> Blueprint:
     dock.add_url_rule("/card", "put_card", strip.put_card, methods=["POST"])
     dock.add_url_rule("/card/take", "take_card", strip.take_card, methods=["POST"])
     dock.add_url_rule("/coin", "coin", strip.coin, methods=["POST"])
+    dock.add_url_rule("/code", "scan", strip.scan, methods=["POST"])
     dock.add_url_rule("/emoney", "emoney", strip.emoney, methods=["POST"])
     dock.add_url_rule("/cup/take", "take_cup", strip.take_cup, methods=["POST"])
     dock.add_url_rule("/papers/take", "take_papers", strip.take_papers, methods=["POST"])

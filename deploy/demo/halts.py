@@ -21,6 +21,7 @@ from terminal.devices import CardDevice, Devices, PressDevice, ServerPort
 from terminal.journal import Entry, Intent, Journal, RowKind
 from terminal.payment.device import CoinUnit
 from terminal.payment.emoney import EmoneyTerminal
+from terminal.payment.qr import Codes
 
 FOLDER: Final = "halts"
 HALTS_VARIABLE: Final = "MADOGUCHI_DEMO_HALTS"  # tells a server's workers the folder
@@ -127,4 +128,5 @@ def halting(devices: Devices, halts: Halts) -> Devices:
         cast(ServerPort, _HaltingPort("server", devices.server, halts)),
         devices.outlet,
         None if devices.emoney is None else cast(EmoneyTerminal, _HaltingPort("emoney", devices.emoney, halts)),
+        None if devices.codes is None else cast(Codes, _HaltingPort("codes", devices.codes, halts)),
     )

@@ -12,13 +12,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from flask import Flask, Response, abort, jsonify, request
+import click
+from flask import Blueprint, Flask, Response, abort, jsonify, request
+from werkzeug.serving import make_server
 
 from issuance_server.payments_qr import AUTHORIZATION, ID_MAX, Merchant, QrState, sign
 
 SKEW_MAX_S = 60
+KEY_ID: Final = "demo-merchant"
+WALLET: Final = "wallet-1"
+PATH_SCAN: Final = "/world/scan"
+PATH_WALLET: Final = "/world/wallet"
 
 
 @dataclass
@@ -119,6 +126,12 @@ class Provider:
             entry.orders[order_id] = amount_yen
             return entry
 
+    def newest(self) -> str | None:
+        """Return the code that was made last and that nobody has agreed to."""
+        with self._lock:
+            waiting = [payment_id for payment_id in self.payments if self._find(payment_id).state is QrState.CREATED]
+        return waiting[-1] if waiting else None
+
     def all_yen(self) -> int:
         """Return every yen that there is: in wallets, set aside, or the merchant's."""
         return sum(self.wallets.values()) + self.merchant_yen + sum(entry.held_yen for entry in self.payments.values())
@@ -205,6 +218,8 @@ class _Api:
 
 
 def _check_signature(merchant: Merchant) -> tuple[Response, int] | None:
+    if request.path in {PATH_SCAN, PATH_WALLET}:
+        return None  # no merchant's: the phone's
     header = request.headers.get(AUTHORIZATION, "")
     parts = header.partition(" ")[2].split(":")
     if len(parts) != 4 or not parts[2].isdigit() or abs(time.time() - int(parts[2])) > SKEW_MAX_S:
@@ -231,3 +246,32 @@ def _told(payment_id: str, entry: Entry) -> Response:
         capturedYen=entry.captured_yen,
         codeUrl=f"https://pay.example/{payment_id}",
     )
+
+
+def world(provider: Provider) -> Blueprint:
+    """Return the routes of the hand with the phone; only who sees the screen can read a code from it."""
+    routes = Blueprint("world", __name__)
+
+    def scan() -> Response:
+        payment_id = provider.newest()
+        return jsonify(scanned=payment_id is not None and provider.scan(payment_id, WALLET))
+
+    routes.add_url_rule(PATH_SCAN, "scan", scan, methods=["POST"])
+    routes.add_url_rule(PATH_WALLET, "wallet", lambda: jsonify(yen=provider.wallets[WALLET]))
+    return routes
+
+
+@click.command()
+@click.option("--port", required=True, type=int, help="On loopback.")
+@click.option("--secret-file", required=True, type=click.Path(path_type=Path), help="The merchant's secret.")
+@click.option("--balance", default=5000, show_default=True, help="Yen in the one invented wallet.")
+def main(port: int, secret_file: Path, balance: int) -> None:
+    """Run the simulated provider until it is ended."""
+    provider = Provider({WALLET: balance})
+    app = create_provider(provider, Merchant(KEY_ID, secret_file.read_bytes().strip()), Troubles())
+    app.register_blueprint(world(provider))
+    make_server("127.0.0.1", port, app, threaded=True).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

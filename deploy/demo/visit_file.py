@@ -33,9 +33,9 @@ class VisitFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     is. municipality: whose document, where the person is known in two; None is whichever offers it. scope: a list names
     at least one of the household, or of the family register; None is the least that the document has. items: None are
     those without which the document says nothing. documents: more of the same municipality, added before paying. coins:
-    whole yen, in the order of insertion. pays: with the coins, or with the e-money card, which is held to the contract
-    terminal for each copy; leaves: it is pulled away in the middle, before or after it was debited (処理未了).
-    fiscal_year as on the wire.
+    whole yen, in the order of insertion. pays: with the coins, with a phone that reads the code, or with the e-money
+    card, which is held to the contract terminal for each copy; leaves: it is pulled away in the middle, before or after
+    it was debited (処理未了). fiscal_year as on the wire.
     """
 
     resident: str | None = None
@@ -47,7 +47,7 @@ class VisitFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fiscal_year: int | None = None
     copies: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
     coins: tuple[Literal[10, 50, 100, 500, 1000], ...] = (100, 100)
-    pays: Literal["cash", "emoney"] = "cash"
+    pays: Literal["cash", "emoney", "qr"] = "cash"
     leaves: Literal["before", "after"] | None = None
     card: Literal["virtual", "external"] = "virtual"
     documents: Annotated[tuple[AskedDocument, ...], msgspec.Meta(max_length=4)] = ()

@@ -83,7 +83,7 @@ class Visitor:
         """
         outcome = Outcome()
         before = self._world.money()
-        emoney_before_yen = self._world.emoney_yen() or 0
+        without_coins_yen = (self._world.emoney_yen() or 0) + (self._world.wallet_yen() or 0)
         papers_before = set(self._world.papers())
         self._wait_for({"IDLE"} if asked.card == "virtual" else {"IDLE", "READING", "PIN", "REFUSED"})
         try:
@@ -100,7 +100,7 @@ class Visitor:
         outcome.money_returned_yen = after.returned_yen - before.returned_yen
         inserted_yen = after.inserted_yen - before.inserted_yen
         outcome.paid_yen = inserted_yen - outcome.change_yen - outcome.money_returned_yen
-        outcome.paid_yen += emoney_before_yen - (self._world.emoney_yen() or 0)
+        outcome.paid_yen += without_coins_yen - (self._world.emoney_yen() or 0) - (self._world.wallet_yen() or 0)
         self._world.take_cup()
         outcome.papers = [paper for paper in self._world.papers() if paper not in papers_before]
         return outcome
@@ -128,11 +128,10 @@ class Visitor:
                 self._add(more, outcome)
         if self._state == "CONFIRMING":
             outcome.asked_name = self._view["masked_name"]
-            by_card = asked.pays == "emoney"
-            self._touch(("pay-emoney" if by_card else "pay") if is_me else "not-me")
+            self._touch(("pay" if asked.pays == "cash" else f"pay-{asked.pays}") if is_me else "not-me")
             self._wait_for_other("CONFIRMING")
             if is_me:
-                self._pay_by_card(asked) if by_card else self._pay(asked)
+                {"cash": self._pay, "emoney": self._pay_by_card, "qr": self._pay_by_phone}[asked.pays](asked)
             self._wait_for({"TAKE_PAPER", "REFUSED", "ASK_SHEETS"}, 4 * STEP_TIMEOUT_S)
         refusal = self._view.get("refusal")
         if refusal is not None and outcome.refused is None:
@@ -265,6 +264,13 @@ class Visitor:
             while self._state == waits and not self._world.touch_emoney(leaves):  # the screen is quicker than it
                 self._look(TOUCH_S)
             self._wait_for_other(waits)
+
+    def _pay_by_phone(self, _asked: VisitFile) -> None:
+        """Read the code and agree; with too little in the wallet, cancel."""
+        self._wait_until(lambda: self._state != "SHOWING_CODE" or self._view["code"], "the code")
+        if self._state == "SHOWING_CODE" and not self._world.scan_code():
+            self._touch("cancel")
+        self._wait_for_other("SHOWING_CODE")
 
     def _leave(self) -> None:
         """Answer what is asked, take what is there, and wait until the next one may come."""

@@ -10,8 +10,9 @@ import threading
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import httpx
 import msgspec
 
 from deploy.demo.card_slot import CardSlot
@@ -19,6 +20,7 @@ from deploy.demo.cctalk_unit import CcTalkWorld
 from deploy.demo.coin_box import Totals
 from deploy.demo.emoney_terminal import EmoneyWorld
 from deploy.demo.pki import TownPki, Validity
+from deploy.demo.qr_provider import PATH_SCAN, PATH_WALLET
 from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
 from deploy.demo.virtual_coins import CoinWorld
 from terminal.payment.change import Coins
@@ -46,6 +48,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     cash: Literal["socket", "cctalk"]  # what speaks behind the coins' socket
     coins_socket: str
     spool: str
+    qr_provider: str | None = None  # address of the simulated provider, where there is one
     emoney_socket: str | None = None  # of the simulated contract terminal, where there is one
 
 
@@ -163,6 +166,19 @@ class World:
     def emoney_yen(self) -> int | None:
         """Return what is on the e-money card; None = nothing here takes one."""
         return None if self._emoney is None else self._emoney.balances()[EMONEY_CARD]
+
+    def scan_code(self) -> bool:
+        """Read the code with a phone and agree to pay; False = none stands on a screen, or the wallet is too empty."""
+        return bool(self._phone("POST", PATH_SCAN)["scanned"])
+
+    def wallet_yen(self) -> int | None:
+        """Return what is in the phone's wallet; None = nothing here takes it."""
+        return None if self.place.qr_provider is None else int(self._phone("GET", PATH_WALLET)["yen"])
+
+    def _phone(self, method: str, path: str) -> dict[str, Any]:
+        answer = httpx.request(method, f"{self.place.qr_provider}{path}", timeout=10, trust_env=False)
+        said: dict[str, Any] = answer.raise_for_status().json()
+        return said
 
     def papers(self) -> tuple[Path, ...]:
         """Return the papers that came out of the printer, oldest first."""

@@ -27,6 +27,7 @@ from terminal.screens.choices import (
     titles,
     year_words,
 )
+from terminal.screens.code_picture import code_picture
 from terminal.screens.documents import INDIVIDUAL_NUMBER, in_order
 from terminal.screens.refunds import owed, refund, refund_words
 from terminal.screens.refusals import refusal_words
@@ -49,8 +50,9 @@ ACTIONS: dict[State, tuple[str, ...]] = {
     State.TAKE_CARD: (),
     State.CHOOSING: ("choose", "take-refund", "add-nothing", "not-me", "cancel"),
     State.PREPARING: (),
-    State.CONFIRMING: ("pay", "pay-emoney", "add", "not-me", "change", "cancel"),
+    State.CONFIRMING: ("pay", "pay-emoney", "pay-qr", "add", "not-me", "change", "cancel"),
     State.COLLECTING: ("cancel",),
+    State.SHOWING_CODE: ("cancel",),
     State.RESERVED: (),
     State.GRANTING: (),
     State.DEBITING: ("cancel",),
@@ -83,6 +85,7 @@ STEP: dict[State, int | None] = {
     State.PREPARING: 2,
     State.CONFIRMING: 3,
     State.COLLECTING: 4,
+    State.SHOWING_CODE: 4,
     State.RESERVED: 4,
     State.GRANTING: 4,
     State.DEBITING: 4,
@@ -108,6 +111,7 @@ _EXTENDABLE = frozenset(
         State.CHOOSING,
         State.CONFIRMING,
         State.COLLECTING,
+        State.SHOWING_CODE,
         State.ASK_SHEETS,
         State.TAKE_PAPER,
         State.REFUND_CODE,
@@ -131,6 +135,7 @@ _ABOUT_A_DOCUMENT = frozenset(
     {
         State.PREPARING,
         State.COLLECTING,
+        State.SHOWING_CODE,
         State.RESERVED,
         State.GRANTING,
         State.DEBITING,
@@ -147,10 +152,10 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
     """Return the screen of this visit in one language.
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
-           nothing_to_choose, closed, confirm, money, debited_now, goes_back (onto a card), words on money, printing,
-           paper, refusal, reference, reasons (for staff), owed (the code of what could not be given back), refund,
-           timeout_s and warning_s; None where a state has no such thing. municipality: the code of the one whose
-           documents are being looked at, where there are several.
+           nothing_to_choose, closed, confirm, money, code (a picture), debited_now, goes_back (onto a card), words on
+           money, printing, paper, refusal, reference, reasons (for staff), owed (the code of what could not be given
+           back), refund, timeout_s and warning_s; None where a state has no such thing. municipality: the code of the
+           one whose documents are being looked at, where there are several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -172,6 +177,7 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "nothing_to_choose": nothing_to_choose(visit, municipality),
         "confirm": _confirm(visit, lang),
         "money": _money(visit.money, lang) if visit.money else None,
+        "code": code_picture(visit.code_url) if visit.code_url else None,
         "debited_now": yen_words(visit.orders[visit.current].fee_yen, lang) if visit.state is State.DEBITING else None,
         "goes_back": yen_words(loose_yen(visit), lang) if visit.state is State.CANCELLING else None,
         "one_by_one": say("one_by_one", lang, count=visit.left_out) if visit.left_out else None,
@@ -213,11 +219,16 @@ def money_words(visit: Visit, lang: Lang) -> str | None:
     money = visit.money
     if visit.refund is not None:
         return refund_words(visit, lang)
-    if money is None or money.inserted_yen == 0:
+    if money is None or money.inserted_yen == 0 or _only_agreed_to(money):
         return say("money_none", lang) if visit.state is State.REFUSED else None
     if visit.state in _MOVING:
         return _moving_words(visit, money, lang)
     return None if visit.state in _NO_WORDS else _moved_words(visit, money, lang)
+
+
+def _only_agreed_to(money: Money) -> bool:
+    """Tell whether a phone agreed to pay, and nothing was printed that it would pay for."""
+    return money.method is PaymentMethod.QR and money.captured_yen == 0
 
 
 def _moving_words(visit: Visit, money: Money, lang: Lang) -> str:
@@ -231,13 +242,14 @@ def _moving_words(visit: Visit, money: Money, lang: Lang) -> str:
 
 def _moved_words(visit: Visit, money: Money, lang: Lang) -> str:
     by_card = money.method is PaymentMethod.EMONEY
+    back = {PaymentMethod.EMONEY: "debit_back", PaymentMethod.QR: "code_let_go"}
     if money.returned_yen == money.inserted_yen:
         key = "debit_returned" if by_card else "money_returned"
         return say(key, lang, amount=yen_words(money.returned_yen, lang))
     parts = (
         ("money_captured", money.captured_yen),
         ("money_change", money.change_yen),
-        ("debit_back" if by_card else "money_back", money.returned_yen),
+        (back.get(money.method, "money_back"), money.returned_yen),
         ("debit_uncertain" if by_card else "money_uncertain", money.uncertain_yen),
         ("money_owed_code" if owes_visibly(visit) else "money_owed", money.owed_yen),
     )
@@ -263,7 +275,7 @@ def _actions(visit: Visit) -> tuple[str, ...]:
     without = set()
     if visit.state is State.CONFIRMING:
         without = {"add"} if not may_add(visit) else set()
-        without |= {"pay-emoney"} if PaymentMethod.EMONEY not in methods(visit) else set()
+        without |= {f"pay-{method}" for method in PaymentMethod if method not in methods(visit)}
     if visit.state is State.CHOOSING:
         without = {"take-refund"} if visit.orders else {"add-nothing"}
     return tuple(action for action in ACTIONS[visit.state] if action not in without)
@@ -386,10 +398,15 @@ def _confirm(visit: Visit, lang: Lang) -> dict[str, Any] | None:
 
 def _pay_words(visit: Visit, total_yen: int, lang: Lang) -> dict[str, str | None]:
     """Return what the buttons say that pay: with one way the sum, with several the ways; the sum stands above them."""
-    if PaymentMethod.EMONEY in methods(visit):
-        return {"pay": say("pay_cash", lang), "pay_emoney": say("pay_emoney", lang)}
+    ways = methods(visit)
+    others = {
+        "pay_emoney": say("pay_emoney", lang) if PaymentMethod.EMONEY in ways else None,
+        "pay_qr": say("pay_qr", lang) if PaymentMethod.QR in ways else None,
+    }
+    if any(others.values()):
+        return {"pay": say("pay_cash", lang), **others}
     words = say("pay", lang, amount=yen_words(total_yen, lang)) if total_yen else say("receive_free", lang)
-    return {"pay": words, "pay_emoney": None}
+    return {"pay": words, **others}
 
 
 def _not_added(visit: Visit, lang: Lang) -> dict[str, str] | None:
@@ -418,13 +435,13 @@ def _money(money: Money, lang: Lang) -> dict[str, Any]:
         "uncertain_yen": money.uncertain_yen,
     }
     words = {key.removesuffix("_yen"): yen_words(amount, lang) for key, amount in amounts.items()}
-    by_card = money.method is PaymentMethod.EMONEY
     return {
         **amounts,
         "words": words,
         "accepting": money.accepting,
         "exact_only": money.exact_only,
-        "by_card": by_card,
+        "by_card": money.method is PaymentMethod.EMONEY,
+        "in_cash": money.method is PaymentMethod.CASH,
     }
 
 

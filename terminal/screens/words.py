@@ -32,6 +32,7 @@ TITLES: dict[State, tuple[str, str]] = {
     State.PREPARING: ("証明書を用意しています", "Preparing your certificate"),
     State.CONFIRMING: ("この方はあなたですか", "Is this you?"),
     State.COLLECTING: ("料金を入れてください", "Please insert the fee"),
+    State.SHOWING_CODE: ("スマートフォンで読み取ってください", "Scan this with your phone"),
     State.RESERVED: ("料金を確認しています", "Checking the money"),
     State.GRANTING: ("発行の手続きをしています", "Issuing your certificate"),
     State.DEBITING: ("電子マネーをタッチしてください", "Touch your e-money card"),
@@ -97,6 +98,10 @@ LEADS: dict[State, tuple[str, str]] = {
     State.COLLECTING: (
         "印刷できなかったときは、お返しします。",
         "If printing fails, your money is returned.",
+    ),
+    State.SHOWING_CODE: (
+        "コード決済のアプリで読み取り、支払いを承認してください。",
+        "Read the code with your payment app, and agree to pay there.",
     ),
     State.RESERVED: ("しばらくお待ちください。", "One moment, please."),
     State.GRANTING: ("しばらくお待ちください。", "One moment, please."),
@@ -258,6 +263,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "pay": ("はい、{amount}を支払う", "Yes, pay {amount}"),
     "pay_cash": ("はい、現金", "Yes, cash"),
     "pay_emoney": ("はい、電子マネー", "Yes, e-money"),
+    "pay_qr": ("はい、コード決済", "Yes, QR code"),
     "receive_free": ("はい、受け取る", "Yes, receive it"),
     "add": ("もう1通、別の証明書を追加", "Add another"),
     "add_nothing": ("追加しないで、もどる", "Back, add nothing"),
@@ -282,6 +288,12 @@ TEXT: dict[str, tuple[str, str]] = {
         "There is no change. Please insert the exact amount.",
     ),
     "cancel_payment": ("やめる(入れたお金は戻ります)", "Cancel (inserted money comes back)"),
+    "qr_note": (
+        "印刷できなかった分は、支払いになりません。",
+        "What cannot be printed is not paid for.",
+    ),
+    "code_picture": ("支払い用のQRコード", "The QR code to pay by"),
+    "code_let_go": ("{amount}は、支払いになりません。", "{amount} is not taken."),
     "debit_note": (
         "途中で離すと、引き落とされたかどうかを、すぐには確かめられなくなることがあります。",
         "If it is taken away too early, it may not be known at once whether it was debited.",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 
 import pytest
+import zxingcpp
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from deploy.demo.processes import free_port
@@ -209,3 +212,11 @@ def test_what_these_checks_are_for_is_found(kiosk: Page, runner: FakeRunner) -> 
     kiosk.locator(".masked").evaluate("element => { element.textContent = '山●'.repeat(2000); }")
     with pytest.raises(AssertionError):
         require_fit(kiosk, "a name without end")
+
+
+def test_a_phone_can_read_the_code_off_the_screen(kiosk: Page, runner: FakeRunner) -> None:
+    show(kiosk, runner, VISITS["showing_code"])
+    picture = Image.open(io.BytesIO(kiosk.locator("img.code").screenshot()))
+    read = zxingcpp.read_barcode(picture)
+    assert read is not None
+    assert read.text == VISITS["showing_code"].code_url

@@ -8,7 +8,7 @@ from typing import Final
 from terminal.visit import State
 from tests.simulation.faults import Kind
 
-_DEBIT_STATES: Final = (State.DEBITING, State.CANCELLING)
+_OTHER_WAYS_TO_PAY: Final = (State.DEBITING, State.CANCELLING, State.SHOWING_CODE)
 _CARD_STATES: Final = (State.READING, State.PIN, State.AUTHENTICATING, State.TAKE_CARD)
 _NO_CARD: Final = "the resident has taken the card, or has not laid it on yet"
 _NO_PAPER: Final = "no paper was prepared yet, or it is forgotten"
@@ -26,7 +26,7 @@ _PAPER_STATES: Final = (
 
 #: Cells that cannot be filled, with the reason; others of these kinds may be filled and need not be.
 IMPOSSIBLE: Final[dict[tuple[State, Kind], str]] = {
-    **{(state, kind): "the crowd pays in coins" for state in _DEBIT_STATES for kind in Kind},
+    **{(state, kind): "the crowd pays in coins" for state in _OTHER_WAYS_TO_PAY for kind in Kind},
     **{(state, Kind.CARD_PULLED): _NO_CARD for state in State if state not in _CARD_STATES},
     **{(state, Kind.MEMORY_MIXUP): _NO_PAPER for state in State if state not in _PAPER_STATES},
 }
