@@ -396,7 +396,7 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
     ),
     TerminalCode.DEBIT_UNPROCESSED: RefusalWords(
-        title=("支払いの途中で、カードが離れました(処理未了)", "The card left in the middle of the payment"),
+        title=("支払いの途中で、カードが離れました(処理未了)", "The card left too early"),
         what=(
             "引き落とされたかどうかが、カードにも機械にもわかりません。証明書は発行せず、引き落としもやり直しません。",
             "Neither card nor machine can tell whether it was debited. No certificate is issued, and no debit is tried "
