@@ -143,6 +143,15 @@ def test_without_it_only_the_clearing_tells(box: Box, leaves: str, cleared: Debi
     assert box.clear(PAY).state is cleared
 
 
+def test_what_is_cleared_is_not_waited_for(box: Box) -> None:
+    """Found at random: the card was debited by its next touch, and the clearing had said that it was not."""
+    box.debit(PAY, 300)
+    box.touch(CARD, "before")
+    assert box.clear(PAY).state is DebitState.DECLINED
+    assert not box.touch(CARD)
+    assert (state(box), box.balances()["brand"]) == (DebitState.DECLINED, 0)
+
+
 def test_cards_and_debits_outlive_the_terminal_and_a_wait_does_not(tmp_path: Path) -> None:
     first = Box(tmp_path / "cards.json", BALANCES)
     first.debit(PAY, 300)

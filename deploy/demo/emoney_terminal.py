@@ -130,6 +130,8 @@ class Box:
         """The brand's clearing, days later."""
         with self._lock:
             debited = self._now.debits[payment_id].really_debited
+            if self._waiting == payment_id:  # it is decided: that card is not waited for any more
+                self._waiting = None
             self._step(payment_id, DebitEvent.CLEARED_DEBITED if debited else DebitEvent.CLEARED_NOT_DEBITED)
             return self._keep(payment_id)
 
