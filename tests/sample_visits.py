@@ -211,14 +211,14 @@ def refused(code: str, money: Money | None = None) -> Visit:
     return Visit(State.REFUSED, visit_id=VISIT_ID, refusal=Refusal(code), money=money)
 
 
-_BOTH = (PaymentMethod.CASH, PaymentMethod.EMONEY)
+_ALL_WAYS = tuple(PaymentMethod)
 _DEBITED = Money(PAYMENT_ID, 600, method=PaymentMethod.EMONEY, inserted_yen=600)
 
 
 def by_card(state: State, **changes: object) -> Visit:
     """Two copies that a card pays for, of which the second did not come out."""
     orders = (order(outcome=CopyOutcome.PRINTED, sheets_out=2, debited=True), order(1, debited=True))
-    visit = replace(_ORDERED, state=state, methods=_BOTH, orders=orders, current=1, money=_DEBITED)
+    visit = replace(_ORDERED, state=state, methods=_ALL_WAYS, orders=orders, current=1, money=_DEBITED)
     return replace(visit, **changes)  # type: ignore[arg-type] # as above
 
 
@@ -296,17 +296,11 @@ VISITS: dict[str, Visit] = {
     "printing": replace(_PAID, state=State.PRINTING, orders=(order(), order(1)), sheets_done=1),
     "ask_sheets": replace(_PAID, state=State.ASK_SHEETS),
     "ask_sheets_one": replace(_PAID, state=State.ASK_SHEETS, orders=(order(sheets=1),)),
-    "confirming_methods": replace(_ORDERED, state=State.CONFIRMING, methods=_BOTH),
+    "confirming_methods": replace(_ORDERED, state=State.CONFIRMING, methods=_ALL_WAYS),
     "confirming_methods_several": replace(
         _ORDERED,
         state=State.CONFIRMING,
-        methods=_BOTH,
-        orders=(order(), order(1), order(2, prepared=PREPARED_TAX, sheets=1)),
-    ),
-    "confirming_all_methods": replace(
-        _ORDERED,
-        state=State.CONFIRMING,
-        methods=tuple(PaymentMethod),
+        methods=_ALL_WAYS,
         orders=(order(), order(1), order(2, prepared=PREPARED_TAX, sheets=1)),
     ),
     "showing_code_soon": replace(

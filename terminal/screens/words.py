@@ -265,7 +265,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "pay_emoney": ("はい、電子マネー", "Yes, e-money"),
     "pay_qr": ("はい、コード決済", "Yes, QR code"),
     "receive_free": ("はい、受け取る", "Yes, receive it"),
-    "add": ("もう1通、別の証明書を追加", "Add another"),
+    "add": ("別の証明書も", "Add another"),
     "add_nothing": ("追加しないで、もどる", "Back, add nothing"),
     "add_title": ("追加する証明書を選んでください", "Choose the certificate to add"),
     "confirm_several": ("この方の、次の証明書でよろしいですか", "Is this you, and are these right?"),
