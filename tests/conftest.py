@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def visitor(town: RunningTown) -> Iterator[Visitor]:
     someone = Visitor(town.world())
     yield someone
     someone.close()
+
+
+@pytest.fixture
+def ram() -> Iterator[Path]:
+    """A folder whose commits cost nothing: thousands of rows are written, and no power goes in truth."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

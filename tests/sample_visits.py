@@ -326,6 +326,14 @@ VISITS: dict[str, Visit] = {
     "debiting": by_card(State.DEBITING),
     "cancelling": by_card(State.CANCELLING, refusal=Refusal(TerminalCode.PRINT_PARTIAL)),
     "after_cut_card": by_card(State.AFTER_CUT, cut=Cut.SHORT),
+    "take_paper_after_cut": Visit(
+        State.TAKE_PAPER,
+        visit_id=PAYMENT_ID,
+        payment_id=PAYMENT_ID,
+        orders=(Order("o1", sheets=2, outcome=CopyOutcome.PRINTED, journaled_fee_yen=300),),
+        money=Money(PAYMENT_ID, 300, inserted_yen=500, captured_yen=300, change_yen=200),
+        recovered=True,
+    ),
     "take_paper_card": by_card(
         State.TAKE_PAPER,
         current=0,

@@ -5,8 +5,6 @@ The kiosk moves no money: what is looked at is the one word by which the server 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,14 +23,6 @@ from tests.test_flow import kinds, prepared
 FEE_YEN = 200
 PRINTED = Verdict(Outcome.PRINTED, 1, "cue")
 FAILED = Verdict(Outcome.FAILED, 0, "cue")
-
-
-@pytest.fixture
-def ram() -> Iterator[Path]:
-    """A folder whose commits cost nothing: no power goes in truth."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 # The flow
@@ -101,17 +91,21 @@ def served(store: Store) -> Process:
     return process
 
 
+def captured(store: Store) -> int:
+    """Return what the server captures by what it was told; -1 where that is told twice, or does not agree."""
+    told = store.told()
+    closed = [event for event in told.events if event.kind is EventKind.PAYMENT_CLOSED]
+    fees_yen = sum(event.amount_yen or 0 for event in told.events if event.kind is EventKind.CAPTURED)
+    captured_yen = sum((event.inserted_yen or 0) - (event.returned_yen or 0) for event in closed)
+    return captured_yen if len(closed) <= 1 and captured_yen == fees_yen else -1
+
+
 def require_agreement(store: Store) -> int:
     """Nothing is open, and the server captures what was printed; return how much."""
     told = store.told()
-    assert not told.is_open
-    closed = [event for event in told.events if event.kind is EventKind.PAYMENT_CLOSED]
-    assert len(closed) <= 1
-    fees_yen = sum(event.amount_yen or 0 for event in told.events if event.kind is EventKind.CAPTURED)
-    captured_yen = sum((event.inserted_yen or 0) - (event.returned_yen or 0) for event in closed)
-    assert captured_yen == fees_yen == FEE_YEN * told.printed()
-    assert told.owed_yen() == 0
-    return captured_yen
+    assert (told.is_open, told.owed_yen()) == (False, 0)
+    assert captured(store) == FEE_YEN * told.printed()
+    return captured(store)
 
 
 VISITS = {
@@ -151,7 +145,7 @@ class FlakyClient:
         self.answers: list[Exception | bool] = [NetworkDown("cue"), False, True]
 
     def show_code(self, request: CodeRequest) -> CodeAnswer:
-        raise NotImplementedError(request)
+        raise AssertionError(f"a code that is shown is not asked for again: {request}")
 
     def look_at_code(self, payment_id: str) -> CodeStatus:
         answer = self.answers.pop(0)
@@ -177,17 +171,20 @@ def test_wherever_the_power_goes_what_was_printed_is_captured(ram: Path, visit: 
         (ram / name).mkdir()
         return Store(ram / name, VISITS[visit], CUTS[cut])
 
-    for point in telling(points_of(fresh("whole"))):
+    whole = points_of(fresh("whole"))
+    assert len(whole) > 20
+    wrong = []
+    for point in telling(whole):
         store = fresh(str(point))
         where = visit_killed_at(store, point)
         store.lose_power()
         process = Process(store)
         process.boot()
         process.journal.close()
-        try:
-            require_agreement(store)
-        except AssertionError as error:
-            raise AssertionError(f"the power went {where}") from error
+        told = store.told()
+        if told.is_open or told.owed_yen() or captured(store) != FEE_YEN * told.printed():
+            wrong.append((where, told))
+    assert wrong == []
 
 
 def test_without_recovery_a_printed_paper_is_never_captured(ram: Path) -> None:

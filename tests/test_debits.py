@@ -6,9 +6,7 @@ is owed, or is a case.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,14 +26,6 @@ FEE_YEN = 200
 PRINTED = Verdict(Outcome.PRINTED, 1, "cue")
 FAILED = Verdict(Outcome.FAILED, 0, "cue")
 PARTIAL = Verdict(Outcome.PARTIAL, 1, "cue")
-
-
-@pytest.fixture
-def ram() -> Iterator[Path]:
-    """A folder whose commits cost nothing: no power goes in truth."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 def served(store: Store) -> Process:
@@ -277,6 +267,7 @@ def test_wherever_it_goes_again_during_the_recovery(ram: Path, visit: str, where
     process = Process(once)
     process.boot()
     process.journal.close()
+    assert len(once.points) > 10
     for point in telling(once.points):
         store = cut_once(str(point))
         store.kill_at = point

@@ -6,8 +6,6 @@ table the fault is shown: what is left lying when nothing is recovered.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,14 +30,6 @@ NO_METER = Cut(printer_too=True, meter=False)
 NO_METER_LONG = Cut(length_s=3600, printer_too=True, meter=False)
 FAILED = Verdict(Outcome.FAILED, 0, "cue")
 PARTIAL = Verdict(Outcome.PARTIAL, 1, "cue")
-
-
-@pytest.fixture
-def ram() -> Iterator[Path]:
-    """A folder whose commits cost nothing: thousands of rows are written, and no power goes in truth."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,13 +25,6 @@ from tests.terminal_rig import Rig, unfinished
 CODE = "ABCD-EFGH-JKMN-PQRS"
 OWED_YEN = 300
 PAID, NOT_PAID, UNKNOWN = EventKind.REFUND_PAID, EventKind.REFUND_NOT_PAID, EventKind.REFUND_UNKNOWN
-
-
-@pytest.fixture
-def ram() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 def ask(rig: Rig, code: str = CODE) -> v.Visit:
