@@ -11,7 +11,7 @@ from typing import Final
 
 from protocol.messages import CodeAnswer, CodeRequest, CodeStatus
 from terminal import visit as v
-from terminal.book import Book
+from terminal.book import Book, Note, result
 from terminal.journal import Act, Intent
 from terminal.payment.qr import Codes
 from terminal.programs import Call, Lane, Memory, Program
@@ -39,7 +39,7 @@ class CodePrograms:
         row = Intent(
             act=Act.SHOW_CODE, visit_id=visit.visit_id, payment_id=effect.payment_id, amount_yen=effect.due_yen
         )
-        self._book.journal.intent(row)
+        memory.code_row = self._book.journal.intent(row)
         request = CodeRequest(session_id=memory.session_id, payment_id=effect.payment_id, order_ids=effect.order_ids)
         made: CodeAnswer = yield Call(Lane.SERVER, "server.code", lambda: codes.show(request))
         return v.CodeShown(made.code_url)
@@ -56,9 +56,12 @@ class CodePrograms:
                 return v.CodeOver()
         return None
 
-    def close(self, payment_id: str) -> None:
-        """Nobody looks at the code any more."""
-        self._memory().codes_closed.add(payment_id)
+    def close(self, payment_id: str) -> tuple[Note, ...]:
+        """Nobody looks at the code any more: return what is to be written behind its row, if there was one."""
+        memory = self._memory()
+        memory.codes_closed.add(payment_id)
+        row, memory.code_row = memory.code_row, None
+        return () if row is None else (result(row, "over"),)
 
     def _there(self) -> Codes:
         assert self._codes is not None, "it is offered only where there is a provider"

@@ -224,8 +224,7 @@ class Effects:
         return _void(effect.order_ids)
 
     def _close_debits(self, effect: v.CloseDebits, visit: Visit) -> tuple[Note, ...]:
-        self._codes.close(effect.payment_id)
-        return self._debits.close(effect, visit)
+        return (*self._codes.close(effect.payment_id), *self._debits.close(effect, visit))
 
     def _give_up_claim(self, effect: v.GiveUpClaim, visit: Visit) -> tuple[Note, ...]:
         return self._refunds.give_up(effect, visit)

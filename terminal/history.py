@@ -271,7 +271,7 @@ class _Reader:
             payment.movement = None
         elif payment is not None and payment.owing is not None and payment.owing.row == of_row:
             payment.owing = None
-        elif payment is not None:
+        elif payment is not None and payment.collect is not None and payment.collect.row == of_row:
             payment.collected = True
 
     def _tell(self, signed: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from protocol.messages import PaymentMethod
-from terminal.book import Book
+from terminal.book import Book, result
 from terminal.debit_programs import cancel_ended, closed, debit_ended, stand_of
 from terminal.history import Copy, Unfinished
 from terminal.journal import Intent
@@ -72,7 +72,7 @@ def code_found(book: Book, payment: Unfinished, outcomes: Mapping[str, CopyOutco
     assert payment.code is not None
     assert isinstance(payment.code.body, Intent)
     if not set(outcomes.values()) & {CopyOutcome.PRINTED, CopyOutcome.UNKNOWN}:
-        book.write(*closed(payment.payment_id, (), 0, 0))
+        book.write(result(payment.code.row, "over"), *closed(payment.payment_id, (), 0, 0))
         return None
     agreed_yen = payment.code.body.amount_yen or 0
     return Money(payment.payment_id, agreed_yen, method=PaymentMethod.QR, inserted_yen=agreed_yen)

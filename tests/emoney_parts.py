@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from deploy.demo.emoney_terminal import Box
+from deploy.demo.emoney_terminal import open_box
 from terminal.payment.emoney import WAITS, Debit
 from tests.fakes import Cues
 
@@ -24,14 +24,14 @@ class HandHeldEmoney:
 
     def __init__(self, folder: Path, hands: Iterable[Hand] = ()) -> None:
         self._cards = folder / "cards.json"
-        self.box = Box(self._cards, BALANCES)
+        self.box = open_box(self._cards, BALANCES)
         self.hands: deque[Hand] = deque(hands)
         self.cues = Cues()
         self.asked: list[str] = []  # what was asked that moves money
 
     def lose_power(self) -> None:
         """What lies on the cards survives; which card it waited for does not."""
-        self.box = Box(self._cards, BALANCES)
+        self.box = open_box(self._cards, BALANCES)
 
     @property
     def brand_yen(self) -> int:

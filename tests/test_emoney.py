@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.demo.base import REPOSITORY
-from deploy.demo.emoney_terminal import Box, EmoneyWorld, VirtualEmoney
+from deploy.demo.emoney_terminal import Box, EmoneyWorld, VirtualEmoney, open_box
 from deploy.demo.processes import Process
 from terminal.payment.device import BadAmount, DeviceGone, PaymentConflict
 from terminal.payment.emoney import (
@@ -35,7 +35,7 @@ BALANCES = {CARD: 2000, POOR: 100}
 
 @pytest.fixture
 def box(tmp_path: Path) -> Box:
-    return Box(tmp_path / "cards.json", BALANCES)
+    return open_box(tmp_path / "cards.json", BALANCES)
 
 
 def state(box: Box, payment_id: str = PAY) -> DebitState:
@@ -153,11 +153,11 @@ def test_what_is_cleared_is_not_waited_for(box: Box) -> None:
 
 
 def test_cards_and_debits_outlive_the_terminal_and_a_wait_does_not(tmp_path: Path) -> None:
-    first = Box(tmp_path / "cards.json", BALANCES)
+    first = open_box(tmp_path / "cards.json", BALANCES)
     first.debit(PAY, 300)
     first.touch(CARD)
     first.debit(OTHER, 300)
-    again = Box(tmp_path / "cards.json", {})
+    again = open_box(tmp_path / "cards.json", {})
     assert (state(again), state(again, OTHER)) == (DebitState.DEBITED, DebitState.DECLINED)
     assert again.balances() == first.balances()
 
@@ -176,7 +176,7 @@ def test_cards_and_debits_outlive_the_terminal_and_a_wait_does_not(tmp_path: Pat
 def test_what_is_said_is_what_lies_on_the_cards(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, str, str, str | None]]
 ) -> None:
-    box = Box(tmp_path_factory.mktemp("cards") / "cards.json", BALANCES)
+    box = open_box(tmp_path_factory.mktemp("cards") / "cards.json", BALANCES)
     for act, payment_id, card, leaves in acts:
         try:
             if act == "debit":

@@ -49,15 +49,12 @@ class Contents:
 
 
 class Box:
-    """The terminal and its cards. Every method is one act."""
+    """The terminal and its cards. Every method is one act; `keep` is called behind each that changed something."""
 
-    def __init__(self, path: Path, balances: dict[str, int]) -> None:
-        self._path = path
+    def __init__(self, contents: Contents, keep: Callable[[Contents], None]) -> None:
+        self._now, self._write_down = contents, keep
         self._lock = threading.Lock()
         self._waiting: str | None = None
-        self._now = Contents(dict(balances))
-        if path.exists():
-            self._now = msgspec.json.decode(path.read_bytes(), type=Contents)
         for entry in self._now.debits.values():
             if entry.state in {DebitState.WAITING, DebitState.CANCELLING}:  # the power was off meanwhile
                 entry.state = next_state(entry.state, DebitEvent.STOPPED)
@@ -174,13 +171,25 @@ class Box:
         return Debit(payment_id, entry.amount_yen, entry.state, entry.reference)
 
     def _keep(self, payment_id: str = "") -> Debit:
-        fresh = self._path.with_name(self._path.name + ".new")
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(self._now))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        self._write_down(self._now)
         return self._told(payment_id)
+
+
+def open_box(path: Path, balances: dict[str, int]) -> Box:
+    """Return the terminal whose cards stand in a file, or new ones."""
+    contents = Contents(dict(balances))
+    if path.exists():
+        contents = msgspec.json.decode(path.read_bytes(), type=Contents)
+    return Box(contents, lambda now: _keep(path, now))
+
+
+def _keep(path: Path, contents: Contents) -> None:
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("wb") as file:
+        file.write(msgspec.json.encode(contents))
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 OPERATIONS = frozenset(name for name in vars(Box) if not name.startswith("_"))
@@ -281,7 +290,7 @@ class EmoneyWorld:
 @click.option("--balances", default='{"card-1": 2000}', show_default=True, help="Invented cards of a new file.")
 def main(path: Path, cards: Path, balances: str) -> None:
     """Run the simulated contract terminal until it is ended."""
-    box = Box(cards, msgspec.json.decode(balances, type=dict[str, int]))
+    box = open_box(cards, msgspec.json.decode(balances, type=dict[str, int]))
     with EmoneyServer(path, box) as server:
         server.serve_forever(poll_interval=0.1)
 

@@ -8,13 +8,15 @@ from typing import Final
 from terminal.visit import State
 from tests.simulation.faults import Kind
 
-_OTHER_WAYS_TO_PAY: Final = (State.DEBITING, State.CANCELLING, State.SHOWING_CODE)
+_AT_THE_CONTRACT_TERMINAL: Final = (State.DEBITING, State.CANCELLING)
 _CARD_STATES: Final = (State.READING, State.PIN, State.AUTHENTICATING, State.TAKE_CARD)
 _NO_CARD: Final = "the resident has taken the card, or has not laid it on yet"
 _NO_PAPER: Final = "no paper was prepared yet, or it is forgotten"
 _PAPER_STATES: Final = (
     State.CONFIRMING,
     State.COLLECTING,
+    State.SHOWING_CODE,
+    *_AT_THE_CONTRACT_TERMINAL,
     State.RESERVED,
     State.GRANTING,
     State.PRINTING,
@@ -26,7 +28,11 @@ _PAPER_STATES: Final = (
 
 #: Cells that cannot be filled, with the reason; others of these kinds may be filled and need not be.
 IMPOSSIBLE: Final[dict[tuple[State, Kind], str]] = {
-    **{(state, kind): "the crowd pays in coins" for state in _OTHER_WAYS_TO_PAY for kind in Kind},
+    **{
+        (state, Kind.EMONEY_CARD_LEAVES): "no e-money card is asked for"
+        for state in State
+        if state not in _AT_THE_CONTRACT_TERMINAL
+    },
     **{(state, Kind.CARD_PULLED): _NO_CARD for state in State if state not in _CARD_STATES},
     **{(state, Kind.MEMORY_MIXUP): _NO_PAPER for state in State if state not in _PAPER_STATES},
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from protocol.messages import Scope
+from protocol.messages import PaymentMethod, Scope
 from terminal import visit as v
 from terminal.card.results import CardInserted, CardRemoved
 from terminal.flow import owes_visibly
@@ -19,6 +19,7 @@ from tests.simulation.world import Hands, Lost, Stay, World, pour, yen
 PATIENCE_S: Final = 150.0  # with a dark screen, or one that stays
 STAFF_S: Final = 30.0
 _COINS: Final = ((100, 100, 100), (500,), (1000,), (500, 100), (50, 50, 100, 100), (100, 100, 50, 10, 10, 10, 10, 10))
+_PAYING: Final = frozenset({State.DEBITING, State.SHOWING_CODE})
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Plan:
     cancels_at: State | None = None
     answers_sheets: bool = True
     wait_s: float = 0.3  # how slow these fingers are
+    pays: PaymentMethod = PaymentMethod.CASH  # if it is offered
 
 
 class Resident:
@@ -41,6 +43,7 @@ class Resident:
         self._hub, self._world, self._kiosk = hub, world, kiosk
         self.stay, self.plan = stay, plan
         self.left: Callable[[], None] = lambda: None
+        self.scan: Callable[[str, str], None] = lambda _url, _wallet: None
         self.legs = Process(stay.person.name)
         self._wrong_pins = plan.wrong_pins
         self._coins = list(hub.random.choice(_COINS))
@@ -84,10 +87,14 @@ class Resident:
             return
         visit = self._kiosk.shown
         act = self.ACTS.get(visit.state)
-        if visit.state is self.plan.cancels_at and self._begun:
+        if self._means_to_stop(visit.state) and self._begun:
             self.cancel()
         elif act is not None and (self._begun or visit.state is State.IDLE):
             getattr(self, act.__name__)(visit)
+
+    def _means_to_stop(self, state: State) -> bool:
+        """Whoever means to stop while paying does so whichever way it is paid."""
+        return (State.COLLECTING if state in _PAYING else state) is self.plan.cancels_at
 
     # what the screens ask for
 
@@ -172,7 +179,26 @@ class Resident:
         else:
             self.stay.wanted = len(visit.orders)
             self.stay.paid_at_s = self._hub.now_s
-            self._kiosk.post(v.Pay())
+            self._kiosk.post(v.Pay(self.plan.pays if self.plan.pays in visit.methods else PaymentMethod.CASH))
+
+    def _hold_card(self, visit: Visit) -> None:
+        """Hold the e-money card to it; again, if it still asks for it."""
+        emoney = self._kiosk.emoney
+        assert emoney is not None
+        if not visit.stopping:
+            emoney.touch(self.stay.person.name, self._debited)
+            self._hub.at(self.legs, 2.0, self._hold_again, self._look)
+
+    def _hold_again(self, look: int) -> None:
+        if look == self._look and self._kiosk.shown.state in {State.DEBITING, State.CANCELLING}:
+            self._hold_card(self._kiosk.shown)
+
+    def _debited(self, cost_yen: int) -> None:
+        self.stay.debited_yen += cost_yen
+
+    def _scan(self, visit: Visit) -> None:
+        if visit.code_url:
+            self.scan(visit.code_url, self.stay.person.name)
 
     def _collect(self, visit: Visit) -> None:
         money = visit.money
@@ -258,6 +284,9 @@ class Resident:
         State.CHOOSING: _choose,
         State.CONFIRMING: _confirm,
         State.COLLECTING: _collect,
+        State.DEBITING: _hold_card,
+        State.CANCELLING: _hold_card,
+        State.SHOWING_CODE: _scan,
         State.ASK_SHEETS: _sheets,
         State.TAKE_PAPER: _end,
         State.PAID_OUT: _end,

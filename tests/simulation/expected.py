@@ -43,7 +43,7 @@ ENDS: Final[Mapping[str, Expected]] = {
     # The terminal comes back and asks: the printer knows its jobs, the coin unit its counters.
     Kind.TERMINAL_KILLED: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS),
     Kind.TERMINAL_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS),
-    Kind.STORE_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS, Lost.HISTORY, Lost.MOVEMENT),
+    Kind.STORE_CUT: _less(Lost.LONG, Lost.NOBODY, Lost.SHEETS, Lost.HISTORY, Lost.MOVEMENT, Lost.DEBIT),
     Kind.PRINTER_CUT: _less(Lost.HISTORY, Lost.AWAY, Lost.NOBODY),
     Kind.COINS_CUT: _less(Lost.MOVEMENT, Lost.NOBODY),
     # The server keeps what it committed, and is asked again.
@@ -60,6 +60,11 @@ ENDS: Final[Mapping[str, Expected]] = {
     Kind.PRINTER_LIES: _less(Lost.SHEETS, Lost.NOBODY),
     Kind.COIN_ANSWER_LOST: _less(),  # the unit is asked again what it did
     Kind.HOPPERS_JAM: _less(Lost.CHANGE),
+    # Only the card knows, and it was not laid on again.
+    Kind.EMONEY_CUT: _less(Lost.DEBIT, Lost.NOBODY),
+    Kind.EMONEY_ANSWER_LOST: _less(),  # it is asked how the debit stands
+    Kind.EMONEY_CARD_LEAVES: _less(Lost.DEBIT),
+    Kind.PROVIDER_SILENT: _less(Lost.WORD),  # it is asked until it says
     Kind.DISK_FULL: _less(Lost.DISK, Lost.NOBODY),
     Kind.CARD_PULLED: _less(),
     Kind.CARD_TORN: _less(),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from issuance_server.database import write
+from protocol.messages import PaymentMethod
 from terminal.client import Paper
 from terminal.recovery import PRINTER_PATIENCE_S
 from terminal.visit import State, Visit
@@ -15,6 +16,7 @@ from tests.issuing_parts import CODE
 from tests.simulation.hub import Hub, Process
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.paper import contents
+from tests.simulation.provider import Silence
 from tests.simulation.town import household
 from tests.simulation.world import Lost, yen
 
@@ -43,6 +45,10 @@ class Kind(StrEnum):
     PRINTER_LIES = "printer lies"  # completed, and sheets are missing
     COIN_ANSWER_LOST = "coin answer lost"
     HOPPERS_JAM = "hoppers jam"
+    EMONEY_CUT = "contract terminal cut"
+    EMONEY_ANSWER_LOST = "contract terminal's answer lost"
+    EMONEY_CARD_LEAVES = "e-money card leaves"  # in the middle of its debit
+    PROVIDER_SILENT = "provider silent"  # before or after it has done what was asked
     DISK_FULL = "terminal's disk full"
     CARD_PULLED = "card pulled"
     CARD_TORN = "card torn"  # VERIFY is done and its answer is lost
@@ -56,7 +62,14 @@ class Kind(StrEnum):
 
 OF_A_PERSON: Final = frozenset({Kind.WALKED_AWAY, Kind.CANCELLED, Kind.FEED})
 EVERYWHERE: Final = frozenset(
-    {Kind.SERVER_KILLED, Kind.DATABASE_CUT, Kind.SERVER_SLOW, Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP}
+    {
+        Kind.SERVER_KILLED,
+        Kind.DATABASE_CUT,
+        Kind.SERVER_SLOW,
+        Kind.PROVIDER_SILENT,
+        Kind.RENDER_MIXUP,
+        Kind.ANSWER_MIXUP,
+    }
 )
 FOR_GOOD: Final = frozenset({Kind.RENDER_MIXUP})  # the municipality stays stopped until somebody has found out why
 MIXING: Final = frozenset({Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP})
@@ -64,6 +77,15 @@ AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE
 SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
 #: Whoever comes back for money comes to any terminal, after its visits.
 REFUND_STATES: Final = frozenset({State.REFUND_CODE, State.CLAIMING, State.PAYING_OUT, State.PAID_OUT})
+#: How whoever is hit has to pay, or the fault finds nothing.
+PAYS_IN: Final[Mapping[State | Kind, PaymentMethod]] = {
+    **dict.fromkeys((State.COLLECTING, State.RESERVED, State.CAPTURING, State.RETURNING), PaymentMethod.CASH),
+    **dict.fromkeys((State.AFTER_CUT, State.KEEPING, *REFUND_STATES), PaymentMethod.CASH),
+    **dict.fromkeys((State.DEBITING, State.CANCELLING), PaymentMethod.EMONEY),
+    State.SHOWING_CODE: PaymentMethod.QR,
+    **dict.fromkeys((Kind.EMONEY_CUT, Kind.EMONEY_ANSWER_LOST, Kind.EMONEY_CARD_LEAVES), PaymentMethod.EMONEY),
+    Kind.PROVIDER_SILENT: PaymentMethod.QR,
+}
 _CUTS: Final = (Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT)
 _ACTS_AT: Final = (State.COLLECTING, State.RESERVED, State.GRANTING, State.PRINTING, State.CAPTURING)
 #: Screens that are shown for a moment: whatever comes later comes too late.
@@ -96,6 +118,7 @@ class _Lead:
     states: tuple[State, ...]
     within_s: tuple[float, float]
     long: bool = False
+    size: int | None = None  # None = any
 
 
 _LEADS: Final[dict[State, _Lead]] = {
@@ -106,6 +129,7 @@ _LEADS: Final[dict[State, _Lead]] = {
     # A printer that comes back soon has its meter: only one that stays away leaves the sheets to be counted by hand.
     State.ASK_SHEETS: _Lead((Kind.PRINTER_CUT,), (State.PRINTING,), (0.1, 1.6), long=True),
     **{state: _Lead((Kind.HOPPERS_JAM,), (State.PRINTING,), (1.0, 1.5)) for state in REFUND_STATES},
+    State.CANCELLING: _Lead((Kind.PRINTER_ABORTS,), (State.DEBITING,), (0.0, 0.05), size=0),
     State.RETURNING: _Lead((Kind.CANCELLED,), (State.COLLECTING,), (0.0, 1.0)),
     State.REFUSED: _Lead((Kind.CANCELLED,), (State.PIN, State.CHOOSING, State.CONFIRMING), (0.0, 0.3)),
 }
@@ -144,6 +168,7 @@ def plan(hub: Hub, cell: tuple[State, Kind], other: Kind, terminals: int, visits
         first = _fault(hub, chance.choice(lead.kinds), chance.choice(lead.states), aimed.terminal, aimed.visit)
         first.row, first.delay_s = 0, chance.uniform(*lead.within_s)
         first.long = lead.long
+        first.size = first.size if lead.size is None else lead.size
         aimed.row = aimed.row and 1
         return [first, aimed]
     second = _fault(hub, other, _any_state(hub), chance.randrange(terminals), chance.randrange(visits))
@@ -233,7 +258,7 @@ class Faults:
         simulation.mark(fault)
         low_s, high_s = LONG_S if fault.long else SHORT_S
         delay_s = low_s + simulation.hub.random.random() * (high_s - low_s)
-        waits = bool(yen(kiosk.machine.tray) or simulation.world.outlet(kiosk.number) or self._has_paper(kiosk))
+        waits = bool(yen(kiosk.machine.tray) or simulation.world.outlet(kiosk.number) or self._has_at_stake(kiosk))
         if fault.kind in AT_A_ROW and fault.long and waits:
             kiosk.lose(Lost.LONG)
         if fault.kind is Kind.PRINTER_CUT and delay_s > PRINTER_PATIENCE_S:
@@ -241,10 +266,14 @@ class Faults:
         heal = _ACTS[fault.kind](self, fault, kiosk)
         simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)
 
-    def _has_paper(self, kiosk: Kiosk) -> bool:
-        """Tell whether who stands there holds paper of this visit, which the terminal may not know."""
+    def _has_at_stake(self, kiosk: Kiosk) -> bool:
+        """Tell whether who stands there holds paper of this visit, which the terminal may not know, or was debited."""
         resident = self._simulation.at_terminal(kiosk.number)
-        return resident is not None and any(s.visit == resident.stay.number for s in self._simulation.world.sheets)
+        if resident is None:
+            return False
+        return bool(resident.stay.debited_yen) or any(
+            sheet.visit == resident.stay.number for sheet in self._simulation.world.sheets
+        )
 
     def _is_possible(self, fault: Fault, kiosk: Kiosk) -> bool:
         """Tell whether there is anything to break: what would do nothing is no fault, and fills no cell."""
@@ -257,7 +286,12 @@ class Faults:
             return kiosk.power.alive
         if fault.kind is Kind.MEMORY_MIXUP:
             return kiosk.stepper is not None and bool(kiosk.stepper._effects.memory.papers)
+        emoney = kiosk.emoney
         return {
+            Kind.EMONEY_CUT: emoney is not None and emoney.power.alive,
+            Kind.EMONEY_ANSWER_LOST: emoney is not None,
+            Kind.EMONEY_CARD_LEAVES: emoney is not None and emoney.asks_for_card,
+            Kind.PROVIDER_SILENT: self._simulation.provider is not None,
             Kind.DISK_FULL: kiosk.journal is not None,
             Kind.PRINTER_CUT: kiosk.printer.power.alive,
             Kind.COINS_CUT: kiosk.coins.power.alive,
@@ -283,7 +317,7 @@ class Faults:
     def _store_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
         kiosk.cut()
         kiosk.cups.lose()
-        cut_here = [device for device in (kiosk.printer, kiosk.coins) if device.power.alive]
+        cut_here = [device for device in kiosk.machines() if device.power.alive]
         for device in cut_here:
             self._simulation.hub.kill(device.power)
             device.cut()
@@ -396,6 +430,27 @@ class Faults:
 
         return up
 
+    def _emoney_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        emoney = kiosk.emoney
+        assert emoney is not None
+        self._simulation.hub.kill(emoney.power)
+        emoney.cut()
+        return emoney.up
+
+    def _emoney(self, name: str, kiosk: Kiosk) -> Callable[[], None]:
+        setattr(kiosk.emoney, name, True)
+        return lambda: setattr(kiosk.emoney, name, False)
+
+    def _provider_silent(self, fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
+        provider = self._simulation.provider
+        assert provider is not None
+        provider.silence = (Silence.UNREACHABLE, Silence.BEFORE, Silence.AFTER, Silence.FAILS)[fault.size]
+
+        def up() -> None:
+            provider.silence = Silence.NONE
+
+        return up
+
     def _disk_full(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
         journal = kiosk.journal
         assert journal is not None
@@ -497,6 +552,10 @@ _ACTS: Final[dict[Kind, Callable[[Faults, Fault, Kiosk], Callable[[], None] | No
     Kind.PRINTER_LIES: Faults._printer_lies,
     Kind.COIN_ANSWER_LOST: Faults._coin_answer_lost,
     Kind.HOPPERS_JAM: Faults._hoppers_jam,
+    Kind.EMONEY_CUT: Faults._emoney_cut,
+    Kind.EMONEY_ANSWER_LOST: lambda faults, _, kiosk: faults._emoney("lose_answers", kiosk),
+    Kind.EMONEY_CARD_LEAVES: lambda faults, _, kiosk: faults._emoney("leaves", kiosk),
+    Kind.PROVIDER_SILENT: Faults._provider_silent,
     Kind.DISK_FULL: Faults._disk_full,
     Kind.CARD_PULLED: Faults._card_pulled,
     Kind.CARD_TORN: Faults._card_torn,

@@ -7,8 +7,9 @@ a stay's ids are is read from the screen that its resident saw.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
@@ -59,6 +60,7 @@ class Books:
     claims: dict[str, set[str]]  # by payment: under which ids terminals were to pay its refund out
     open_payment_cases: set[str]
     received: Counter[str]  # events by terminal
+    receivable: Counter[str]  # by payment: what cards and phones really gave for it, as the world knows
 
 
 def read_books(simulation: Simulation) -> Books:
@@ -84,7 +86,20 @@ def read_books(simulation: Simulation) -> Books:
         if accounts[Account.REFUND_LIABILITY] or accounts[Account.UNCOLLECTED]:
             lists.owed.add(payment_id)
     lists.cases |= _in_journals(simulation)
-    return Books(lists, found, paid, dict(balances), claims, open_cases, received)
+    receivable = _receivable(simulation.world, found)
+    return Books(lists, found, paid, dict(balances), claims, open_cases, received, receivable)
+
+
+def _receivable(world: World, ordered: Mapping[str, Any]) -> Counter[str]:
+    """Return what the brand of the cards and the provider of the phones have taken; a debit has its order's id."""
+    taken: Counter[str] = Counter()
+    for machine in world.machines:
+        for order_id, debit in machine.emoney.debits.items():
+            if debit.really_debited:
+                taken[ordered[order_id].payment_id if order_id in ordered else order_id] += debit.amount_yen
+    for payment_id, entry in {} if world.wallets is None else world.wallets.payments.items():
+        taken[payment_id] += entry.captured_yen
+    return +taken
 
 
 def _in_journals(simulation: Simulation) -> set[str]:
@@ -143,7 +158,7 @@ def _of_stay(world: World, stay: Stay, lists: Lists) -> list[Violation]:
     listed = lists.has(stay.ids)
     worth_yen = FEE_YEN * len(complete(world, stay, in_hand=True))
     if _cost_yen(world, stay) > worth_yen and not listed:
-        what = f"{stay.person.name} paid {stay.paid_yen} yen for {worth_yen} yen of paper"
+        what = f"{stay.person.name} paid {world.cost_yen(stay)} yen for {worth_yen} yen of paper"
         found.append(Violation("nobody pays for nothing", what, stay.number))
     cost_yen = world.cost_yen(stay)
     if cost_yen < worth_yen and not listed:
@@ -168,7 +183,8 @@ def _cost_yen(world: World, stay: Stay) -> int:
     if stay.gave_up not in GONE:
         return world.cost_yen(stay)
     moved = [world.machines[stay.terminal].by_payment.get(one, Moved()) for one in stay.ids]
-    return sum(of.inserted_yen - of.change_yen - of.returned_yen for of in moved)
+    in_coins_yen = sum(of.inserted_yen - of.change_yen - of.returned_yen for of in moved)
+    return in_coins_yen + stay.debited_yen + world.captured_yen(stay)
 
 
 def _address_holds(world: World, stay: Stay, address: str) -> bool:
@@ -207,6 +223,8 @@ def _end_is_expected(world: World, stay: Stay, lists: Lists) -> list[Violation]:
 
 # Journal and ledger against the world
 
+_PHYSICAL: Final = (Account.ESCROW, Account.CASHBOX, Account.HOPPER_FLOAT, Account.PROVIDER_RECEIVABLE)
+
 
 def _ledger_against_world(simulation: Simulation, books: Books) -> list[Violation]:
     found = []
@@ -215,7 +233,7 @@ def _ledger_against_world(simulation: Simulation, books: Books) -> list[Violatio
         found.append(Violation("postings sum to 0", f"{total_yen}"))
     moved = {payment: done for machine in simulation.world.machines for payment, done in machine.by_payment.items()}
     of_claims = {claim_id for claim_ids in books.claims.values() for claim_id in claim_ids}
-    for payment_id in (moved.keys() - of_claims) | books.payments.keys():
+    for payment_id in (moved.keys() - of_claims) | books.payments.keys() | books.receivable.keys():
         paid_out_yen = sum(moved.get(one, Moved()).change_yen for one in books.claims.get(payment_id, ()))
         found += _payment(books, payment_id, moved.get(payment_id, Moved()), paid_out_yen)
     for order in books.orders.values():
@@ -227,12 +245,13 @@ def _ledger_against_world(simulation: Simulation, books: Books) -> list[Violatio
 
 def _payment(books: Books, payment_id: str, moved: Moved, paid_out_yen: int) -> list[Violation]:
     """Hold the books of a payment to its coins. paid_out_yen: its refund, from the hoppers of any machine."""
+    receivable_yen = books.receivable[payment_id]
     if payment_id not in books.payments:
-        silent = moved.inserted_yen == moved.change_yen == 0 or books.lists.has({payment_id})
-        return [] if silent else [Violation("every payment is told", f"{payment_id}: {moved}")]
+        silent = moved.inserted_yen == moved.change_yen == receivable_yen == 0 or books.lists.has({payment_id})
+        return [] if silent else [Violation("every payment is told", f"{payment_id}: {moved}, {receivable_yen}")]
     accounts = books.balances.get(payment_id, Counter())
     found = []
-    kept_yen = moved.inserted_yen - moved.change_yen - moved.returned_yen - paid_out_yen
+    kept_yen = receivable_yen + moved.inserted_yen - moved.change_yen - moved.returned_yen - paid_out_yen
     if -accounts[Account.REFUND_LIABILITY] > kept_yen:
         what = f"{payment_id}: {-accounts[Account.REFUND_LIABILITY]} yen are owed, {kept_yen} yen were kept"
         found.append(Violation("nothing is owed that was not kept", what))
@@ -241,10 +260,10 @@ def _payment(books: Books, payment_id: str, moved: Moved, paid_out_yen: int) -> 
     if books.lists.has({payment_id} | {o.order_id for o in books.orders.values() if o.payment_id == payment_id}):
         return found
     escrow_yen = moved.inserted_yen - moved.cashbox_yen - moved.returned_yen
-    physical = (escrow_yen, moved.cashbox_yen, -moved.change_yen - paid_out_yen)
-    said = (accounts[Account.ESCROW], accounts[Account.CASHBOX], accounts[Account.HOPPER_FLOAT])
+    physical = (escrow_yen, moved.cashbox_yen, -moved.change_yen - paid_out_yen, receivable_yen)
+    said = tuple(accounts[account] for account in _PHYSICAL)
     if physical != said or accounts[Account.CUSTOMER_DEPOSIT]:
-        what = f"{payment_id}: escrow, cashbox, hoppers are {physical}, the books say {said}"
+        what = f"{payment_id}: escrow, cashbox, hoppers, receivable are {physical}, the books say {said}"
         found.append(Violation("physical accounts equal coins", what))
     return found
 

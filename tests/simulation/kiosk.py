@@ -13,12 +13,14 @@ from math import inf
 from terminal.card.results import CardInserted, CardRemoved
 from terminal.devices import Devices
 from terminal.flow import TIMEOUT_S
+from terminal.payment.qr import ServerCodes
 from terminal.programs import Call, Identity, Lane, Sources
 from terminal.stepping import CloseCases, DeviceEvent, Done, Item, Running, Stepper, Timings, Told, Touched
 from terminal.visit import Event, State, TimedOut, Visit
 from tests.simulation import paper
 from tests.simulation.coins import SimCoins
 from tests.simulation.disk import Disk, SimJournal, new_journal
+from tests.simulation.emoney import SimEmoney
 from tests.simulation.hub import Hub, Killed, Process
 from tests.simulation.network import Link, SimClient
 from tests.simulation.printer import CAPABILITIES, SimCups, SimPress, SimPrinter
@@ -29,14 +31,24 @@ from tests.simulation.world import Lost, Machine, World
 #: Nobody stands before an idle terminal: it looks at its devices a quarter as often; a look costs much here.
 _TIMEOUT_S = {**TIMEOUT_S, State.IDLE: 4 * TIMEOUT_S[State.IDLE]}
 #: Calls that never wait here: they need no thread of their own.
-_AT_ONCE = {"card.pin", "paper.check", "press.check", "press.counters", "press.is_held", "press.purge", "press.residue"}
+_AT_ONCE = {
+    "card.pin",
+    "emoney.ready",
+    "paper.check",
+    "press.check",
+    "press.counters",
+    "press.is_held",
+    "press.purge",
+    "press.residue",
+}
 _DARK = Visit(State.OUT_OF_SERVICE, reasons=("dark",))
 
 
 class Kiosk:
     """One terminal with its devices. `shown` is what its screen shows."""
 
-    def __init__(self, hub: Hub, town: Town, world: World, number: int, link: Link) -> None:
+    def __init__(self, hub: Hub, town: Town, world: World, number: int, link: Link, *, is_fitted: bool) -> None:
+        """is_fitted: with a contract terminal, and payment by QR code."""
         self._hub, self._town, self.number = hub, town, number
         self.link = link
         self.power = Process(f"terminal {number}")
@@ -44,11 +56,13 @@ class Kiosk:
         self.printer = SimPrinter(hub, world, number)
         self.cups = SimCups(hub, self.power, self.printer)
         self.coins = SimCoins(hub, world.machines[number], self.power)
+        self.emoney = SimEmoney(hub, world.machines[number].emoney, self.power) if is_fitted else None
         self.disk = Disk(new_journal())
         self.shown = _DARK
         self.changed: Callable[[Visit], None] = lambda _: None
         self.lose: Callable[[Lost], None] = lambda _: None  # evidence about whoever stands there
-        self.printer.lose = self.coins.lose = lambda lost: self.lose(lost)  # noqa: PLW0108 - set later
+        for device in self.machines():
+            device.lose = lambda lost: self.lose(lost)  # noqa: PLW0108 - set later
         self.before_commit: Callable[[], bool] = lambda: False  # True = the power goes here
         self.after_commit: Callable[[], bool] = lambda: False
         self.cut_here: Callable[[], None] = self.cut  # given by the faults: what goes out with the terminal
@@ -56,6 +70,10 @@ class Kiosk:
         self.guard = paper.StandInGuard(terminal_id(number), lambda: town.trust, paper.CHECKS)
         self.stepper: Stepper | None = None
         self.journal: SimJournal | None = None
+
+    def machines(self) -> list[SimPrinter | SimCoins | SimEmoney]:
+        """Return what stands beside the terminal with a power of its own."""
+        return [self.printer, self.coins, *([self.emoney] if self.emoney else [])]
 
     @property
     def machine(self) -> Machine:
@@ -67,7 +85,7 @@ class Kiosk:
         """Start the terminal's process."""
         self.power = Process(f"terminal {self.number}")
         self.boots += 1
-        for device in (self.reader, self.cups, self.coins):
+        for device in (self.reader, self.cups, self.coins, *([self.emoney] if self.emoney else [])):
             device.terminal = self.power
         self._queue: deque[Item] = deque()
         self._pumping = False
@@ -85,7 +103,15 @@ class Kiosk:
         client = SimClient(hub, self.link, power)
         self.stepper = Stepper(
             self.journal,
-            Devices(self.reader, press, self.coins, client, CAPABILITIES.outlet),
+            Devices(
+                self.reader,
+                press,
+                self.coins,
+                client,
+                CAPABILITIES.outlet,
+                self.emoney,
+                ServerCodes(client, hub.sleep) if self.emoney else None,
+            ),
             Identity(terminal_id(self.number), self._town.terminal_keys[self.number]),
             self.guard,
             self.sources(),

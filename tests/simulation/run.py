@@ -7,12 +7,17 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from random import Random
 from types import SimpleNamespace
 from typing import Any, Final
 
 import structlog
+from sqlalchemy import select
 
+from issuance_server.qr_codes import CodeState
+from issuance_server.schema import qr_codes
 from printing.press import service
+from protocol.messages import PaymentMethod
 from protocol.signing import RequestSigner
 from terminal.visit import State, Visit
 from tests.issuing_parts import FEE_YEN
@@ -21,21 +26,25 @@ from tests.simulation.crowd import Plan, Resident, Staff
 from tests.simulation.disk import ServerDisk
 from tests.simulation.errands import Errand
 from tests.simulation.expected import End
-from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, Fault, Faults, Kind, aim, plan
+from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, PAYS_IN, Fault, Faults, Kind, aim, plan
 from tests.simulation.hub import Hub, Process, Stuck
 from tests.simulation.invariants import Books, Violation
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.network import Link
 from tests.simulation.postgres import PostgresDisk
+from tests.simulation.provider import SimProvider
 from tests.simulation.server import SERVERS, SimServer
 from tests.simulation.stand_ins import standing_in
-from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town
+from tests.simulation.town import TERMINALS, first_address, machines, people, terminal_id, town, wallets
 from tests.simulation.world import GONE, Lost, Person, Stay, World
 
 VISITS_A_TERMINAL: Final = 2
 _STRIDE: Final = 7_919  # a prime: seeds beside one another aim far from one another
 REAL_EVERY: Final = 100  # one seed of so many has real pages, their seals read from the picture, and signed requests
 CANCEL_AT: Final = (State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING)
+FITTED: Final = 0.3  # of the seeds have e-money and QR codes, and with them all that aim at these
+_OTHER_WAYS: Final = frozenset({PaymentMethod.EMONEY, PaymentMethod.QR})
+_OVER: Final = frozenset({CodeState.CAPTURED, CodeState.REVERTED, CodeState.LAPSED})
 COLLECT_EVERY: Final = 25
 LIMIT_S: Final = 7_200.0
 _WITHOUT_CUTS: Final = tuple(cell for cell in coverage.CELLS if cell[1] is not Kind.DATABASE_CUT)
@@ -86,20 +95,29 @@ class Simulation:
         self.town = town()
         self.server_disk = server_disk
         self.world = World(machines(), people(self.town))
+        # A chance of its own: a seed whose crowd has coins alone stays the story that it was.
+        self._ways = Random(f"how seed {seed} pays")
+        is_fitted = faults is None and self._ways.random() < FITTED
+        faults = self._planned(kinds) if faults is None else faults
+        is_fitted = is_fitted or bool({_paid_by(fault) for fault in faults} & _OTHER_WAYS)
+        self.provider = SimProvider(self.hub, wallets()) if is_fitted else None
+        if self.provider is not None:
+            self.world.wallets = self.provider.books
+            self.provider.doubt = self._doubted
         self.world.addresses = {person.name: [(0.0, first_address(person.number))] for person in self.world.people}
         self.server_faults: list[str] = []
         self.servers = [
-            SimServer(self.hub, self.town, server_disk, number, self.server_faults) for number in range(SERVERS)
+            SimServer(self.hub, self.town, server_disk, number, self.server_faults, self.provider)
+            for number in range(SERVERS)
         ]
+        links = [Link(self.hub, self.servers, terminal_id(number)) for number in range(TERMINALS)]
         self.kiosks = [
-            Kiosk(self.hub, self.town, self.world, number, Link(self.hub, self.servers, terminal_id(number)))
-            for number in range(TERMINALS)
+            Kiosk(self.hub, self.town, self.world, number, link, is_fitted=is_fitted)
+            for number, link in enumerate(links)
         ]
         if seed % REAL_EVERY == 0:
             self._take_real_parts()
         self.staff = Staff(self.hub, self.world, self.kiosks)
-        if faults is None:
-            faults = self._planned(kinds)
         self.faults = Faults(self, faults)
         self.residents: list[list[Resident]] = [[] for _ in self.kiosks]
         self._next = [0] * TERMINALS
@@ -135,14 +153,14 @@ class Simulation:
                 person = order[number * VISITS_A_TERMINAL + visit]
                 stay = Stay(len(self.world.stays), number, person)
                 self.world.stays.append(stay)
-                resident = Resident(self.hub, self.world, kiosk, stay, self._habits(self._is_hit(number, visit)))
+                hits = [fault for fault in self.faults.faults if (fault.terminal, fault.visit) == (number, visit)]
+                resident = Resident(self.hub, self.world, kiosk, stay, self._habits(hits))
                 resident.left = self._left(number, resident)
+                if self.provider is not None:
+                    resident.scan = self.provider.scan
                 self.residents[number].append(resident)
 
-    def _is_hit(self, number: int, visit: int) -> bool:
-        return any((fault.terminal, fault.visit) == (number, visit) for fault in self.faults.faults)
-
-    def _habits(self, is_hit: bool) -> Plan:
+    def _habits(self, hits: list[Fault]) -> Plan:
         chance = self.hub.random
         return Plan(
             copies=chance.choice((1, 1, 1, 2)),
@@ -150,10 +168,24 @@ class Simulation:
             wrong_pins=chance.choice((0, 0, 0, 0, 1)),
             changes_choice=chance.random() < 0.1,
             # Who gives up seldom gets as far as the fault.
-            cancels_at=chance.choice(CANCEL_AT) if chance.random() < (0.03 if is_hit else 0.12) else None,
+            cancels_at=chance.choice(CANCEL_AT) if chance.random() < (0.03 if hits else 0.12) else None,
             answers_sheets=chance.random() < 0.8,
             wait_s=chance.choice((0.05, 0.3, 2.0)),
+            pays=self._method(hits),
         )
+
+    def _method(self, hits: list[Fault]) -> PaymentMethod:
+        if self.provider is None:
+            return PaymentMethod.CASH
+        asked_for = [method for method in map(_paid_by, hits) if method is not None]
+        return asked_for[0] if asked_for else self._ways.choice(tuple(PaymentMethod))
+
+    def _doubted(self, payment_id: str) -> None:
+        """The server asked for a capture, perhaps long after whoever agreed to it has gone, and heard nothing."""
+        for stay in self.world.stays:
+            if payment_id in stay.ids:
+                stay.faults.add(Kind.PROVIDER_SILENT)
+                stay.lost.add(Lost.WORD)
 
     def _seen_by(self, number: int) -> Callable[[Visit], None]:
         def see(visit: Visit) -> None:
@@ -251,7 +283,13 @@ class Simulation:
             and not self._coming_back
             and all(resident.gone for residents in self.residents for resident in residents)
             and all(self._idle(kiosk) for kiosk in self.kiosks)
+            and (self.provider is None or (self.provider.over and self._codes_are_over()))
         )
+
+    def _codes_are_over(self) -> bool:
+        with self.server_disk.connect() as connection, connection.begin():
+            states = connection.execute(select(qr_codes.c.state)).scalars()
+            return all(CodeState(state) in _OVER for state in states)
 
     def _idle(self, kiosk: Kiosk) -> bool:
         stepper = kiosk.stepper
@@ -262,10 +300,15 @@ class Simulation:
         for kiosk in self.kiosks:
             if kiosk.journal is not None:
                 kiosk.cut()
-            for process in (kiosk.power, kiosk.printer.power, kiosk.coins.power):
+            for process in (kiosk.power, *(device.power for device in kiosk.machines())):
                 self.hub.kill(process)
         for server in self.servers:
             self.hub.kill(server.power)
+
+
+def _paid_by(fault: Fault) -> PaymentMethod | None:
+    """Return how whoever a fault hits has to pay, if that matters."""
+    return PAYS_IN.get(fault.state) or PAYS_IN.get(fault.kind)
 
 
 def _everywhere(fault: Fault) -> bool:

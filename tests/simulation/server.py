@@ -15,9 +15,11 @@ import msgspec
 from flask import Flask, Response, g
 from greenlet import getcurrent, greenlet
 
-from issuance_server import events
+from issuance_server import events, qr_desk
 from issuance_server.api import Api, Services
 from issuance_server.issue import Issuer
+from issuance_server.payments_qr import QrPayments
+from issuance_server.qr_desk import QrDesk
 from issuance_server.terminals import Terminal, Terminals
 from printing.paper import certificates
 from printing.paper.fonts import Fonts
@@ -30,9 +32,11 @@ from tests.simulation import paper
 from tests.simulation.disk import ServerDisk, SimEngine
 from tests.simulation.hub import Hub, Process, Reply
 from tests.simulation.postgres import PostgresDisk
+from tests.simulation.provider import MERCHANT, SimProvider
 from tests.simulation.town import AUTHORITY, Town
 
 SERVERS = 2
+SETTLE_EVERY_S = 5.0
 _APP = Flask("simulation", static_folder=None)
 _NO_HEADERS = httpx.Headers()  # of answers whose client asks for none
 
@@ -76,8 +80,17 @@ class _SimApi(Api):
 class SimServer:
     """One server's process: what it keeps in memory goes with it."""
 
-    def __init__(self, hub: Hub, town: Town, disk: ServerDisk | PostgresDisk, number: int, faults: list[str]) -> None:
-        self._hub, self._town, self._disk = hub, town, disk
+    def __init__(
+        self,
+        hub: Hub,
+        town: Town,
+        disk: ServerDisk | PostgresDisk,
+        number: int,
+        faults: list[str],
+        provider: SimProvider | None,
+    ) -> None:
+        """provider: of payments by QR code; None = this operator has none."""
+        self._hub, self._town, self._disk, self._provider = hub, town, disk, provider
         self.number = number
         self.faults = faults  # errors that no table knows
         self.slow_s = 0.0
@@ -108,11 +121,19 @@ class SimServer:
             reread=lambda pdf, expected: paper.reread(pdf, expected),  # noqa: PLW0108 - looked up anew: it is mutated
             build="simulation",
         )
+        codes = None
+        if self._provider is not None:
+            # As open_desk makes them: a request asks once, and what settles has time.
+            codes = self._desk(engine, self._provider, timeout_s=qr_desk.REQUEST_TIMEOUT_S, ask_tries=1)
+            if self.number == 0:
+                settling = self._desk(engine, self._provider)
+                self._hub.spawn(self.power, lambda: self._settle(settling), SETTLE_EVERY_S)
         services = Services(
             engine=engine,  # type: ignore[arg-type]
             terminals=self._terminals,
             issuer=issuer,
             apply_events=partial(events.apply, engine, clock=clock),  # type: ignore[arg-type]
+            codes=codes,
         )
         self._api = _SimApi(
             authorities=(AUTHORITY,),
@@ -160,6 +181,21 @@ class SimServer:
         finally:
             self._api.requests.pop(thread, None)
 
+    def _desk(self, engine: SimEngine, provider: SimProvider, **how_long: Any) -> QrDesk:
+        payments = QrPayments(provider.client(), MERCHANT, pause=self._hub.sleep, **how_long)
+        return QrDesk(engine, payments, self._hub.now_utc)  # type: ignore[arg-type]
+
+    def _settle(self, desk: QrDesk) -> None:
+        """What `madoguchi codes settle --every 5` does beside the first server."""
+        assert self._provider is not None
+        while True:
+            if self._provider.was_asked:
+                try:
+                    desk.settle()
+                except Exception as error:  # noqa: BLE001 - the command goes on, and the simulation counts it
+                    self.faults.append("".join(traceback.format_exception(error)))
+            self._hub.sleep(SETTLE_EVERY_S)
+
     def _route(self, path: str) -> Response:
         api = self._api
         if path.endswith("/grant"):
@@ -171,6 +207,8 @@ class SimServer:
             messages.PATH_EVENTS: api.events,
             messages.PATH_BOOT: api.boot,
             messages.PATH_REFUNDS: api.claim_refund,
+            messages.PATH_CODES: api.show_code,
+            messages.PATH_CODE_STATUS: api.look_at_code,
         }
         return routes[path]()
 

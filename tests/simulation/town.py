@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
+from deploy.demo.emoney_terminal import Contents
 from issuance_server import terminals
 from issuance_server.card_auth import Anchors
 from issuance_server.database import open_engine, write
@@ -35,6 +36,8 @@ PEOPLE = 6
 AUTHORITY = "issuing.invalid"
 _GIVEN = ("一郎", "二葉", "三郎", "四葉", "五郎", "六花")
 FLOAT = {10: 20, 50: 10, 100: 20, 500: 6}
+ON_CARD_YEN = 2_000
+IN_WALLET_YEN = 2_000
 PURSE = {10: 10, 50: 4, 100: 12, 500: 4, 1000: 3}
 
 
@@ -99,8 +102,14 @@ def people(town: Town) -> list[Person]:
 
 
 def machines() -> list[Machine]:
-    """Return the coin units, filled."""
-    return [Machine(hoppers=Counter(FLOAT)) for _ in range(TERMINALS)]
+    """Return the coin units, filled, and the contract terminals beside them."""
+    cards = wallets(ON_CARD_YEN)
+    return [Machine(hoppers=Counter(FLOAT), emoney=Contents(cards)) for _ in range(TERMINALS)]
+
+
+def wallets(amount_yen: int = IN_WALLET_YEN) -> dict[str, int]:
+    """Return what everybody has on a card or in a phone."""
+    return {resident(number).name: amount_yen for number in range(PEOPLE)}
 
 
 @cache

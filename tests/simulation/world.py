@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from deploy.demo.emoney_terminal import Contents
+from deploy.demo.qr_provider import Provider
+
 Coins = Counter[int]
 
 
@@ -42,6 +45,8 @@ class Lost(StrEnum):
     SHEETS = "some sheets came out and not all, or one stands in the path"
     MOVEMENT = "the coin unit's power went while coins moved, or it was dark when they had to"
     CHANGE = "the hoppers did not pay out"
+    DEBIT = "an e-money card left in the middle of its debit, or the contract terminal was dark when it was to be asked"
+    WORD = "the provider never said what became of a capture"
     LONG = "money or a paper waited longer than a minute in the dark"
     NOBODY = "nobody answered, or nobody was there any more"
     MIXED = "a paper was not what was ordered"
@@ -92,6 +97,7 @@ class Machine:
     envelope: Coins = field(default_factory=Counter)  # what staff took out of the machine and wrote down
     lost_and_found: Coins = field(default_factory=Counter)
     by_payment: dict[str, Moved] = field(default_factory=dict)
+    emoney: Contents = field(default_factory=lambda: Contents({}))  # of the contract terminal, with everybody's cards
 
     def of(self, payment_id: str) -> Moved:
         """Return what was done with a payment's coins."""
@@ -129,6 +135,7 @@ class Stay:
     ended_s: float = -1.0
     inserted_yen: int = 0
     received_yen: int = 0
+    debited_yen: int = 0  # from the e-money card, less what was put back onto it
     cards_read: list[str] = field(default_factory=list)  # whose certificate the reader read
     paid_at_s: float = -1.0  # when "that is me, and I pay" was touched
     screens: list[str] = field(default_factory=list)
@@ -142,8 +149,8 @@ class Stay:
 
     @property
     def paid_yen(self) -> int:
-        """Return what this stay cost."""
-        return self.inserted_yen - self.received_yen
+        """Return what this stay cost in coins and by card; what a phone agreed to is captured later."""
+        return self.inserted_yen + self.debited_yen - self.received_yen
 
 
 @dataclass
@@ -155,6 +162,7 @@ class World:
     stays: list[Stay] = field(default_factory=list)
     sheets: list[Sheet] = field(default_factory=list)
     addresses: dict[str, list[tuple[float, str]]] = field(default_factory=dict)  # by name: since when
+    wallets: Provider | None = None  # of everybody's phone; None = nobody pays by one
     begun_with_yen: int = 0
 
     def visits(self) -> list[Stay]:
@@ -162,13 +170,23 @@ class World:
         return [stay for stay in self.stays if stay.errand_of is None]
 
     def cost_yen(self, stay: Stay) -> int:
-        """Return what a stay cost in the end, with what was fetched back later."""
-        return stay.paid_yen + sum(errand.paid_yen for errand in self.stays if errand.errand_of == stay.number)
+        """Return what a stay cost in the end, with what was captured, and what was fetched back, later."""
+        fetched_yen = sum(errand.paid_yen for errand in self.stays if errand.errand_of == stay.number)
+        return stay.paid_yen + self.captured_yen(stay) + fetched_yen
+
+    def captured_yen(self, stay: Stay) -> int:
+        """Return what was taken, or is still held, from the phone of a stay."""
+        payments = {} if self.wallets is None else self.wallets.payments
+        mine = [payments[one] for one in stay.ids & payments.keys() if payments[one].wallet == stay.person.name]
+        return sum(entry.captured_yen + entry.held_yen for entry in mine)
 
     def everything_yen(self) -> int:
         """Return all money that there is."""
         in_machines = sum(yen(place) for machine in self.machines for place in machine.places())
-        return in_machines + sum(yen(person.purse) for person in self.people)
+        on_cards = sum(self.machines[0].emoney.balances.values())  # the same cards before every machine
+        taken = sum(machine.emoney.brand_yen for machine in self.machines)
+        of_phones = 0 if self.wallets is None else self.wallets.all_yen()
+        return in_machines + on_cards + taken + of_phones + sum(yen(person.purse) for person in self.people)
 
     def outlet(self, terminal: int) -> list[Sheet]:
         """Return the sheets that lie in front of a terminal."""
