@@ -28,6 +28,7 @@ class CaseReason(StrEnum):
     COUNTS_DIFFER = "COUNTS_DIFFER"  # the device's money is not the books' money
     DEBIT_UNPROCESSED = "DEBIT_UNPROCESSED"  # 処理未了: only the brand's clearing tells whether a card was debited
     CAPTURE_UNKNOWN = "CAPTURE_UNKNOWN"  # the provider does not say whether it has charged; it is not told to again
+    AGREED_UNTOLD = "AGREED_UNTOLD"  # a phone agreed to pay, and the terminal has not said for hours what it printed
     REFUND_REVIEW = "REFUND_REVIEW"  # one more refund of a person or a terminal than is paid without a look
     REFUND_UNKNOWN = "REFUND_UNKNOWN"  # a refund was being paid out, and nobody knows whether it came
     RETRY_WORKED = "RETRY_WORKED"  # something failed, and the next try worked: why did the first not?

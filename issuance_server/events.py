@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from fees.postings import PostingKind
 from issuance_server import boots, ledger, payments, qr_codes, refunds, reissues, restores, retries
-from issuance_server.cases import CaseReason, Subject, open_case
+from issuance_server.cases import CaseReason, Subject, close_case, open_case
 from issuance_server.ledger import AGREE_WITH_VOID, TRANSITIONS, Guard, Order, OrderEvent, OrderState
 from issuance_server.payments import Counted, Payment
 from issuance_server.refunds import RefundEvent
@@ -229,6 +229,8 @@ def _close_code(connection: Connection, payment: Payment, counted: Counted, now_
     capture_yen = counted.inserted_yen - counted.returned_yen
     event = qr_codes.CodeEvent.PRINTED if capture_yen else qr_codes.CodeEvent.NOTHING_PRINTED
     wrong = code.terminal_id != payment.terminal_id or not 0 <= capture_yen <= code.amount_yen
+    subject = Subject(code.municipality_code, code.terminal_id, payment_id=code.payment_id)
+    close_case(connection, CaseReason.AGREED_UNTOLD, subject, "the terminal has said what it printed", now_utc)
     if not wrong and qr_codes.move(connection, code, event, now_utc, capture_yen or None) is not None:
         return
     if wrong or capture_yen or code.state not in qr_codes.LET_GO:  # what is let go already needs no word

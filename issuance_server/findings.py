@@ -14,8 +14,9 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from issuance_server import cases, payments, refunds
+from issuance_server import cases, payments, qr_codes, refunds
 from issuance_server.cases import CaseReason
+from issuance_server.qr_codes import CodeEvent
 from issuance_server.refunds import RefundEvent
 from issuance_server.schema import NO_MUNICIPALITY, case_findings
 from issuance_server.schema import cases as case_rows
@@ -35,6 +36,7 @@ class Decision(StrEnum):
     """What both sides decide of a refund that waits for them."""
 
     PAY = "pay"  # it is due: it may be claimed, by code or card
+    LET_GO = "let-go"  # no paper came out: what a phone agreed to is not charged
     NOT_TAKEN = "not-taken"  # the brand's clearing knows no debit: nothing is due
     PAID = "paid"  # it came out of the hoppers when nobody could tell
 
@@ -57,6 +59,7 @@ class Finding:
 _DECISIONS: Final = {
     CaseReason.REFUND_REVIEW: frozenset((Decision.PAY,)),
     CaseReason.REFUND_UNKNOWN: frozenset((Decision.PAY, Decision.PAID)),
+    CaseReason.AGREED_UNTOLD: frozenset((Decision.LET_GO,)),
     CaseReason.DEBIT_UNPROCESSED: frozenset((Decision.PAY, Decision.NOT_TAKEN)),
 }
 _EVENTS: Final = {
@@ -141,6 +144,11 @@ def _check_decision(reason: str, before: tuple[Finding, ...], finding: Finding) 
 
 
 def _carry_out(connection: Connection, reason: str, payment_id: str, decision: Decision, at_utc: datetime) -> None:
+    if decision is Decision.LET_GO:
+        code = qr_codes.find(connection, payment_id)
+        assert code is not None
+        qr_codes.move(connection, code, CodeEvent.NOTHING_PRINTED, at_utc)
+        return
     refund = refunds.find(connection, payment_id)
     payment = payments.find(connection, payment_id)
     assert refund is not None

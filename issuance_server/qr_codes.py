@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
 
-from issuance_server.schema import qr_codes
+from issuance_server.cases import CaseReason
+from issuance_server.schema import cases, qr_codes
 
 LIFE: Final = timedelta(minutes=4)  # of a code that nobody has agreed to
 AFTER_LIFE: Final = timedelta(minutes=2)  # the terminal says how it ended, long before; if it does not, time does
+UNTOLD: Final = timedelta(hours=2)  # an agreement is a case once its terminal has said nothing of it for so long
 BUSY: Final = timedelta(seconds=60)  # so long one process has the provider to itself for a payment
 
 
@@ -110,6 +112,17 @@ _DUE = (
     .order_by(_columns.expires_at_utc)
     .limit(bindparam("most"))
 )
+_WAS_NOTICED = exists().where(
+    cases.c.municipality_code == _columns.municipality_code,
+    cases.c.payment_id == _columns.payment_id,
+    cases.c.reason == CaseReason.AGREED_UNTOLD.value,
+)
+_UNTOLD = (
+    select(*_ROW)
+    .where(_columns.state == _S.AUTHORIZED.value, _columns.expires_at_utc < bindparam("long_ago"), ~_WAS_NOTICED)
+    .order_by(_columns.expires_at_utc)
+    .limit(bindparam("most"))
+)
 
 
 def find(connection: Connection, payment_id: str) -> Code | None:
@@ -146,6 +159,12 @@ def due(connection: Connection, now_utc: datetime, most: int) -> tuple[Code, ...
     """Return the codes of which the provider is to be told, or asked, and with which nobody is busy."""
     keys = {"now": now_utc, "lapsed": now_utc - AFTER_LIFE, "most": most}
     return tuple(_code(row) for row in connection.execute(_DUE, keys))
+
+
+def untold(connection: Connection, now_utc: datetime, most: int) -> tuple[Code, ...]:
+    """Return what was agreed to long ago, of which the terminal has said nothing, and that was never a case."""
+    keys = {"long_ago": now_utc - UNTOLD, "most": most}
+    return tuple(_code(row) for row in connection.execute(_UNTOLD, keys))
 
 
 def is_agreed(connection: Connection, payment_id: str, terminal_id: str, visit_id: str, amount_yen: int) -> bool:

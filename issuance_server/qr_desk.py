@@ -92,6 +92,10 @@ class QrDesk:
         now_utc = self._clock()
         with read(self._engine) as connection:
             found = qr_codes.due(connection, now_utc, AT_ONCE)
+            untold = qr_codes.untold(connection, now_utc, AT_ONCE)
+        for code in untold:
+            with turn(self._engine, code.terminal_id) as connection:
+                open_case(connection, CaseReason.AGREED_UNTOLD, _subject(code), now_utc)
         return sum(self._settle(code) for code in found)
 
     def _wanted(self, connection: Connection, caller: Caller, asked: CodeRequest, now_utc: datetime) -> Code:
@@ -188,7 +192,7 @@ class QrDesk:
         """Post what the provider's word does to the books; a doubt is a case, and so is what cannot be had any more."""
         payment = payments.find(connection, code.payment_id)
         now_utc = self._clock()
-        subject = Subject(code.municipality_code, code.terminal_id, payment_id=code.payment_id)
+        subject = _subject(code)
         if moved is CodeState.DOUBTFUL:
             open_case(connection, CaseReason.CAPTURE_UNKNOWN, subject, now_utc)
         elif moved is CodeState.CAPTURED:
@@ -202,6 +206,10 @@ class QrDesk:
 
 _WAITS: Final = frozenset({CodeState.OPEN, CodeState.AUTHORIZED})
 _PAYS: Final = frozenset({CodeState.TO_CAPTURE, CodeState.DOUBTFUL})
+
+
+def _subject(code: Code) -> Subject:
+    return Subject(code.municipality_code, code.terminal_id, payment_id=code.payment_id)
 
 
 def _word_on_capture(code: Code, said: QrStatus | None) -> CodeEvent | None:

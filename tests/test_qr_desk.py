@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from fees.postings import Account
-from issuance_server import qr_codes
+from issuance_server import findings, qr_codes
 from issuance_server.database import read, write
+from issuance_server.findings import Decision, Finding, Side
 from issuance_server.ledger import OrderState
 from issuance_server.payments_qr import QrState
 from issuance_server.qr_codes import TRANSITIONS, CodeEvent, CodeState
@@ -19,7 +20,7 @@ from issuance_server.qr_desk import QrDesk
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import CodeRequest, EventKind, PaymentMethod
 from tests.databases import Databases
-from tests.issuing_parts import FEE_YEN, Office, code_of, counted, grant_request, order_id, payment_id
+from tests.issuing_parts import CODE, FEE_YEN, Office, code_of, counted, grant_request, order_id, payment_id
 from tests.test_events import EARNED
 from tests.test_payments_qr import Desk
 
@@ -185,6 +186,48 @@ def test_a_visit_without_paper_lets_the_authorisation_go(desk: Counter) -> None:
     assert desk.codes.settle() == 1
     assert (desk.state(), desk.there.provider.wallets[WALLET]) == (CodeState.REVERTED, 3000)
     assert desk.office.balances() == {}
+
+
+@pytest.fixture
+def untold(desk: Counter) -> Counter:
+    """Somebody has agreed, and the terminal is never heard of again."""
+    desk.show()
+    desk.agree()
+    desk.grant()
+    desk.tick(hours=3)
+    assert desk.codes.settle() == 0
+    return desk
+
+
+def test_an_agreement_of_which_the_terminal_says_nothing_is_a_case_once(untold: Counter) -> None:
+    assert untold.codes.settle() == 0
+    assert (untold.state(), untold.office.open_cases()) == (CodeState.AUTHORIZED, ["AGREED_UNTOLD"])
+
+
+def test_before_it_may_still_be_told(desk: Counter) -> None:
+    desk.show()
+    desk.agree()
+    desk.tick(hours=2)
+    assert (desk.codes.settle(), desk.office.open_cases()) == (0, [])
+
+
+def test_it_ends_when_the_terminal_says_what_it_printed(untold: Counter) -> None:
+    untold.tell_printed()
+    untold.tell_closed(FEE_YEN)
+    assert untold.office.open_cases() == []
+    assert (untold.codes.settle(), untold.state()) == (1, CodeState.CAPTURED)
+
+
+def test_both_sides_may_let_it_go_and_a_word_behind_that_is_a_contradiction(untold: Counter) -> None:
+    with write(untold.office.engine) as connection:
+        for side in (Side.OPERATOR, Side.MUNICIPALITY):
+            found = Finding(side, side.value, "the terminal burnt down before it printed", Decision.LET_GO)
+            findings.add(connection, CODE, f"AGREED_UNTOLD:{payment_id(1)}", found, untold.office.clock())
+    assert (untold.codes.settle(), untold.state()) == (1, CodeState.REVERTED)
+    assert (untold.there.provider.wallets[WALLET], untold.office.open_cases()) == (3000, [])
+    untold.tell_printed()
+    untold.tell_closed(FEE_YEN)
+    assert untold.office.open_cases() == ["CONTRADICTION"]
 
 
 def test_who_agrees_after_the_visit_was_given_up_is_let_go(desk: Counter) -> None:

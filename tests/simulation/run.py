@@ -42,7 +42,7 @@ VISITS_A_TERMINAL: Final = 2
 _STRIDE: Final = 7_919  # a prime: seeds beside one another aim far from one another
 REAL_EVERY: Final = 100  # one seed of so many has real pages, their seals read from the picture, and signed requests
 CANCEL_AT: Final = (State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING)
-FITTED: Final = 0.3  # of the seeds have e-money and QR codes, and with them all that aim at these
+FITTED: Final = 0.2  # of the seeds have e-money and QR codes, and with them all that aim at these
 _OTHER_WAYS: Final = frozenset({PaymentMethod.EMONEY, PaymentMethod.QR})
 _OVER: Final = frozenset({CodeState.CAPTURED, CodeState.REVERTED, CodeState.LAPSED})
 COLLECT_EVERY: Final = 25
@@ -107,7 +107,7 @@ class Simulation:
         self.world.addresses = {person.name: [(0.0, first_address(person.number))] for person in self.world.people}
         self.server_faults: list[str] = []
         self.servers = [
-            SimServer(self.hub, self.town, server_disk, number, self.server_faults, self.provider)
+            SimServer(self.hub, self.town, server_disk, number, self.server_faults, provider=self.provider)
             for number in range(SERVERS)
         ]
         links = [Link(self.hub, self.servers, terminal_id(number)) for number in range(TERMINALS)]

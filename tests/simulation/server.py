@@ -36,7 +36,7 @@ from tests.simulation.provider import MERCHANT, SimProvider
 from tests.simulation.town import AUTHORITY, Town
 
 SERVERS = 2
-SETTLE_EVERY_S = 5.0
+SETTLE_EVERY_S = 15.0
 _APP = Flask("simulation", static_folder=None)
 _NO_HEADERS = httpx.Headers()  # of answers whose client asks for none
 
@@ -87,6 +87,7 @@ class SimServer:
         disk: ServerDisk | PostgresDisk,
         number: int,
         faults: list[str],
+        *,
         provider: SimProvider | None,
     ) -> None:
         """provider: of payments by QR code; None = this operator has none."""
@@ -186,7 +187,7 @@ class SimServer:
         return QrDesk(engine, payments, self._hub.now_utc)  # type: ignore[arg-type]
 
     def _settle(self, desk: QrDesk) -> None:
-        """What `madoguchi codes settle --every 5` does beside the first server."""
+        """What `madoguchi codes settle --every 15` does beside the first server."""
         assert self._provider is not None
         while True:
             if self._provider.was_asked:

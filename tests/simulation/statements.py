@@ -7,7 +7,6 @@ result objects are left out. The seeds with real parts go through all of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
@@ -15,7 +14,7 @@ from sqlalchemy import Dialect, Executable
 from sqlalchemy.engine import Row
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
 
 READ_ONLY: Final = "postgresql_readonly"  # as database.read says it
 
@@ -39,6 +38,8 @@ class _Plan:
 
     def __post_init__(self) -> None:
         self.positional, self.text = self.compiled.positional, self.compiled.string
+        self._lists = tuple(name for bind, name in self.compiled.bind_names.items() if bind.expanding)
+        self._by_lengths: dict[tuple[int, ...], ExpandedState] = {}
 
     def direct_values(self, given: _Values) -> tuple[str, _Sent]:
         """Return text and values."""
@@ -52,12 +53,22 @@ class _Plan:
         compiled = self.compiled
         if self.fixed:
             return self.direct_values(bound)
-        state = compiled._process_parameters_for_postcompile(bound)
-        bound.update(state.additional_parameters)
+        state = self._expanded(bound)
+        for name, expanded in state.parameter_expansion.items():
+            bound.update(zip(expanded, bound[name], strict=True))
         converters: dict[str, Any] = {**compiled._bind_processors, **state.processors}
         names = bound if state.positiontup is None else state.positiontup
         sent = {name: converters[name](bound[name]) if name in converters else bound[name] for name in names}
         return state.statement, sent if state.positiontup is None else [sent[name] for name in names]
+
+    def _expanded(self, bound: dict[str, Any]) -> ExpandedState:
+        """Return the text for lists of these lengths; SQLAlchemy takes the lists out of what it is given: a copy."""
+        if self.compiled.literal_execute_params:
+            return self.compiled._process_parameters_for_postcompile(dict(bound))
+        lengths = tuple(len(bound[name]) for name in self._lists)
+        if lengths not in self._by_lengths:
+            self._by_lengths[lengths] = self.compiled._process_parameters_for_postcompile(dict(bound))
+        return self._by_lengths[lengths]
 
 
 class Rows:
@@ -141,7 +152,8 @@ class Statements:
         names = tuple(given)
         plan = self._by_id.get((id(statement), names))
         if plan is not None and plan.fixed:
-            return self._send(connection, plan, *plan.direct_values({**plan.standing, **given}))
+            all_given = {**plan.standing, **given} if plan.standing else given
+            return self._send(connection, plan, *plan.direct_values(all_given))
         key = statement._generate_cache_key()  # type: ignore[attr-defined]
         assert key is not None, "a statement that SQLAlchemy cannot tell from others"
         plan = self._by_key.get((key.key, names))
@@ -200,6 +212,24 @@ class Statements:
         )
 
 
+class _Transaction:
+    """One that has begun."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Driver) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        """It has begun."""
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._connection.commit()
+        else:
+            self._connection.rollback()
+
+
 class FastConnection:
     """A connection as the servers use it."""
 
@@ -219,16 +249,10 @@ class FastConnection:
         self._reads_only = options.pop(READ_ONLY)
         assert not options
 
-    @contextmanager
-    def begin(self) -> Iterator[None]:
+    def begin(self) -> _Transaction:
         """One transaction, as `database.open_engine` begins it."""
         self._begin(self._reads_only)
-        try:
-            yield
-        except BaseException:
-            self._connection.rollback()
-            raise
-        self._connection.commit()
+        return _Transaction(self._connection)
 
     def execute(self, statement: Executable, values: _Values | list[_Values] | None = None) -> Rows:
         """Carry out one statement."""
