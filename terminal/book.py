@@ -151,6 +151,16 @@ class Book:
         if not (found.strays or found.claims or still_open):
             self.note(self.journal.settle)
 
+    def code_row(self, payment_id: str) -> int | None:
+        """Return the row of the QR code that was shown for a payment, as long as it has no result."""
+        try:
+            found = history.read(self.journal.open_rows()).unfinished
+        except JournalUnavailable as error:
+            self.lose(error)
+            return None
+        codes = [payment.code for payment in found if payment.payment_id == payment_id and not payment.closed_told]
+        return next((code.row for code in codes if code is not None), None)
+
     def claim_code(self, payment_id: str) -> str:
         """Return the code for what a payment comes to owe; it is written nowhere, and made again when it is wanted."""
         return claim_code(self._identity.key, payment_id)

@@ -39,7 +39,7 @@ class CodePrograms:
         row = Intent(
             act=Act.SHOW_CODE, visit_id=visit.visit_id, payment_id=effect.payment_id, amount_yen=effect.due_yen
         )
-        memory.code_row = self._book.journal.intent(row)
+        self._book.journal.intent(row)
         request = CodeRequest(session_id=memory.session_id, payment_id=effect.payment_id, order_ids=effect.order_ids)
         made: CodeAnswer = yield Call(Lane.SERVER, "server.code", lambda: codes.show(request))
         return v.CodeShown(made.code_url)
@@ -58,9 +58,8 @@ class CodePrograms:
 
     def close(self, payment_id: str) -> tuple[Note, ...]:
         """Nobody looks at the code any more: return what is to be written behind its row, if there was one."""
-        memory = self._memory()
-        memory.codes_closed.add(payment_id)
-        row, memory.code_row = memory.code_row, None
+        self._memory().codes_closed.add(payment_id)
+        row = self._book.code_row(payment_id)
         return () if row is None else (result(row, "over"),)
 
     def _there(self) -> Codes:

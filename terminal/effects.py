@@ -336,9 +336,8 @@ class Effects:
         return (yield from self._recovery.run(self.memory))
 
     def _open_case(self, effect: v.OpenCase, visit: Visit) -> tuple[Note, ...]:
-        return (
-            Case(code=effect.code, visit_id=visit.visit_id, order_id=effect.order_id, payment_id=effect.payment_id),
-        )
+        visit_id = effect.visit_id or visit.visit_id
+        return (Case(code=effect.code, visit_id=visit_id, order_id=effect.order_id, payment_id=effect.payment_id),)
 
     def _forget_visit(self, _effect: v.ForgetVisit, _visit: Visit) -> Program:
         """The memory was wiped when the step was taken; here the spool."""

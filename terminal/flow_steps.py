@@ -573,7 +573,8 @@ def leave(visit: Visit) -> Step:
     closed, effects = close_visit(visit)
     if not out or visit.refusal == Refusal(TerminalCode.PAPER_BAD):  # of a bad one staff know already
         return closed, effects
-    return closed, (v.OpenCase(TerminalCode.PAPER_LEFT, out[-1].order_id), *effects)
+    left = v.OpenCase(TerminalCode.PAPER_LEFT, out[-1].order_id, visit_id=visit.visit_id)
+    return closed, (left, *effects)
 
 
 def came_out(visit: Visit) -> tuple[Order, ...]:

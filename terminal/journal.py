@@ -91,7 +91,7 @@ class Act(StrEnum):
     OWE = "owe"  # its code stands on the screen; the result tells that nobody looks at it any more
     CLAIM = "claim"  # a refund at the server
     PAY_OUT = "pay out"  # of the hoppers, for a claim
-    SHOW_CODE = "show code"  # somebody may agree to pay from then on; what it came to is told, and has no result
+    SHOW_CODE = "show code"  # somebody may agree to pay from then on; the result tells that the server knows the end
     DEBIT = "debit"  # of a card, for one order
     CANCEL_DEBIT = "cancel debit"  # back onto the same card
     KEEP = "keep"  # tray to cashbox, and nothing given back: what is no fee is owed

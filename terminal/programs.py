@@ -56,7 +56,6 @@ class Memory:
     grants: dict[str, HeldGrant] = field(default_factory=dict, repr=False)
     collect_row: int | None = None
     held_yen: int = 0
-    code_row: int | None = None  # of the QR code that is shown
     codes_closed: set[str] = field(default_factory=set)  # payments whose code nobody looks at any more
     claim_row: int | None = None  # of the refund that is being paid out
     owed_told: bool = False  # the server knows of a return that is due for this payment

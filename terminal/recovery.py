@@ -102,7 +102,7 @@ class Recovery:
             yield from self._movement(payment, payment.movement)
         # 4. What lies in the tray, what a card paid, and what nobody knows, are the flow's.
         if payment.has_open_debits:
-            return (yield from self._debits(payment, outcomes, memory))
+            return (yield from self._debits(payment, outcomes))
         money = yield from self._money(payment, lines, memory)
         unknown = tuple(o for o, outcome in outcomes.items() if outcome is CopyOutcome.UNKNOWN)
         if money is None and payment.collect is not None:
@@ -113,14 +113,11 @@ class Recovery:
         return self._interrupted(payment, outcomes, money or Money(payment.payment_id, 0))
 
     def _debits(
-        self, payment: Unfinished, outcomes: dict[str, CopyOutcome], memory: Memory
+        self, payment: Unfinished, outcomes: dict[str, CopyOutcome]
     ) -> Generator[Call, Any, v.Interrupted | None]:
         if payment.code is not None:
             code = code_found(self._book, payment, outcomes)
-            if code is None:
-                return None
-            memory.code_row = payment.code.row
-            return self._interrupted(payment, outcomes, code)
+            return None if code is None else self._interrupted(payment, outcomes, code)
         found = yield from debits(self._book, self._emoney, payment)
         return None if found is None else self._interrupted(payment, outcomes, found.money, found.debited)
 

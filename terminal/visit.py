@@ -539,6 +539,7 @@ class OpenCase:
     code: str
     order_id: str | None = None
     payment_id: str | None = None
+    visit_id: str = ""  # "" = the visit of which this is the step
 
 
 @dataclass(frozen=True, slots=True)

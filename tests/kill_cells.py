@@ -18,6 +18,7 @@ class Who(StrEnum):
     CARD = "card worker"
     PRESS = "print worker"
     PAYMENT = "payment worker"
+    EMONEY = "e-money worker"
     CUPSD = "cupsd"
     PCSCD = "pcscd"
     GUNICORN = "gunicorn worker"
@@ -38,7 +39,7 @@ class End(StrEnum):
 ENDS_IN_WORDS: Final = {
     End.SERVED: "one paper, its fee taken once, the change in the cup",
     End.ASKED: "the same by the word of whoever stands there, and a case: the evidence is destroyed",
-    End.RETURNED: "no paper, all the money in the cup, the number void",
+    End.RETURNED: "no paper, all the money in the cup, on the card or in the phone again, the number void",
     End.NOTHING: "no paper, no money was taken, a number that was taken is void",
 }
 
@@ -48,6 +49,8 @@ class Story(StrEnum):
 
     PAYS = "pays"
     CANCELS = "cancels"  # with a coin in the tray
+    BY_CARD = "pays by e-money card"
+    BY_PHONE = "pays by phone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,63 @@ POINTS: Final = (
     Point(state="TELLING", moment="taken", via=_CAPTURED, halt="after /v1/events", cut=End.SERVED, server=True),
     Point(state="TELLING", moment="done", via=_CAPTURED, halt="after server.send_events", cut=End.SERVED),
     Point(state="TAKE_PAPER", moment="waits", cut=End.SERVED),
+    Point(state="DEBITING", moment="begun", halt="row intent debit", story=Story.BY_CARD, cut=End.NOTHING),
+    Point(state="DEBITING", moment="asked", halt="after emoney.debit", story=Story.BY_CARD, cut=End.NOTHING),
+    Point(state="DEBITING", moment="waits", story=Story.BY_CARD, cut=End.NOTHING),
+    Point(state="DEBITING", moment="written", halt="row result debit", story=Story.BY_CARD, cut=End.RETURNED),
+    Point(
+        state="CANCELLING",
+        moment="begun",
+        halt="row intent cancel debit",
+        after="DEBITING written",
+        story=Story.BY_CARD,
+        cut=End.RETURNED,
+        whole=End.RETURNED,
+    ),
+    Point(
+        state="CANCELLING",
+        moment="written",
+        halt="row result cancel debit",
+        after="DEBITING written",
+        story=Story.BY_CARD,
+        cut=End.RETURNED,
+        whole=End.RETURNED,
+    ),
+    Point(state="SHOWING_CODE", moment="begun", halt="row intent show code", story=Story.BY_PHONE, cut=End.NOTHING),
+    Point(
+        state="SHOWING_CODE",
+        moment="asked",
+        halt="before /v1/codes",
+        story=Story.BY_PHONE,
+        cut=End.NOTHING,
+        server=True,
+    ),
+    Point(
+        state="SHOWING_CODE",
+        moment="made",
+        halt="after /v1/codes",
+        story=Story.BY_PHONE,
+        cut=End.NOTHING,
+        server=True,
+    ),
+    Point(state="SHOWING_CODE", moment="waits", story=Story.BY_PHONE, cut=End.NOTHING),
+    Point(state="GRANTING", moment="agreed", halt="before server.grant", story=Story.BY_PHONE, cut=End.RETURNED),
+    Point(
+        state="PRINTING",
+        moment="agreed",
+        halt="after press.release",
+        paper=True,
+        story=Story.BY_PHONE,
+        cut=End.SERVED,
+    ),
+    Point(
+        state="PRINTING",
+        moment="debited",
+        halt="after press.release",
+        paper=True,
+        story=Story.BY_CARD,
+        cut=End.SERVED,
+    ),
     Point(
         state="RETURNING",
         moment="begun",
@@ -176,7 +236,7 @@ def _other(end: End, who: Iterable[Who], points: Iterable[str], why: str) -> Non
 _other(
     End.ASKED,
     [Who.POWER],
-    ["PRINTING done", "RECOVERING begun", "RECOVERING done"],
+    ["PRINTING done", "PRINTING agreed", "PRINTING debited", "RECOVERING begun", "RECOVERING done"],
     "the printer has forgotten the job; its meter tells two sides, and nobody that they are this paper's, whole",
 )
 _other(
@@ -267,6 +327,7 @@ CELLS: Final = tuple(Cell(point, who) for point in POINTS for who in (_AT_THE_SE
 _CARD_STATES: Final = ("READING", "PIN", "AUTHENTICATING", "TAKE_CARD")
 _PAPER_STATES: Final = ("PRINTING", "RECOVERING")
 _MONEY_STATES: Final = ("COLLECTING", "RESERVED", "CAPTURING", "RETURNING")
+_CONTRACT_STATES: Final = ("DEBITING", "CANCELLING")
 _EMPTY_HANDED: Final = (*_CARD_STATES, "IDLE", "CHOOSING", "PREPARING", "CONFIRMING", "TELLING")  # the store's machines
 
 _SPARED: Final = (
@@ -284,6 +345,8 @@ def _is_listed(cell: Cell) -> bool:
             return True
         case Who.POWER:
             return state not in _EMPTY_HANDED
+        case Who.EMONEY:
+            return state in _CONTRACT_STATES and moment != "written"
         case Who.CARD | Who.PCSCD:
             return state in _CARD_STATES and moment not in {"written", "done"}
         case Who.PRESS | Who.CUPSD:

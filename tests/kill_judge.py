@@ -12,10 +12,13 @@ from issuance_server.ledger import OrderState
 from tests.kill_cells import End
 
 FEE_YEN: Final = 200
-_PHYSICAL: Final = (Account.ESCROW, Account.CASHBOX, Account.HOPPER_FLOAT)
+_PHYSICAL: Final = (Account.ESCROW, Account.CASHBOX, Account.HOPPER_FLOAT, Account.PROVIDER_RECEIVABLE)
 #: What a visit may leave changed in the books; on any other account money waits for somebody.
 _CLOSED: Final = frozenset(
-    {Account.CASHBOX, Account.HOPPER_FLOAT, Account.MUNICIPALITY_PAYABLE, Account.OPERATOR_COMMISSION}
+    {
+        *(Account.CASHBOX, Account.HOPPER_FLOAT, Account.PROVIDER_RECEIVABLE),
+        *(Account.MUNICIPALITY_PAYABLE, Account.OPERATOR_COMMISSION),
+    }
 )
 
 
@@ -23,15 +26,18 @@ _CLOSED: Final = frozenset(
 class Facts:
     """What one visit has changed, as those say it who know nothing of each other.
 
-    Shape:  papers, inserted_yen, out_yen and tray_yen are the machines'; moved (by account), states and cases the
-            server's; open_ends says what has no end. was_asked: somebody was asked whether the sheets are there.
+    Shape:  papers, inserted_yen, out_yen and tray_yen are the machines'; taken_yen is what card and phone have less;
+            moved (by account), states and cases are the server's; open_ends says what has no end. was_asked: somebody
+            was asked whether the sheets are there; agreed: to pay by card or phone.
     """
 
     papers: int = 0
     inserted_yen: int = 0
     out_yen: int = 0
     tray_yen: int = 0
+    taken_yen: int = 0
     was_asked: bool = False
+    agreed: bool = False
     moved: dict[str, int] = field(default_factory=dict)
     states: Counter[str] = field(default_factory=Counter)
     cases: Counter[str] = field(default_factory=Counter)
@@ -40,14 +46,14 @@ class Facts:
     @property
     def kept_yen(self) -> int:
         """What the store has more than before."""
-        return self.inserted_yen - self.out_yen
+        return self.inserted_yen - self.out_yen + self.taken_yen
 
     @property
     def end(self) -> End:
         """The end that coins and sheets speak of."""
         if self.papers:
             return End.ASKED if self.was_asked else End.SERVED
-        return End.RETURNED if self.inserted_yen else End.NOTHING
+        return End.RETURNED if self.inserted_yen or self.agreed else End.NOTHING
 
 
 def differences(expected: End, facts: Facts) -> list[str]:

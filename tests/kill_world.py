@@ -42,6 +42,7 @@ RESIDENTS: Final = 500
 CELLS_A_TOWN: Final = 60  # one cell a person: whoever had no paper and comes again is looked at by the server
 COINS: Final = (100, 500)  # 400 yen come back, so that a capture moves tray and hoppers
 OUTAGE_S: Final = 2.0  # how long servers and database are away: longer than a terminal asks again
+_PAY: Final = {Story.PAYS: "pay", Story.CANCELS: "pay", Story.BY_CARD: "pay-emoney", Story.BY_PHONE: "pay-qr"}
 #: After these the page says to lay the card on once more.
 _LAID_AGAIN: Final = frozenset({"CARD_UNREADABLE", "PIN_UNCERTAIN"})
 END_BOUND_S: Final = 10.0  # from the last part's restart, and from each touch that somebody makes after it
@@ -65,6 +66,7 @@ class Resident(Visitor):
         self.has_come = False
         self.coins_in = 0
         self.was_asked = False
+        self.agreed = False  # to pay by card or phone
         self.papers = 0
         self.acted_s = 0.0  # when it last did something
 
@@ -114,7 +116,11 @@ class Resident(Visitor):
             case "CHOOSING":
                 self._choose_first()
             case "CONFIRMING":
-                self._touch("pay")
+                self._touch(_PAY[self._story])
+            case "DEBITING" | "CANCELLING":
+                return self._agree(self._world.touch_emoney())
+            case "SHOWING_CODE":
+                return self._agree(self._world.scan_code())
             case "COLLECTING":
                 return self._pay_in()
             case "AFTER_CUT":
@@ -127,6 +133,10 @@ class Resident(Visitor):
             case _:
                 return False
         return True
+
+    def _agree(self, agreed: bool) -> bool:
+        self.agreed = self.agreed or agreed
+        return agreed
 
     def _leave(self) -> None:
         if (self._view.get("refusal") or {}).get("code") in _LAID_AGAIN:
@@ -180,6 +190,7 @@ class Before:
     row: int
     balances: Counter[str]
     cases: Counter[str]
+    elsewhere_yen: int  # on the e-money card and in the phone
 
 
 class Matrix:
@@ -229,7 +240,14 @@ class Matrix:
     def _before(self, resident: Resident) -> Before:
         self._until(lambda: resident.screen() == "IDLE", "an idle terminal", resident)
         self.world.take_cup()
-        return Before(self.world.money(), self._sheets(), self._rows(), self._books.balances(), self._cases())
+        return Before(
+            self.world.money(),
+            self._sheets(),
+            self._rows(),
+            self._books.balances(),
+            self._cases(),
+            self._elsewhere_yen(),
+        )
 
     def _reach(self, point: Point, resident: Resident) -> None:
         if point.after:
@@ -292,7 +310,7 @@ class Matrix:
                 resident.again()
             case Who.POWER:
                 self._cut_power(resident)
-            case Who.CARD | Who.PRESS | Who.PAYMENT:
+            case Who.CARD | Who.PRESS | Who.PAYMENT | Who.EMONEY:
                 os.kill(self._worker(who), signal.SIGKILL)
             case Who.CUPSD:
                 self.machines.cupsd.kill()
@@ -311,7 +329,7 @@ class Matrix:
         self._disarm()
 
     def _worker(self, who: Who) -> int:
-        name = {Who.CARD: "card", Who.PRESS: "press", Who.PAYMENT: "payment"}[who]
+        name = {Who.CARD: "card", Who.PRESS: "press", Who.PAYMENT: "payment", Who.EMONEY: "emoney"}[who]
         kiosk = self.town.kiosks[0].pid
         return next(pid for pid in children(kiosk) if name in arguments(pid))
 
@@ -341,16 +359,18 @@ class Matrix:
         assert isinstance(machines.printer, VirtualPrinter)
         self.town.cut()
         machines.printer.cut_power()
-        machines.coins.stop(kill=True)
+        for machine in (machines.coins, machines.emoney):
+            machine.stop(kill=True)
         machines.cupsd.kill()
         end_leftovers(machines.cupsd.root)  # the backends
         machines.pcscd.kill()
         self._disarm()
         machines.printer.power_back()
-        machines.coins.start()
         machines.cupsd.start()
         machines.pcscd.start()
-        machines.coins.wait()
+        for machine in (machines.coins, machines.emoney):
+            machine.start()
+            machine.wait()
         self._lay_card_back(resident)
         self.town.restart()
         resident.again()
@@ -392,7 +412,9 @@ class Matrix:
             inserted_yen=after.inserted_yen - before.money.inserted_yen,
             out_yen=after.change_yen + after.returned_yen - before.money.change_yen - before.money.returned_yen,
             tray_yen=after.tray_yen,
+            taken_yen=before.elsewhere_yen - self._elsewhere_yen(),
             was_asked=resident.was_asked,
+            agreed=resident.agreed,
             moved={account: balances[account] - before.balances[account] for account in balances},
             states=Counter(self._books.states(orders).values()),
             cases=self._cases() - before.cases,
@@ -414,6 +436,9 @@ class Matrix:
 
     def _left_over(self) -> list[str]:
         return [f"in the spool: {path.name}" for path in Path(self.place.spool).rglob("*") if path.is_file()]
+
+    def _elsewhere_yen(self) -> int:
+        return (self.world.emoney_yen() or 0) + (self.world.wallet_yen() or 0)
 
     def _cases(self) -> Counter[str]:
         return Counter(self._books.open_cases())

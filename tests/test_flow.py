@@ -369,13 +369,13 @@ def test_paper_that_came_out_before_a_refusal_is_a_case_unless_somebody_takes_it
     orders = tuple(Order(f"o{n}", sheets=1, outcome=outcome) for n, outcome in enumerate(outcomes))
     refused = Visit(State.REFUSED, visit_id="v", orders=orders, refusal=v.Refusal(code))
     _after, effects = step(refused, event)
-    assert [e for e in effects if isinstance(e, v.OpenCase)] == ([v.OpenCase(case, "o0")] if case else [])
+    assert [e for e in effects if isinstance(e, v.OpenCase)] == ([v.OpenCase(case, "o0", visit_id="v")] if case else [])
 
 
 def test_paper_that_nobody_takes_is_a_case() -> None:
     capturing, _ = step(printing(), v.PrintDecided(CopyOutcome.PRINTED, 1))
     after, effects = step(replace(capturing, state=State.TAKE_PAPER), v.TimedOut())
-    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0")
+    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0", visit_id="v")
     assert after == Visit(State.CLOSED)
 
 
@@ -391,14 +391,14 @@ def test_a_paper_that_lay_there_when_the_power_went_is_asked_for_again() -> None
     assert (there.state, there.money and there.money.captured_yen, effects) == (State.TAKE_PAPER, 200, ())
     assert step(there, v.PaperTaken()) == (RECOVERING, (v.PinWipe(), v.ForgetVisit(), v.Recover()))
     _, effects = step(there, v.TimedOut())
-    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0")
+    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0", visit_id="v")
 
 
 def test_after_a_long_cut_a_touch_tells_nothing_of_the_paper() -> None:
     keeping, _ = step(RECOVERING, interrupted(CopyOutcome.PRINTED, inserted_yen=500, short=False))
     kept, _ = step(keeping, v.MoneyCaptured(200, 0, 0, 300))
     _, effects = step(kept, v.PaperTaken())
-    assert (kept.state, effects[0]) == (State.REFUSED, v.OpenCase(TerminalCode.PAPER_LEFT, "o0"))
+    assert (kept.state, effects[0]) == (State.REFUSED, v.OpenCase(TerminalCode.PAPER_LEFT, "o0", visit_id="v"))
 
 
 @pytest.mark.parametrize(

@@ -223,5 +223,5 @@ def test_after_a_long_cut_it_is_owed_and_a_paper_is_paid_for() -> None:
     assert effects == (v.CloseDebits("p", (), 0, 200),)
     over, effects = step(Visit(State.RECOVERING), was_debited(CopyOutcome.PRINTED, short=False))
     assert effects[0] == v.CloseDebits("p", (("o0", 200),), 0, 0)
-    assert effects[1] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0")
+    assert effects[1] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0", visit_id="v")
     assert over.state is State.RECOVERING

@@ -101,7 +101,7 @@ def test_a_code_and_a_paper_that_a_short_cut_took_away_come_back_together() -> N
     shown, effects = step(asked, v.TakeBack())
     assert (shown.state, owes_visibly(shown), effects) == (State.TAKE_PAPER, True, ())
     _, effects = step(asked, v.TimedOut())
-    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0"), "the next visitor would find it"
+    assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0", visit_id="v"), "the next visitor would find it"
 
 
 # Typed, claimed, paid

@@ -59,6 +59,11 @@ KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
         (Fault(Kind.PRINTER_LIES, 2, 0, State.PIN, 0.01), Fault(Kind.DISK_FULL, 2, 0, State.GRANTING, 0.06)),
         "a print whose result found no room on the disk never got one",
     ),
+    (
+        0,
+        (Fault(Kind.TERMINAL_KILLED, 0, 0, State.SHOWING_CODE, 1.0, long=True),),
+        "a QR code's row had no result where a long cut ended the visit in one step",
+    ),
 )
 
 

@@ -101,7 +101,7 @@ class RunningTown:
         self.servers: list[Server] = []
         self.server = ""  # what terminals call
         self.check = ""
-        self.provider = ""  # of payments by QR code; "" = none
+        self.provider = ""  # of payments by QR code
         self.pki = TownPki.open(town / "pki")
 
     @property
@@ -187,8 +187,7 @@ def bring_up(
         running = RunningTown(town, run, volatile)
         running.database, running.postgres = parts.enter_context(placed(database, town / "server.db", run))
         shutil.copytree(running.pki.anchor_path.parent, running.anchors)
-        if not judged:
-            _start_provider(parts, running)
+        _start_provider(parts, running)
         _start_servers(parts, running, database, judged=judged)
         check = _start_check(parts, running)
         kiosks = [
@@ -244,12 +243,10 @@ def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: 
         "servers": len(ports),
     }
     told = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-    if running.provider:
-        told += f'[qr_provider]\naddress = "{running.provider}"\nkey_id = "{KEY_ID}"\n'
-        told += f'secret_file = "{PROVIDER_SECRET}"\n'
+    told += f'[qr_provider]\naddress = "{running.provider}"\nkey_id = "{KEY_ID}"\n'
+    told += f'secret_file = "{PROVIDER_SECRET}"\n'
     config.write_text(told, encoding="utf-8")
-    if running.provider:
-        _start_settling(parts, running, config)
+    _start_settling(parts, running, config)
     for number, own_port in enumerate(ports):
         log = running.run / ("server.log" if number == 0 else f"server{number + 1}.log")
         server = Server(own_port, config, log, running.run / FOLDER if judged else None)
@@ -320,10 +317,9 @@ def _start_terminal(
     coins.start()
     parts.callback(coins.stop)
     emoney_socket = volatile / "emoney.sock"
-    emoney = None if judged else EmoneyMachine(folder, emoney_socket)  # who is judged pays in coins
-    if emoney is not None:
-        emoney.start()
-        parts.callback(emoney.stop)
+    emoney = EmoneyMachine(folder, emoney_socket)
+    emoney.start()
+    parts.callback(emoney.stop)
     running.machines.append(Machines(pcscd, cupsd, printer, coins, emoney))
     if judged:
         (folder / FOLDER).mkdir()
@@ -347,14 +343,13 @@ def _start_terminal(
         cash=cash,
         coins_socket=str(coins_socket),
         spool=str(cupsd.spool),
-        qr_provider=running.provider or None,
-        emoney_socket=None if emoney is None else str(emoney_socket),
+        qr_provider=running.provider,
+        emoney_socket=str(emoney_socket),
     )
     running.places.append(place)
     _write_terminal_files(running, place, counts_all=judged)
     coins.wait()
-    if emoney is not None:
-        emoney.wait()
+    emoney.wait()
     kiosk = _kiosk(place)
     running.kiosks.append(kiosk)
     parts.callback(running.cut, len(running.kiosks) - 1, kill=False)

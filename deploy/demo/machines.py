@@ -72,4 +72,4 @@ class Machines:
     cupsd: PrivateCupsd
     printer: IppEvePrinter | VirtualPrinter
     coins: CoinMachine
-    emoney: EmoneyMachine | None = None
+    emoney: EmoneyMachine

@@ -267,13 +267,12 @@ class Faults:
         simulation.hub.at(self._fate, delay_s, self._heal, fault, heal)
 
     def _has_at_stake(self, kiosk: Kiosk) -> bool:
-        """Tell whether who stands there holds paper of this visit, which the terminal may not know, or was debited."""
-        resident = self._simulation.at_terminal(kiosk.number)
+        """Tell whether who stands there holds paper of this visit, which the terminal may not know, or has paid."""
+        resident, world = self._simulation.at_terminal(kiosk.number), self._simulation.world
         if resident is None:
             return False
-        return bool(resident.stay.debited_yen) or any(
-            sheet.visit == resident.stay.number for sheet in self._simulation.world.sheets
-        )
+        paid = bool(resident.stay.debited_yen or world.captured_yen(resident.stay))
+        return paid or any(sheet.visit == resident.stay.number for sheet in world.sheets)
 
     def _is_possible(self, fault: Fault, kiosk: Kiosk) -> bool:
         """Tell whether there is anything to break: what would do nothing is no fault, and fills no cell."""

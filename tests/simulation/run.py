@@ -99,7 +99,7 @@ class Simulation:
         self._ways = Random(f"how seed {seed} pays")
         is_fitted = faults is None and self._ways.random() < FITTED
         faults = self._planned(kinds) if faults is None else faults
-        is_fitted = is_fitted or bool({_paid_by(fault) for fault in faults} & _OTHER_WAYS)
+        is_fitted = is_fitted or any(_needs_other_ways(fault) for fault in faults)
         self.provider = SimProvider(self.hub, wallets()) if is_fitted else None
         if self.provider is not None:
             self.world.wallets = self.provider.books
@@ -309,6 +309,10 @@ class Simulation:
 def _paid_by(fault: Fault) -> PaymentMethod | None:
     """Return how whoever a fault hits has to pay, if that matters."""
     return PAYS_IN.get(fault.state) or PAYS_IN.get(fault.kind)
+
+
+def _needs_other_ways(fault: Fault) -> bool:
+    return bool({PAYS_IN.get(fault.state), PAYS_IN.get(fault.kind)} & _OTHER_WAYS)
 
 
 def _everywhere(fault: Fault) -> bool:
