@@ -48,7 +48,7 @@ class DebitPrograms:
         intent = _intent(Act.DEBIT, visit, effect)
         row = self._book.journal.intent(intent)
         call = Call(Lane.EMONEY, "emoney.debit", lambda: emoney.debit(order_id, amount_yen))
-        said = yield from self._until_decided((yield from self._asked(call, order_id)))
+        said = yield from self._until_decided((yield from self._asked(call, order_id, DebitState.UNKNOWN)))
         if said.state is DebitState.UNPROCESSED:  # else it would wait for that card before any other
             yield from attempt(Call(Lane.EMONEY, "emoney.stop", lambda: emoney.stop(order_id)))
         self._book.write(*debit_ended(self._book, intent, row, said))
@@ -65,7 +65,7 @@ class DebitPrograms:
         emoney, order_id = self._there(), effect.order_id
         row = self._book.journal.intent(_intent(Act.CANCEL_DEBIT, visit, effect))
         call = Call(Lane.EMONEY, "emoney.cancel", lambda: emoney.cancel(order_id))
-        said = yield from self._until_decided((yield from self._asked(call, order_id)))
+        said = yield from self._until_decided((yield from self._asked(call, order_id, DebitState.DEBITED)))
         self._book.write(*cancel_ended(self._book, row, said))
         return v.DebitDecided(said.state)
 
@@ -87,15 +87,24 @@ class DebitPrograms:
             said = yield from self._asked(stop if forgotten else call, order_id)
         return said
 
-    def _asked(self, call: Call, order_id: str) -> Generator[Call, Any, Debit]:
-        """Make a call, and where its answer is lost ask how it stands: that moves nothing."""
+    def _asked(self, call: Call, order_id: str, unheard: DebitState | None = None) -> Generator[Call, Any, Debit]:
+        """Make a call, and where its answer is lost ask how it stands: that moves nothing.
+
+        unheard: so it stands where the contract terminal never heard of the call; one that was silent hears it again.
+        """
         emoney = self._there()
         said: Debit
-        try:
-            said = yield call
-        except (PaymentDeviceError, WorkerError) as error:
-            log.warning("no answer on a debit", order=order_id, call=call.name, error=type(error).__name__)
+        for _ in range(2):
+            try:
+                said = yield call
+            except (PaymentDeviceError, WorkerError) as error:
+                log.warning("no answer on a debit", order=order_id, call=call.name, error=type(error).__name__)
+                was_silent = isinstance(error, DeviceGone | WorkerError)
+            else:
+                return said
             said = yield from asked(Call(Lane.EMONEY, "emoney.status", lambda: emoney.status(order_id)))
+            if said.state is not unheard or not was_silent:
+                return said
         return said
 
 

@@ -58,7 +58,8 @@ class Point:
     """One moment of a visit.
 
     Shape:  halt: where a process stops (deploy/demo/halts.py); "" = the screen of that state, which waits for somebody.
-            paper: the sheet has come out before anything is killed. server: a server's worker stops there, and not the
+            paper: the sheet has come out before anything is killed. touched: so was the e-money card, where
+            the terminal waits to hear of it. server: a server's worker stops there, and not the
             terminal. after: the terminal is killed at that point first, or with dark the power goes there, and the halt
             is in its next life. via: the terminal stops there first; only then the halt is armed.
             cut: the end where the terminal dies there; else the visit goes on to `whole`.
@@ -72,6 +73,7 @@ class Point:
     story: Story = Story.PAYS
     coins: int = 0  # so many lie in the tray when a waiting screen is meant
     paper: bool = False
+    touched: bool = False
     server: bool = False
     after: str = ""
     dark: bool = False
@@ -82,9 +84,15 @@ class Point:
         """Its name in the table."""
         return f"{self.state} {self.moment}"
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether nobody holds an e-money card to the contract terminal until the point is reached."""
+        return self.halt == _ASKED_FOR_CARD
+
 
 _CANCELLED: Final = End.RETURNED
 _CAPTURED: Final = "row result capture"
+_ASKED_FOR_CARD: Final = "after emoney.debit"
 POINTS: Final = (
     Point(state="IDLE", moment="waits", cut=End.SERVED),
     Point(state="READING", moment="begun", halt="before card.read", cut=End.SERVED),
@@ -124,7 +132,8 @@ POINTS: Final = (
     Point(state="TELLING", moment="done", via=_CAPTURED, halt="after server.send_events", cut=End.SERVED),
     Point(state="TAKE_PAPER", moment="waits", cut=End.SERVED),
     Point(state="DEBITING", moment="begun", halt="row intent debit", story=Story.BY_CARD, cut=End.NOTHING),
-    Point(state="DEBITING", moment="asked", halt="after emoney.debit", story=Story.BY_CARD, cut=End.NOTHING),
+    Point(state="DEBITING", moment="asked", halt=_ASKED_FOR_CARD, story=Story.BY_CARD, cut=End.NOTHING),
+    Point(state="DEBITING", moment="done", halt=_ASKED_FOR_CARD, touched=True, story=Story.BY_CARD, cut=End.RETURNED),
     Point(state="DEBITING", moment="waits", story=Story.BY_CARD, cut=End.NOTHING),
     Point(state="DEBITING", moment="written", halt="row result debit", story=Story.BY_CARD, cut=End.RETURNED),
     Point(
@@ -248,7 +257,7 @@ _other(
 _other(
     End.NOTHING,
     [Who.SERVER, Who.POSTGRESQL],
-    ["AUTHENTICATING asked", "PREPARING intended"],
+    ["AUTHENTICATING asked", "PREPARING intended", "SHOWING_CODE asked"],
     "two seconds without the server are longer than the terminal asks again",
 )
 _other(End.NOTHING, [Who.GUNICORN], ["AUTHENTICATING asked"], "the challenge may have been used up: it is sent once")
@@ -267,7 +276,7 @@ _other(
 _other(
     End.NOTHING,
     [Who.SERVER],
-    ["PREPARING prepared"],
+    ["PREPARING prepared", "SHOWING_CODE made"],
     "two seconds without the server are longer than the terminal asks again",
 )
 _other(
@@ -337,24 +346,26 @@ _SPARED: Final = (
 )
 
 
+_IN_HAND: Final = {
+    Who.CARD: (_CARD_STATES, {"written", "done"}),
+    Who.PCSCD: (_CARD_STATES, {"written", "done"}),
+    Who.PRESS: (_PAPER_STATES, {"written"}),
+    Who.CUPSD: (_PAPER_STATES, {"written"}),
+    Who.PAYMENT: (_MONEY_STATES, {"written"}),
+    Who.EMONEY: (_CONTRACT_STATES, {"written"}),
+}
+
+
 def _is_listed(cell: Cell) -> bool:
     """The terminal everywhere; every other part where it has something in hand."""
-    state, moment, who = cell.point.state, cell.point.moment, cell.who
-    match who:
-        case Who.TERMINAL:
-            return True
-        case Who.POWER:
-            return state not in _EMPTY_HANDED
-        case Who.EMONEY:
-            return state in _CONTRACT_STATES and moment != "written"
-        case Who.CARD | Who.PCSCD:
-            return state in _CARD_STATES and moment not in {"written", "done"}
-        case Who.PRESS | Who.CUPSD:
-            return state in _PAPER_STATES and moment != "written"
-        case Who.PAYMENT:
-            return state in _MONEY_STATES and moment != "written" and cell.name not in _SPARED
-        case _:
-            return cell.point.server
+    if cell.who is Who.TERMINAL:
+        return True
+    if cell.who is Who.POWER:
+        return cell.point.state not in _EMPTY_HANDED
+    if cell.who not in _IN_HAND:
+        return cell.point.server
+    states, idle_moments = _IN_HAND[cell.who]
+    return cell.point.state in states and cell.point.moment not in idle_moments and cell.name not in _SPARED
 
 
 LISTED: Final = tuple(cell for cell in CELLS if _is_listed(cell))

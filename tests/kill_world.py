@@ -67,6 +67,7 @@ class Resident(Visitor):
         self.coins_in = 0
         self.was_asked = False
         self.agreed = False  # to pay by card or phone
+        self.holds_back = False  # with the e-money card
         self.papers = 0
         self.acted_s = 0.0  # when it last did something
 
@@ -98,6 +99,11 @@ class Resident(Visitor):
         """Lay one's card on the reader."""
         self._world.put_card(self._resident_id)
 
+    def holds_card(self) -> bool:
+        """Hold the e-money card to the contract terminal, whatever the screen shows; tell whether it took it."""
+        self.agreed = self._world.touch_emoney()
+        return self.agreed
+
     def stands(self) -> str:
         """Say what the screen shows, for whoever has waited in vain."""
         if not self._seen:
@@ -117,12 +123,20 @@ class Resident(Visitor):
                 self._choose_first()
             case "CONFIRMING":
                 self._touch(_PAY[self._story])
-            case "DEBITING" | "CANCELLING":
-                return self._agree(self._world.touch_emoney())
-            case "SHOWING_CODE":
-                return self._agree(self._world.scan_code())
+            case _:
+                return self._pays() or self._answers()
+        return True
+
+    def _pays(self) -> bool:
+        match self._state:
+            case "DEBITING" | "CANCELLING" | "SHOWING_CODE":
+                return self._agree()
             case "COLLECTING":
                 return self._pay_in()
+        return False
+
+    def _answers(self) -> bool:
+        match self._state:
             case "AFTER_CUT":
                 self._touch("take-back")
             case "ASK_SHEETS":
@@ -134,7 +148,10 @@ class Resident(Visitor):
                 return False
         return True
 
-    def _agree(self, agreed: bool) -> bool:
+    def _agree(self) -> bool:
+        if self.holds_back or (self._state == "SHOWING_CODE" and not self._view["code"]):
+            return False
+        agreed = self._world.scan_code() if self._state == "SHOWING_CODE" else self._world.touch_emoney()
         self.agreed = self.agreed or agreed
         return agreed
 
@@ -221,6 +238,9 @@ class Matrix:
             self._reach(cell.point, resident)
             if cell.point.paper:
                 self._until(lambda: self._sheets() > before.sheets, "the sheet to come out")
+            resident.holds_back = False
+            if cell.point.touched:
+                self._until(resident.holds_card, "the contract terminal to take the card")
             self._kill(cell.who, resident)
             resident.acted_s = time.monotonic()  # the restart: from here on nothing may take longer
             played.waited_s = self._end(resident, before)
@@ -272,6 +292,7 @@ class Matrix:
                 self._halts.disarm()
         else:
             self._arm(point)
+        resident.holds_back = point.holds_back
         self._until(lambda: self._is_there(point, resident), point.name, resident)
 
     def _arm(self, point: Point) -> None:

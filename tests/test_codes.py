@@ -142,7 +142,8 @@ class FlakyClient:
     """A server that cannot be reached at first."""
 
     def __init__(self) -> None:
-        self.answers: list[Exception | bool] = [NetworkDown("cue"), False, True]
+        busy = ServerRefused(ErrorCode.BUSY, "the database did not answer in time", retryable=True)
+        self.answers: list[Exception | bool] = [NetworkDown("cue"), busy, False, True]
 
     def show_code(self, request: CodeRequest) -> CodeAnswer:
         raise AssertionError(f"a code that is shown is not asked for again: {request}")
@@ -157,7 +158,14 @@ class FlakyClient:
 def test_a_network_that_is_down_for_a_moment_changes_nothing_about_the_code() -> None:
     pauses: list[float] = []
     assert ServerCodes(FlakyClient(), pauses.append).wait("p", 5).authorized
-    assert len(pauses) == 2
+    assert len(pauses) == 3
+
+
+def test_a_code_that_the_server_does_not_know_is_not_looked_at_again() -> None:
+    client = FlakyClient()
+    client.answers = [ServerRefused(ErrorCode.UNKNOWN_ORDER, "payment_id", retryable=False)]
+    with pytest.raises(ServerRefused):
+        ServerCodes(client, lambda _: None).wait("p", 5)
 
 
 CUTS = {"short": Cut(), "long": Cut(length_s=3600), "printer too": Cut(printer_too=True)}

@@ -155,9 +155,16 @@ def test_a_lost_answer_is_asked_for_and_nothing_is_debited_twice(ram: Path, meth
     store.emoney.cues.fail(method, error)
     served(store)
     require_agreement(store)
-    heard = method != "debit"  # what was never heard is no debit, and no paper
-    assert store.emoney.brand_yen == (FEE_YEN if heard else 0)
-    assert len(store.press.papers) == int(heard)
+    assert (store.emoney.brand_yen, len(store.press.papers)) == (FEE_YEN, 1)
+
+
+def test_what_is_never_heard_is_asked_for_twice_and_is_no_debit(ram: Path) -> None:
+    store = Store(ram, Script(hands=("touch",)))
+    for _ in range(2):
+        store.emoney.cues.fail("debit", DeviceGone("cue"))
+    served(store)
+    require_agreement(store)
+    assert (store.emoney.brand_yen, len(store.press.papers), store.emoney.cues.left()) == (0, 0, [])
 
 
 def test_a_contract_terminal_that_is_busy_debits_nothing(ram: Path) -> None:
@@ -185,13 +192,15 @@ def test_a_contract_terminal_that_falls_silent_is_asked_until_it_tells(ram: Path
     assert sums[EventKind.DEBIT_UNPROCESSED] == (FEE_YEN if hands[0] in {"before", "after"} else 0)
 
 
-@pytest.mark.parametrize("method", ["cancel", "cancel answer"])
-def test_a_lost_answer_of_a_cancel_is_asked_for(ram: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("lost", "back"), [(("cancel",), True), (("cancel answer",), True), (("cancel", "cancel"), False)]
+)
+def test_a_lost_answer_of_a_cancel_is_asked_for(ram: Path, lost: tuple[str, ...], back: bool) -> None:
     store = Store(ram, Script(hands=("touch", "touch"), verdicts=(FAILED,)))
-    store.emoney.cues.fail(method, DeviceGone("cue"))
+    for method in lost:
+        store.emoney.cues.fail(method, DeviceGone("cue"))
     served(store)
     require_agreement(store)
-    back = method != "cancel"
     assert (store.emoney.brand_yen, amounts(store)[EventKind.RETURN_DUE]) == ((0, 0) if back else (200, 200))
 
 

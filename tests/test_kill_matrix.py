@@ -49,7 +49,7 @@ def test_the_table_in_words_is_the_table() -> None:
 
 def test_the_table_is_wide_enough() -> None:
     assert len({point.name for point in POINTS}) == len(POINTS)
-    assert len(LISTED) == 120
+    assert len(LISTED) == 161
     assert {cell.who for cell in LISTED} == set(Who)
     assert {cell.point for cell in LISTED} == set(POINTS)
 

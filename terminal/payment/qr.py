@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, Protocol
 
 from protocol.messages import CodeAnswer, CodeRequest, CodeStatus
-from terminal.client import NetworkDown
+from terminal.client import NetworkDown, ServerRefused
 
 POLL_S: Final = 1.0
 
@@ -52,11 +51,14 @@ class ServerCodes:
         return self._client.show_code(request)
 
     def wait(self, payment_id: str, timeout_s: float) -> CodeStatus:
-        """See the port. A network that is down for a moment changes nothing about the code."""
+        """See the port. A network or a database that is away for a moment changes nothing about the code."""
         said = CodeStatus(payment_id=payment_id, authorized=False, over=False)
         for _ in range(max(1, round(timeout_s / POLL_S))):
-            with suppress(NetworkDown):
+            try:
                 said = self._client.look_at_code(payment_id)
+            except (NetworkDown, ServerRefused) as error:
+                if isinstance(error, ServerRefused) and not error.retryable:
+                    raise
             if said.authorized or said.over:
                 break
             self._pause(POLL_S)
