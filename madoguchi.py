@@ -425,7 +425,9 @@ def cases_show(config: Path, municipality: str, as_json: bool, case_id: str) -> 
 @click.option("--side", required=True, type=click.Choice(SIDES), help="For whom you speak.")
 @click.option("--by", "person", required=True, help="Who found it: your staff id.")
 @click.option(
-    "--decision", type=click.Choice(DECISIONS), help="Of money that waits: pay it, it was paid, or never taken."
+    "--decision",
+    type=click.Choice(DECISIONS),
+    help="Of money that waits: pay it, it was paid, it was never taken, or let it go.",
 )
 @click.option("--words", required=True, help="What was found. Sheets, money, numbers: nothing of a resident.")
 @click.argument("case_id")

@@ -288,7 +288,8 @@ def _own_payment(connection: Connection, terminal_id: str, event: Event, now_utc
     assert event.payment_id is not None
     payment = payments.find(connection, event.payment_id)
     if payment is None:
-        return payments.ungranted(connection, terminal_id, event.payment_id, now_utc)
+        method = event.method or PaymentMethod.CASH
+        return payments.ungranted(connection, terminal_id, event.payment_id, now_utc, method=method)
     if payment.terminal_id != terminal_id:
         subject = Subject(payment.municipality_code, terminal_id, payment_id=payment.payment_id)
         open_case(connection, CaseReason.CONTRADICTION, subject, now_utc)

@@ -326,6 +326,7 @@ class Event(Message, frozen=True, kw_only=True):
     cashbox_yen: Yen | None = None
     change_yen: Yen | None = None
     returned_yen: Yen | None = None
+    method: PaymentMethod | None = None
 
 
 _ORDER = frozenset({"order_id"})
@@ -348,8 +349,12 @@ EVENT_FIELDS: dict[EventKind, frozenset[str]] = {
     EventKind.REFUND_UNKNOWN: frozenset({"claim_id"}),
 }
 #: What may stand with a kind, or not. order_id: one of the payment's orders, for whose requester's card the money is
-#: due, too, where no grant ever told the server which orders a payment was for.
-EVENT_OPTIONS: dict[EventKind, frozenset[str]] = {EventKind.RETURN_DUE: frozenset({"claim_digest", "order_id"})}
+#: due, too, where no grant ever told the server which orders a payment was for. method: of a payment that the server
+#: knows nothing of; without it, in cash.
+EVENT_OPTIONS: dict[EventKind, frozenset[str]] = {
+    EventKind.RETURN_DUE: frozenset({"claim_digest", "order_id", "method"}),
+    EventKind.PAYMENT_CLOSED: frozenset({"method"}),
+}
 
 
 class SignedEvent(Message, frozen=True, kw_only=True):

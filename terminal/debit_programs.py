@@ -71,7 +71,7 @@ class DebitPrograms:
 
     def close(self, effect: v.CloseDebits, _visit: Visit) -> tuple[Note, ...]:
         """Return what the server is told of a payment that is over."""
-        return closed(effect.payment_id, effect.lines, effect.returned_yen, effect.owed_yen)
+        return closed(effect)
 
     def _there(self) -> EmoneyTerminal:
         assert self._emoney is not None, "e-money is offered only where there is a contract terminal"
@@ -138,22 +138,23 @@ def cancel_ended(book: Book, row: int, said: Debit) -> tuple[Note, ...]:
     return () if book.journal.has_result(row) else (result(row, said.state),)
 
 
-def closed(
-    payment_id: str, lines: tuple[tuple[str, int], ...], returned_yen: int, owed_yen: int
-) -> tuple[Telling, ...]:
-    """Return what the server is told of a payment by e-money: each fee, what is owed, then all that was debited."""
+def closed(over: v.CloseDebits) -> tuple[Telling, ...]:
+    """Return what the server is told of a payment by card or phone: each fee, what is owed, then all that was taken."""
+    payment_id, lines = over.payment_id, over.lines
     fees = (
         Telling(EventKind.CAPTURED, {"order_id": order_id, "payment_id": payment_id, "amount_yen": fee_yen})
         for order_id, fee_yen in lines
     )
     counted = {
         "payment_id": payment_id,
-        "inserted_yen": sum(fee_yen for _, fee_yen in lines) + returned_yen + owed_yen,
+        "inserted_yen": sum(fee_yen for _, fee_yen in lines) + over.returned_yen + over.owed_yen,
         "cashbox_yen": 0,
         "change_yen": 0,
-        "returned_yen": returned_yen,
+        "returned_yen": over.returned_yen,
+        "method": over.method,
     }
-    return (*fees, *owed(payment_id, owed_yen), Telling(EventKind.PAYMENT_CLOSED, counted))
+    owing = owed(payment_id, over.owed_yen, method=over.method)
+    return (*fees, *owing, Telling(EventKind.PAYMENT_CLOSED, counted))
 
 
 def _intent(act: Act, visit: Visit, effect: v.DebitCard | v.CancelDebit) -> Intent:

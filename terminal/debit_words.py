@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protocol.messages import PaymentMethod
 from terminal.payment.emoney import DebitState
 
 
@@ -44,9 +45,10 @@ class CancelDebit:
 
 @dataclass(frozen=True, slots=True)
 class CloseDebits:
-    """Write and tell what became of a payment by e-money: fees that were earned (order id, fee), and all the rest."""
+    """Write and tell what became of a payment by card or phone: fees that were earned (order id, fee), and the rest."""
 
     payment_id: str
     lines: tuple[tuple[str, int], ...]
     returned_yen: int  # back on the card
     owed_yen: int
+    method: PaymentMethod = PaymentMethod.EMONEY

@@ -118,7 +118,7 @@ def close_debits(visit: Visit, effects: tuple[Effect, ...] = ()) -> Step:
     captured_yen = sum(fee for _, fee in lines)
     owed_yen = money.inserted_yen - money.uncertain_yen - money.returned_yen - captured_yen
     visit = replace(visit, money=replace(money, captured_yen=captured_yen, owed_yen=owed_yen))
-    closing = v.CloseDebits(money.payment_id, lines, money.returned_yen, owed_yen)
+    closing = v.CloseDebits(money.payment_id, lines, money.returned_yen, owed_yen, money.method)
     return debits_over(visit, (*effects, closing))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import structlog
 
 from printing.press.errors import PressError
-from protocol.messages import EventKind
+from protocol.messages import EventKind, PaymentMethod
 from terminal import visit as v
 from terminal.book import Book, Note, Telling, result
 from terminal.journal import Act, Case, Intent
@@ -304,11 +304,11 @@ def uncollected(payment_id: str, lines: Lines, held_yen: int) -> tuple[Telling, 
     return (*fees, *owed(payment_id, held_yen - sum(fee_yen for _, fee_yen in lines)))
 
 
-def owed(payment_id: str, owed_yen: int) -> tuple[Telling, ...]:
-    """Return the word on money that could not be given back, if there is any."""
+def owed(payment_id: str, owed_yen: int, **how: PaymentMethod) -> tuple[Telling, ...]:
+    """Return the word on money that could not be given back, if there is any; how: the method, if it is not cash."""
     if owed_yen <= 0:
         return ()
-    return (Telling(EventKind.RETURN_DUE, {"payment_id": payment_id, "amount_yen": owed_yen}),)
+    return (Telling(EventKind.RETURN_DUE, {"payment_id": payment_id, "amount_yen": owed_yen, **how}),)
 
 
 def totals(counters: DeviceCounters) -> dict[str, int | None]:

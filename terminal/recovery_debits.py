@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from protocol.messages import PaymentMethod
+from terminal import visit as v
 from terminal.book import Book, result
 from terminal.debit_programs import cancel_ended, closed, debit_ended, stand_of
 from terminal.history import Copy, Unfinished
@@ -54,7 +55,7 @@ def debits(book: Book, emoney: EmoneyTerminal | None, payment: Unfinished) -> Ge
         else:
             debited.add(copy.order_id)
     if not debited and not uncertain_yen:
-        book.write(*closed(payment.payment_id, (), returned_yen, 0))
+        book.write(*closed(v.CloseDebits(payment.payment_id, (), returned_yen, 0)))
         return None
     money = Money(
         payment.payment_id,
@@ -72,7 +73,8 @@ def code_found(book: Book, payment: Unfinished, outcomes: Mapping[str, CopyOutco
     assert payment.code is not None
     assert isinstance(payment.code.body, Intent)
     if not set(outcomes.values()) & {CopyOutcome.PRINTED, CopyOutcome.UNKNOWN}:
-        book.write(result(payment.code.row, "over"), *closed(payment.payment_id, (), 0, 0))
+        let_go = v.CloseDebits(payment.payment_id, (), 0, 0, PaymentMethod.QR)
+        book.write(result(payment.code.row, "over"), *closed(let_go))
         return None
     agreed_yen = payment.code.body.amount_yen or 0
     return Money(payment.payment_id, agreed_yen, method=PaymentMethod.QR, inserted_yen=agreed_yen)

@@ -50,7 +50,7 @@ def test_a_phone_agrees_before_the_grant_and_the_rest_is_let_go() -> None:
     assert (granting.state, granting.code_url, effects) == (State.GRANTING, "", (v.RequestGrant("o0"),))
     second = after(granting, v.Granted(), v.PrintDecided(CopyOutcome.PRINTED, 1), v.Granted())
     done, effects = step(second, v.PrintDecided(CopyOutcome.FAILED, 0))
-    assert effects[-1] == v.CloseDebits("p", (("o0", 200),), 200, 0)
+    assert effects[-1] == v.CloseDebits("p", (("o0", 200),), 200, 0, PaymentMethod.QR)
     assert done.state is State.TAKE_PAPER
     assert done.money == Money("p", 400, method=PaymentMethod.QR, inserted_yen=400, captured_yen=200, returned_yen=200)
 
@@ -75,7 +75,7 @@ def test_without_an_agreement_nothing_is_granted_and_a_late_one_counts_for_nothi
 def test_what_was_never_taken_is_never_owed() -> None:
     printing = after(confirming(), v.Pay(PaymentMethod.QR), v.CodeShown("u"), v.CodeAgreed(), v.Granted())
     over, effects = step(printing, v.PrintDecided(CopyOutcome.FAILED, 0))
-    assert effects[-1] == v.CloseDebits("p", (), 200, 0)
+    assert effects[-1] == v.CloseDebits("p", (), 200, 0, PaymentMethod.QR)
     assert over.money is not None
     assert over.money.owed_yen == 0
 

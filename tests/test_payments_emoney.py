@@ -138,6 +138,25 @@ def test_counts_that_no_card_can_have_are_a_case(office: Office, told: dict[str,
     assert office.open_cases() == ["COUNTS_DIFFER"]
 
 
+@pytest.mark.parametrize("owed_yen", [0, 100])
+def test_of_a_payment_that_a_restored_server_knows_nothing_of_the_brand_owes_it_and_it_is_a_case(
+    office: Office, owed_yen: int
+) -> None:
+    """Not the cashbox, which no card ever filled."""
+    if owed_yen:
+        told = {"payment_id": payment_id(1), "amount_yen": owed_yen, "order_id": order_id(1)}
+        office.tell(EventKind.RETURN_DUE, **told, method=PaymentMethod.EMONEY)
+    told = {"payment_id": payment_id(1), **counted(FEE_YEN + owed_yen, 0, 0, 0)}
+    office.tell(EventKind.PAYMENT_CLOSED, **told, method=PaymentMethod.EMONEY)
+    standing_now = {
+        Account.PROVIDER_RECEIVABLE: FEE_YEN + owed_yen,
+        Account.REFUND_LIABILITY: -owed_yen,
+        Account.SUSPENSE: -FEE_YEN,
+    }
+    assert office.balances() == {account: yen for account, yen in standing_now.items() if yen}
+    assert office.open_cases() == ["COUNTS_DIFFER"]
+
+
 # 処理未了
 
 

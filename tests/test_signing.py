@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol import signing
 from protocol.errors import ErrorCode, IssueError
-from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind, SignedEvent
+from protocol.messages import EVENT_FIELDS, EVENT_OPTIONS, Event, EventKind, PaymentMethod, SignedEvent
 from protocol.signing import RequestSigner, key_thumbprint, sign_event, verify_event, verify_request
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"1" * 32)
@@ -206,6 +206,7 @@ FULL = Event(
     cashbox_yen=200,
     change_yen=300,
     returned_yen=0,
+    method=PaymentMethod.EMONEY,
 )
 
 
