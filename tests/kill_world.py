@@ -182,8 +182,9 @@ class Resident(Visitor):
         if self._story is Story.CANCELS and self.coins_in:
             self._touch("cancel")
             return True
-        if self.coins_in < len(COINS) and self._world.insert_coin(COINS[self.coins_in]):
-            self.coins_in += 1
+        if self.coins_in == len(COINS) or not self._world.insert_coin(COINS[self.coins_in]):
+            return False  # it fell through: it is put in again
+        self.coins_in += 1
         return True
 
 
