@@ -148,7 +148,7 @@ class Book:
         if notes:
             self.write(*notes)
         still_open = [payment for payment in found.unfinished if payment.is_open and not payment.is_given_up]
-        if not (found.strays or found.claims or still_open):
+        if not (found.strays or found.claims or found.receipts or still_open):
             self.note(self.journal.settle)
 
     def code_row(self, payment_id: str) -> int | None:

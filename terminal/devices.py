@@ -7,6 +7,7 @@ from typing import Final, Protocol, cast
 
 from printing.press.errors import PdfRefused, PressError
 from printing.press.service import BASE_TIMEOUT_S, SHEET_TIMEOUT_S, Counters, HeldJob, PrinterState
+from printing.press.slip import Slip, SlipOutcome
 from printing.press.verdict import PaperOutlet, Verdict
 from protocol.messages import (
     AuthenticateAnswer,
@@ -36,6 +37,7 @@ CARD_TIMEOUT_S: Final = 15.0  # a hung card; READ of a certificate takes one sec
 PIN_KEY_TIMEOUT_S: Final = 3.0
 PRESS_TIMEOUT_S: Final = 20.0
 PURGE_TIMEOUT_S: Final = 60.0
+RECEIPT_TIMEOUT_S: Final = 30.0  # the printer's own bounds are shorter
 VERDICT_MARGIN_S: Final = 60.0  # to stop a job that has reached its bound, and to ask what had come out
 
 
@@ -107,6 +109,14 @@ class PressDevice(Protocol):
         ...
 
 
+class ReceiptDevice(Protocol):
+    """The receipt printer. Errors: WorkerError; what it says for itself is in the outcome."""
+
+    def print(self, slip: Slip) -> SlipOutcome:
+        """Print one slip, once."""
+        ...
+
+
 class ServerPort(Protocol):
     """The issuing server. Errors: NetworkDown, ServerRefused."""
 
@@ -150,6 +160,7 @@ class Devices:
     outlet: PaperOutlet = PaperOutlet.OPEN_TRAY
     emoney: EmoneyTerminal | None = None
     codes: Codes | None = None
+    receipt: ReceiptDevice | None = None
 
 
 class CallableWorker(Protocol):
@@ -235,6 +246,17 @@ class WorkerPress:
     def residue(self) -> tuple[str, ...]:
         """See the port."""
         return cast(tuple[str, ...], self._worker.call("residue", timeout_s=PRESS_TIMEOUT_S))
+
+
+class WorkerReceipt:
+    """`ReceiptDevice` over its worker."""
+
+    def __init__(self, worker: CallableWorker) -> None:
+        self._worker = worker
+
+    def print(self, slip: Slip) -> SlipOutcome:
+        """See the port."""
+        return cast(SlipOutcome, self._worker.call("print", slip, timeout_s=RECEIPT_TIMEOUT_S))
 
 
 _CARD_KINDS: Final = {

@@ -43,6 +43,7 @@ from terminal.money import MoneyPrograms, asked, attempt
 from terminal.outlet import keeps_closed
 from terminal.paper_check import PaperGuard, PaperMismatch
 from terminal.programs import ID_BYTES, Call, Identity, Lane, Memory, Program, Sources
+from terminal.receipt_programs import ReceiptPrograms
 from terminal.recovery import Recovery
 from terminal.refund_programs import RefundPrograms
 from terminal.visit import CopyOutcome, TerminalCode, Visit
@@ -87,6 +88,7 @@ class Effects:
         self._money[v.CancelDebit] = self._debits.cancel
         self._codes = CodePrograms(self.book, devices.codes, lambda: self.memory)
         self._money |= {v.ShowCode: self._codes.show, v.WatchCode: self._codes.watch}
+        self._money[v.GiveReceipt] = ReceiptPrograms(self.book, devices.receipt, identity, sources).give
         self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from terminal import flow_basket as basket
 from terminal import flow_code as code
 from terminal import flow_debit as debit
+from terminal import flow_receipt as receipt
 from terminal import flow_recovery as recovery
 from terminal import flow_refunds as refunds
 from terminal import flow_steps as steps
@@ -75,7 +76,7 @@ def step(visit: Visit, event: Event) -> Step:
     pair = (visit.state, type(event))
     handler = HANDLERS.get(pair)
     if handler is not None:
-        return handler(visit, event)
+        return receipt.with_receipt(handler(visit, event))
     if pair in IGNORED:
         return visit, ()
     raise UnexpectedEvent(visit.state, type(event).__name__)
@@ -190,6 +191,7 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.CANCELLING, v.Failed): debit.cancel_failed,
     (State.TAKE_PAPER, v.PaperTaken): steps.end,
     (State.TAKE_PAPER, v.PaperBad): steps.paper_bad,
+    (State.TAKE_PAPER, v.ReceiptGiven): receipt.given,
     (State.TAKE_PAPER, v.TimedOut): steps.left_alone,
     (State.REFUND_CODE, v.CodeKey): refunds.code_key,
     (State.REFUND_CODE, v.CodeCorrect): refunds.code_correct,
@@ -208,6 +210,7 @@ HANDLERS: dict[tuple[State, type], Handler] = {
     (State.PAID_OUT, v.TimedOut): steps.end,
     (State.REFUSED, v.RefundClaimed): refunds.claimed_too_late,
     (State.REFUSED, v.Prepared): steps.prepared_too_late,
+    (State.REFUSED, v.ReceiptGiven): receipt.given,
     (State.REFUSED, v.PaperTaken): steps.end,
     (State.REFUSED, v.Cancel): steps.end,
     (State.REFUSED, v.TimedOut): steps.left_alone,
@@ -257,6 +260,7 @@ def _ignore(states: Iterable[State], events: Iterable[type], reason: str) -> Non
 
 
 _ignore(State, TOUCHES, "a finger was quicker than the page, or the page older than the state")
+_ignore(State, (v.ReceiptGiven,), "whoever it was printed for has gone")
 _ignore((State.TAKE_CARD,), (v.CardInserted,), "a phone on the reader comes and goes; only removal counts here")
 _ignore(
     set(State) - {State.OUT_OF_SERVICE, State.CLOSED},

@@ -75,6 +75,7 @@ def _again(visit: Visit, event: v.Interrupted | v.Unattended) -> Visit:
         next_card=visit.next_card,
         recovered=True,
         claim_code=event.claim_code,
+        receipt=event.receipt,
     )
 
 

@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
+from printing.press.slip import SlipOutcome
 from protocol.messages import Event, EventKind, SignedEvent
 from terminal.journal import Act, Boot, Ids, Intent, Result, Row
-from terminal.visit import CopyOutcome, Money
+from terminal.visit import CopyOutcome, Money, Receipt
 
 SHORT_CUT: Final = timedelta(seconds=60)  # whoever stood here may still stand here
 
@@ -102,6 +103,7 @@ class Unfinished:
     owing: Row | None = None  # the code of what is owed stands on the screen, as far as anybody knows
     money: Money | None = None  # as the server was told of it; None = of none yet
     closed_told: bool = False  # the server knows the sums of it
+    receipt: Receipt | None = None  # whether a slip was asked for, and came out
 
     @property
     def is_open(self) -> bool:
@@ -142,6 +144,14 @@ class Claim:
     payout: Row | None = None
 
 
+@dataclass
+class BegunReceipt:
+    """A slip of which it is not written what became of it."""
+
+    row: Row
+    cut: bool = False  # a process began after it
+
+
 @dataclass(frozen=True)
 class History:
     """What a terminal finds that begins: payments and claims without an end, and intents that belong to none."""
@@ -149,11 +159,12 @@ class History:
     unfinished: tuple[Unfinished, ...]
     strays: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
+    receipts: tuple[BegunReceipt, ...] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether anything has no end."""
-        return bool(self.unfinished or self.strays or self.claims)
+        return bool(self.unfinished or self.strays or self.claims or self.receipts)
 
 
 def was_short(payment: Unfinished, now_utc: datetime) -> bool:
@@ -167,7 +178,8 @@ def read(rows: Iterable[Row]) -> History:
     for row in rows:
         reader.take(row)
     unfinished = tuple(payment for payment in reader.payments.values() if payment.is_open)
-    return History(unfinished, tuple(reader.strays.values()), tuple(reader.claims.values()))
+    strays, claims = tuple(reader.strays.values()), tuple(reader.claims.values())
+    return History(unfinished, strays, claims, tuple(reader.receipts.values()))
 
 
 class _Reader:
@@ -177,6 +189,7 @@ class _Reader:
         self.payments: dict[str, Unfinished] = {}
         self.strays: dict[int, Row] = {}
         self.claims: dict[int, Claim] = {}  # by the row of the claim
+        self.receipts: dict[int, BegunReceipt] = {}
         self._of_order: dict[str, Copy] = {}
         self._of_row: dict[int, tuple[Unfinished | None, Copy | None]] = {}
         self._at_utc = datetime.min.replace(tzinfo=UTC)
@@ -206,6 +219,8 @@ class _Reader:
             if not payment.cut:
                 payment.last_utc = max(payment.last_utc, alive_utc)
                 payment.cut = True
+        for receipt in self.receipts.values():
+            receipt.cut = True
 
     def _begin(self, row: Row, ids: Ids) -> None:
         for payment in [payment for payment in self.payments.values() if not payment.is_open]:
@@ -230,22 +245,21 @@ class _Reader:
         if intent.act is Act.PAY_OUT:
             self._pay_out(row, intent)
             return
-        copy = self._of_order.get(intent.order_id or "")
         payment = self.payments.get(intent.payment_id or "")
+        if intent.act is Act.RECEIPT:
+            self.receipts[row.row] = BegunReceipt(row)
+            if payment is not None:
+                payment.receipt = Receipt.NOT_PRINTED
+            return
+        copy = self._of_order.get(intent.order_id or "")
         if copy is None and payment is None:
             self.strays[row.row] = row
             return
         self._of_row[row.row] = (payment, copy)
         if copy is not None:
             _intend_copy(copy, row, intent.act)
-        elif payment is not None and intent.act is Act.COLLECT:
-            payment.collect, payment.collected = row, False
-        elif payment is not None and intent.act is Act.OWE:
-            payment.owing = row
-        elif payment is not None and intent.act is Act.SHOW_CODE:
-            payment.code = row
         elif payment is not None:
-            payment.movement = row
+            _intend_payment(payment, row, intent.act)
 
     def _pay_out(self, row: Row, intent: Intent) -> None:
         claim = next((claim for claim in self.claims.values() if claim.claim_id == intent.claim_id), None)
@@ -258,6 +272,9 @@ class _Reader:
         of_row = row.of_row or 0
         self.strays.pop(of_row, None)
         self.claims.pop(of_row, None)
+        if of_row in self.receipts:
+            self._end_receipt(self.receipts.pop(of_row).row, result)
+            return
         payment, copy = self._of_row.pop(of_row, (None, None))
         if copy is not None and copy.lying == of_row:
             copy.lying = None
@@ -274,6 +291,12 @@ class _Reader:
         elif payment is not None and payment.collect is not None and payment.collect.row == of_row:
             payment.collected = True
 
+    def _end_receipt(self, row: Row, result: Result) -> None:
+        assert isinstance(row.body, Intent)
+        payment = self.payments.get(row.body.payment_id or "")
+        if payment is not None and result.outcome == SlipOutcome.PRINTED:
+            payment.receipt = Receipt.PRINTED
+
     def _tell(self, signed: bytes) -> None:
         event = msgspec.json.decode(msgspec.json.decode(signed, type=SignedEvent).body, type=Event)
         if (copy := self._of_order.get(event.order_id or "")) is not None:
@@ -282,6 +305,18 @@ class _Reader:
             payment.money = _counted(payment.money or Money(payment.payment_id, 0), event)
             payment.owed_told |= event.kind is EventKind.RETURN_DUE
             payment.closed_told |= event.kind is EventKind.PAYMENT_CLOSED
+
+
+def _intend_payment(payment: Unfinished, row: Row, act: Act) -> None:
+    match act:
+        case Act.COLLECT:
+            payment.collect, payment.collected = row, False
+        case Act.OWE:
+            payment.owing = row
+        case Act.SHOW_CODE:
+            payment.code = row
+        case _:
+            payment.movement = row
 
 
 def _intend_copy(copy: Copy, row: Row, act: Act) -> None:

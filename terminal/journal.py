@@ -94,6 +94,7 @@ class Act(StrEnum):
     SHOW_CODE = "show code"  # somebody may agree to pay from then on; the result tells that the server knows the end
     DEBIT = "debit"  # of a card, for one order
     CANCEL_DEBIT = "cancel debit"  # back onto the same card
+    RECEIPT = "receipt"  # of a payment: a second one would be a second proof of it
     KEEP = "keep"  # tray to cashbox, and nothing given back: what is no fee is owed
 
 
@@ -121,10 +122,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """About to be done, with all that recovery needs: the process that knew it may be gone.
 
     Shape:  counters are the device's own, before the act. print: order_id, amount_yen (its fee), sheets. hand_out:
-            order_id. collect, show code: payment_id, amount_yen (what is due). owe: payment_id, amount_yen. claim:
-            claim_id. pay_out: claim_id, amount_yen. debit, cancel debit: order_id (which is the debit's id, too),
-            payment_id, amount_yen. The other three: payment_id, held_yen, and as lines the printed orders with their
-            fees; amount_yen is what stays in the cashbox, or for return what is to come back.
+            order_id. collect, show code: payment_id, amount_yen (what is due). owe: payment_id, amount_yen. receipt:
+            payment_id, amount_yen (what was charged). claim: claim_id. pay_out: claim_id, amount_yen. debit, cancel
+            debit: order_id (which is the debit's id, too), payment_id, amount_yen. The other three: payment_id,
+            held_yen, and as lines the printed orders with their fees; amount_yen is what stays in the cashbox, or for
+            return what is to come back.
     """
 
     act: Act

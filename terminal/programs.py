@@ -29,6 +29,7 @@ class Lane(StrEnum):
     PAPER = "paper"  # pdfium draws one page at a time
     CODES = "codes"  # asked again and again while a phone is looked for
     OUTBOX = "outbox"
+    RECEIPT = "receipt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import structlog
 
 from printing.press.errors import PressError
 from printing.press.service import Counters, HeldJob
+from printing.press.slip import SlipOutcome
 from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
 from terminal import history
@@ -71,6 +72,9 @@ class Recovery:
         found = history.read(self._book.journal.open_rows())
         for row in found.strays:
             self._book.write(*_stray(row))
+        for receipt in found.receipts:
+            if receipt.cut:  # another is never printed by itself: whoever stands there has the screen
+                self._book.write(result(receipt.row.row, SlipOutcome.UNKNOWN))
         for claim in found.claims:
             yield from self._claim(claim)
         for payment in found.unfinished:
@@ -136,6 +140,7 @@ class Recovery:
             money=money,
             short=history.was_short(payment, self._sources.now_utc()) and not payment.owed_told,
             claim_code=self._book.claim_code(payment.payment_id),
+            receipt=payment.receipt,
         )
 
     def _unattended(self, payment_id: str) -> v.Unattended | None:
@@ -156,6 +161,7 @@ class Recovery:
             papers=tuple(_order(copy, _PAID, came_out=True) for copy in payment.lying()),
             money=payment.money or Money(payment_id, 0),
             claim_code=self._book.claim_code(payment_id),
+            receipt=payment.receipt,
         )
 
     # Refunds

@@ -1,4 +1,4 @@
-"""Put a terminal together from its configuration: three workers, the server's client, the runner."""
+"""Put a terminal together from its configuration: its workers, the server's client, the runner."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import TextIO, cast
 
 import structlog
 
+from printing.press.receipt import ReceiptPrinter
 from printing.press.service import PressService
 from printing.press.verdict import Capabilities, PaperOutlet
 from protocol.signing import RequestSigner
 from terminal.card.reader import CardService
 from terminal.client import ServerClient
 from terminal.config import TerminalConfig, follow_trust, load_private_key
-from terminal.devices import Devices, WorkerCard, WorkerPress
+from terminal.devices import Devices, WorkerCard, WorkerPress, WorkerReceipt
 from terminal.journal import Journal
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.payment.cash import CcTalkCash
@@ -83,6 +84,7 @@ def build(
     press = _press_worker(config, tell)
     payment = _payment_worker(config, socket_unit, tell)
     emoney = _emoney_worker(config, socket_emoney, tell)
+    receipt = Worker("receipt", ReceiptPrinter, (config.receipt_printer,), tell) if config.receipt_printer else None
     devices = Devices(
         WorkerCard(card),
         WorkerPress(press),
@@ -91,6 +93,7 @@ def build(
         PaperOutlet(config.printer.outlet),
         WorkerEmoney(emoney) if emoney is not None else None,
         ServerCodes(client) if config.qr_codes else None,
+        WorkerReceipt(receipt) if receipt is not None else None,
     )
     runner = Runner(
         lambda: open_journal(config.journal),
@@ -99,7 +102,8 @@ def build(
         PaperGuard(config.terminal_id, follow_trust(config.trust_file), checks),
     )
     built.append(runner)
-    return Terminal(runner, (card, press, payment, *((emoney,) if emoney is not None else ())), client)
+    fitted = tuple(worker for worker in (card, press, payment, emoney, receipt) if worker is not None)
+    return Terminal(runner, fitted, client)
 
 
 def log_to_stderr() -> None:

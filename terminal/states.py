@@ -92,6 +92,15 @@ class Cut(StrEnum):
     LONG = "long"  # nobody answers, or not for sure the same person: the money is kept
 
 
+class Receipt(StrEnum):
+    """What is known of the slip of a payment."""
+
+    NOT_FITTED = "not fitted"  # this terminal prints none
+    COMING = "coming"
+    PRINTED = "printed"
+    NOT_PRINTED = "not printed"  # or nobody knows: whoever needs what stands on it takes it from the screen
+
+
 class CopyOutcome(StrEnum):
     """What became of one order's paper."""
 

@@ -108,7 +108,7 @@ _LEAVES_SOMETHING: Final = frozenset(
 )
 _MUST_END: Final = (
     *(v.Print, v.CaptureMoney, v.ReturnMoney, v.KeepMoney, v.CollectMoney, v.Recover),
-    *(v.ClaimRefund, v.PayOut, v.DebitCard, v.StopDebit, v.CancelDebit),
+    *(v.ClaimRefund, v.PayOut, v.DebitCard, v.StopDebit, v.CancelDebit, v.GiveReceipt),
 )
 
 

@@ -27,6 +27,7 @@ from terminal.card_words import (
 )
 from terminal.code_words import CodeAgreed, CodeOver, CodeShown, ShowCode, WatchCode
 from terminal.debit_words import CancelDebit, CloseDebits, DebitCard, DebitDecided, StopDebit
+from terminal.receipt_words import GiveReceipt, ReceiptGiven
 from terminal.refund_words import (
     AskRefund,
     ClaimRefund,
@@ -40,7 +41,7 @@ from terminal.refund_words import (
     RefundPaid,
     TakeRefund,
 )
-from terminal.states import CopyOutcome, Cut, State, TerminalCode, Touch
+from terminal.states import CopyOutcome, Cut, Receipt, State, TerminalCode, Touch
 
 __all__ = [  # given on: whoever speaks of a visit speaks of these
     "AddDocument",
@@ -63,6 +64,7 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "Cut",
     "DebitCard",
     "DebitDecided",
+    "GiveReceipt",
     "GiveUpClaim",
     "OneByOne",
     "PayOut",
@@ -75,6 +77,8 @@ __all__ = [  # given on: whoever speaks of a visit speaks of these
     "PinRefused",
     "PinWipe",
     "ReadCard",
+    "Receipt",
+    "ReceiptGiven",
     "Refund",
     "RefundClaimed",
     "RefundPaid",
@@ -182,6 +186,7 @@ class Visit:
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
     cut: Cut | None = None
+    receipt: Receipt | None = None  # None = none was asked for yet
     recovered: bool = False  # at its end the journal is asked what still stands open
     reasons: tuple[str, ...] = field(default=())  # why out of service
 
@@ -348,6 +353,7 @@ class Interrupted:
     money: Money
     short: bool
     claim_code: str = field(default="", repr=False)
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +365,7 @@ class Unattended:
     papers: tuple[Order, ...]
     money: Money
     claim_code: str = field(default="", repr=False)
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +420,7 @@ Event = (
     | CodeShown
     | CodeAgreed
     | CodeOver
+    | ReceiptGiven
     | AskRefund
     | CodeKey
     | CodeCorrect
@@ -579,6 +587,7 @@ Effect = (
     | ClaimRefund
     | PayOut
     | GiveUpClaim
+    | GiveReceipt
     | Recover
     | OpenCase
     | ForgetVisit

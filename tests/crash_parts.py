@@ -24,7 +24,7 @@ from terminal import visit as v
 from terminal.devices import Devices, failure
 from terminal.effects import Effects
 from terminal.flow import TIMEOUT_S, step
-from terminal.journal import Case, Entry, Intent, Journal
+from terminal.journal import Act, Case, Entry, Intent, Journal
 from terminal.paper_check import ALL_CHECKS, PaperCheck, PaperGuard
 from terminal.payment.device import MoneyCounted
 from terminal.programs import Identity, Program, Sources
@@ -32,6 +32,7 @@ from terminal.visit import State, Visit
 from tests.code_parts import Phone, PhoneCodes
 from tests.emoney_parts import Hand, HandHeldEmoney
 from tests.fakes import TERMINAL_ID, FakeCard, FakeCoins, FakePress, FakeServer
+from tests.receipt_parts import FakeReceipts
 from tests.terminal_rig import CHOICE
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)
@@ -109,6 +110,7 @@ class Store:
         self.press, self.coins, self.server = FakePress(), FakeCoins(), QuickServer(KEY)
         self.emoney = HandHeldEmoney(self.folder, self.script.hands or ())
         self.codes = PhoneCodes(self.script.phone or "agrees")
+        self.receipts = FakeReceipts()
         self.press.verdicts = list(self.script.verdicts)
         self.press.has_meter = self.cut.meter
         self.coins.stuck_yen = self.script.stuck_yen
@@ -190,11 +192,13 @@ class Process:
         self._recovers = recovers
         self.journal = store.journal()
         append = self.journal.append
+        receipts = {row.row for row in self.journal.rows() if _is_receipt(row.body)}
 
         def append_at_points(*entries: Entry) -> tuple[int, ...]:
-            name = "+".join(_name(entry) for entry in entries)
+            name = "+".join(_name(entry) + " receipt" * (entry.of_row in receipts) for entry in entries)
             store.point(f"before row {name}")
             rows = append(*entries)
+            receipts.update(row for row, entry in zip(rows, entries, strict=True) if _is_receipt(entry.body))
             store.point(f"after row {name}")
             return rows
 
@@ -202,7 +206,9 @@ class Process:
         store.coins.tell = self._counted
         emoney = store.emoney if store.script.hands is not None else None
         codes = store.codes if store.script.phone is not None else None
-        devices = Devices(FakeCard(), store.press, store.coins, store.server, emoney=emoney, codes=codes)
+        devices = Devices(
+            FakeCard(), store.press, store.coins, store.server, emoney=emoney, codes=codes, receipt=store.receipts
+        )
         sources = Sources(monotonic=lambda: store.now_s, now_utc=lambda: store.now_utc)
         self.effects = Effects(self.journal, devices, Identity(TERMINAL_ID, KEY), store.guard, sources)
         self.visit = Visit(State.RECOVERING)
@@ -307,6 +313,10 @@ class Process:
             except Exception as raised:  # noqa: BLE001 - the program's own to handle
                 error = raised
             self.store.point(f"after {call.name}")
+
+
+def _is_receipt(body: object) -> bool:
+    return isinstance(body, Intent) and body.act is Act.RECEIPT
 
 
 def _name(entry: Entry) -> str:

@@ -19,6 +19,7 @@ class Who(StrEnum):
     PRESS = "print worker"
     PAYMENT = "payment worker"
     EMONEY = "e-money worker"
+    RECEIPT = "receipt worker"
     CUPSD = "cupsd"
     PCSCD = "pcscd"
     GUNICORN = "gunicorn worker"
@@ -130,6 +131,9 @@ POINTS: Final = (
     Point(state="TELLING", moment="asked", via=_CAPTURED, halt="before /v1/events", cut=End.SERVED, server=True),
     Point(state="TELLING", moment="taken", via=_CAPTURED, halt="after /v1/events", cut=End.SERVED, server=True),
     Point(state="TELLING", moment="done", via=_CAPTURED, halt="after server.send_events", cut=End.SERVED),
+    Point(state="RECEIPT", moment="begun", halt="row intent receipt", cut=End.SERVED),
+    Point(state="RECEIPT", moment="done", halt="after receipt.print", cut=End.SERVED),
+    Point(state="RECEIPT", moment="written", halt="row result receipt", cut=End.SERVED),
     Point(state="TAKE_PAPER", moment="waits", cut=End.SERVED),
     Point(state="DEBITING", moment="begun", halt="row intent debit", story=Story.BY_CARD, cut=End.NOTHING),
     Point(state="DEBITING", moment="asked", halt=_ASKED_FOR_CARD, story=Story.BY_CARD, cut=End.NOTHING),
@@ -353,6 +357,7 @@ _IN_HAND: Final = {
     Who.CUPSD: (_PAPER_STATES, {"written"}),
     Who.PAYMENT: (_MONEY_STATES, {"written"}),
     Who.EMONEY: (_CONTRACT_STATES, {"written"}),
+    Who.RECEIPT: (("RECEIPT",), {"written"}),
 }
 
 

@@ -26,12 +26,13 @@ _CLOSED: Final = frozenset(
 class Facts:
     """What one visit has changed, as those say it who know nothing of each other.
 
-    Shape:  papers, inserted_yen, out_yen and tray_yen are the machines'; taken_yen is what card and phone have less;
-            moved (by account), states and cases are the server's; open_ends says what has no end. was_asked: somebody
-            was asked whether the sheets are there; agreed: to pay by card or phone.
+    Shape:  papers, slips (receipts), inserted_yen, out_yen and tray_yen are the machines'; taken_yen is what card and
+            phone have less; moved (by account), states and cases are the server's; open_ends says what has no end.
+            was_asked: somebody was asked whether the sheets are there; agreed: to pay by card or phone.
     """
 
     papers: int = 0
+    slips: int = 0
     inserted_yen: int = 0
     out_yen: int = 0
     tray_yen: int = 0
@@ -64,6 +65,8 @@ def differences(expected: End, facts: Facts) -> list[str]:
         wrong.append(f"{facts.end}, not {expected}")
     if facts.papers != served:
         wrong.append(f"{facts.papers} papers came out")
+    if facts.slips > served:
+        wrong.append(f"{facts.slips} receipts came out")
     if facts.kept_yen != FEE_YEN * facts.papers or facts.tray_yen:
         wrong.append(f"{facts.kept_yen} yen were kept and {facts.tray_yen} lie in the tray; papers: {facts.papers}")
     moved = {account: yen for account, yen in facts.moved.items() if yen}

@@ -205,6 +205,7 @@ class Before:
 
     money: Any
     sheets: int
+    slips: int
     row: int
     balances: Counter[str]
     cases: Counter[str]
@@ -264,6 +265,7 @@ class Matrix:
         return Before(
             self.world.money(),
             self._sheets(),
+            len(self.world.slips()),
             self._rows(),
             self._books.balances(),
             self._cases(),
@@ -332,7 +334,7 @@ class Matrix:
                 resident.again()
             case Who.POWER:
                 self._cut_power(resident)
-            case Who.CARD | Who.PRESS | Who.PAYMENT | Who.EMONEY:
+            case Who.CARD | Who.PRESS | Who.PAYMENT | Who.EMONEY | Who.RECEIPT:
                 os.kill(self._worker(who), signal.SIGKILL)
             case Who.CUPSD:
                 self.machines.cupsd.kill()
@@ -351,7 +353,7 @@ class Matrix:
         self._disarm()
 
     def _worker(self, who: Who) -> int:
-        name = {Who.CARD: "card", Who.PRESS: "press", Who.PAYMENT: "payment", Who.EMONEY: "emoney"}[who]
+        name = who.removesuffix(" worker").replace("print", "press").replace("-", "")
         kiosk = self.town.kiosks[0].pid
         return next(pid for pid in children(kiosk) if name in arguments(pid))
 
@@ -381,7 +383,8 @@ class Matrix:
         assert isinstance(machines.printer, VirtualPrinter)
         self.town.cut()
         machines.printer.cut_power()
-        for machine in (machines.coins, machines.emoney):
+        fed = (machines.coins, machines.emoney, machines.receipts)
+        for machine in fed:
             machine.stop(kill=True)
         machines.cupsd.kill()
         end_leftovers(machines.cupsd.root)  # the backends
@@ -390,7 +393,7 @@ class Matrix:
         machines.printer.power_back()
         machines.cupsd.start()
         machines.pcscd.start()
-        for machine in (machines.coins, machines.emoney):
+        for machine in fed:
             machine.start()
             machine.wait()
         self._lay_card_back(resident)
@@ -431,6 +434,7 @@ class Matrix:
         orders, open_ends = self._journal_says(before)
         return Facts(
             papers=self._sheets() - before.sheets,
+            slips=len(self.world.slips()) - before.slips,
             inserted_yen=after.inserted_yen - before.money.inserted_yen,
             out_yen=after.change_yen + after.returned_yen - before.money.change_yen - before.money.returned_yen,
             tray_yen=after.tray_yen,
@@ -449,8 +453,9 @@ class Matrix:
         with contextlib.closing(Journal(Path(self.place.folder) / "journal.db")) as journal:
             made = [row.body for row in journal.rows(before.row) if isinstance(row.body, Ids)]
             read = history.read(journal.rows())
-            if read.unfinished or read.strays:
-                open_ends.append(f"in the journal: {len(read.unfinished)} payments, {len(read.strays)} acts")
+            begun = len(read.strays) + len(read.receipts)
+            if read.unfinished or begun:
+                open_ends.append(f"in the journal: {len(read.unfinished)} payments, {begun} acts")
             open_ends += [f"the terminal's case {row.body!r}" for row in journal.open_cases()]
             if journal.unsent():
                 open_ends.append(f"{journal.unsent()} events were not accepted")

@@ -19,6 +19,7 @@ from terminal.visit import (
     Event,
     Money,
     Order,
+    Receipt,
     Refund,
     Refusal,
     State,
@@ -366,6 +367,7 @@ VISITS: dict[str, Visit] = {
         state=State.TAKE_PAPER,
         orders=(order(outcome=CopyOutcome.PRINTED, sheets_out=2),),
         money=Money(PAYMENT_ID, 300, inserted_yen=500, captured_yen=300, change_yen=200),
+        receipt=Receipt.PRINTED,
     ),
     "take_paper_one_of_two": replace(
         _PAID,
@@ -374,6 +376,7 @@ VISITS: dict[str, Visit] = {
         case=True,
         orders=(order(outcome=CopyOutcome.PRINTED, sheets_out=2), order(1, outcome=CopyOutcome.PARTIAL, sheets_out=1)),
         money=Money(PAYMENT_ID, 600, inserted_yen=600, captured_yen=300, change_yen=200, owed_yen=100),
+        receipt=Receipt.NOT_PRINTED,
     ),
     "take_paper_owed": replace(
         _PAID,
@@ -381,6 +384,7 @@ VISITS: dict[str, Visit] = {
         orders=(order(outcome=CopyOutcome.PRINTED, sheets_out=2),),
         money=Money(PAYMENT_ID, 300, inserted_yen=500, captured_yen=300, owed_yen=200),
         claim_code=CLAIM_CODE,
+        receipt=Receipt.NOT_PRINTED,
     ),
     "after_cut_code": Visit(
         State.AFTER_CUT,
@@ -412,6 +416,7 @@ VISITS: dict[str, Visit] = {
         refused(TerminalCode.MONEY_UNCERTAIN, Money(PAYMENT_ID, 300, inserted_yen=500, owed_yen=500)),
         payment_id=PAYMENT_ID,
         claim_code=CLAIM_CODE,
+        receipt=Receipt.NOT_PRINTED,
     ),
     "refused": refused(ErrorCode.NOT_ISSUABLE_HERE),
     "refused_locked": refused(TerminalCode.PIN_LOCKED),

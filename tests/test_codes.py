@@ -50,7 +50,8 @@ def test_a_phone_agrees_before_the_grant_and_the_rest_is_let_go() -> None:
     assert (granting.state, granting.code_url, effects) == (State.GRANTING, "", (v.RequestGrant("o0"),))
     second = after(granting, v.Granted(), v.PrintDecided(CopyOutcome.PRINTED, 1), v.Granted())
     done, effects = step(second, v.PrintDecided(CopyOutcome.FAILED, 0))
-    assert effects[-1] == v.CloseDebits("p", (("o0", 200),), 200, 0, PaymentMethod.QR)
+    closed = v.CloseDebits("p", (("o0", 200),), 200, 0, PaymentMethod.QR)
+    assert effects[-2:] == (closed, v.GiveReceipt("p"))
     assert done.state is State.TAKE_PAPER
     assert done.money == Money("p", 400, method=PaymentMethod.QR, inserted_yen=400, captured_yen=200, returned_yen=200)
 

@@ -54,6 +54,7 @@ class FakeWorld:
         self.cup: Coins = {}
         self.on_card_yen: int | None = 5000
         self.in_wallet_yen: int | None = 4000
+        self.has_roll: bool | None = True
 
     def holder(self, resident_id: str) -> CardHolder:
         found = dict(self.residents(""))
@@ -77,6 +78,18 @@ class FakeWorld:
         self.acts.append("take cup")
         taken, self.cup = self.cup, {}
         return taken
+
+    def slips(self) -> Sequence[Path]:
+        return tuple(sorted(self.folder.glob("slip-*.png")))
+
+    def take_slips(self) -> None:
+        self.acts.append("take slips")
+
+    def has_receipt_roll(self) -> bool | None:
+        return self.has_roll
+
+    def set_receipt_roll(self, *, in_place: bool) -> None:
+        self.has_roll = in_place
 
     def scan_code(self) -> bool:
         self.acts.append("scan")

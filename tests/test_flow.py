@@ -13,7 +13,7 @@ from terminal import visit as v
 from terminal.flow import HANDLERS, IGNORED, TIMEOUT_S, TOUCHES, step
 from terminal.flow_steps import UnexpectedEvent
 from terminal.payment.emoney import DebitState
-from terminal.visit import CopyOutcome, Money, Order, State, TerminalCode, Visit
+from terminal.visit import CopyOutcome, Money, Order, Receipt, State, TerminalCode, Visit
 from tests.fakes import MUNICIPALITY, offer
 
 CHOICE = v.Choice(MUNICIPALITY, "residence", Scope.SELF, (), (), None, 1)
@@ -126,6 +126,7 @@ def _samples() -> dict[type, v.Event]:
         v.PrintDecided: v.PrintDecided(CopyOutcome.PRINTED, 1),
         v.MoneyCaptured: v.MoneyCaptured(0, 0, 0, 0),
         v.MoneyReturned: v.MoneyReturned(0, 0, 0),
+        v.ReceiptGiven: v.ReceiptGiven("p", Receipt.PRINTED),
         v.Failed: v.Failed("X"),
         v.Interrupted: interrupted(CopyOutcome.PRINTED),
         v.CodeShown: v.CodeShown("https://pay.example/p"),
@@ -343,14 +344,14 @@ def test_money_that_is_in_doubt_is_never_moved_again() -> None:
     capturing, _ = step(printing(inserted_yen=500), v.PrintDecided(CopyOutcome.PRINTED, 1))
     after, effects = step(capturing, v.Failed(TerminalCode.MONEY_UNCERTAIN))
     assert after.money == Money("p", 200, inserted_yen=500, owed_yen=300, uncertain_yen=200)
-    assert (after.state, after.case, kinds(effects)) == (State.TAKE_PAPER, True, ["OpenCase"])
+    assert (after.state, after.case, kinds(effects)) == (State.TAKE_PAPER, True, ["OpenCase", "GiveReceipt"])
 
 
 def test_a_device_whose_sum_is_short_owes_the_rest() -> None:
     returning = replace(printing(inserted_yen=300), state=State.RETURNING)
     after, effects = step(returning, v.MoneyReturned(200, 0, 200))
     assert after.money == Money("p", 200, inserted_yen=300, returned_yen=200, owed_yen=100)
-    assert (after.case, kinds(effects)) == (True, ["OpenCase"])
+    assert (after.case, kinds(effects)) == (True, ["OpenCase", "GiveReceipt"])
 
 
 @pytest.mark.parametrize(
@@ -388,7 +389,8 @@ FEES = (("o0", 200),)
 def test_a_paper_that_lay_there_when_the_power_went_is_asked_for_again() -> None:
     """A visitor of the simulator walked away, the terminal was killed, and the next one found the paper."""
     there, effects = step(RECOVERING, unattended(CopyOutcome.PRINTED))
-    assert (there.state, there.money and there.money.captured_yen, effects) == (State.TAKE_PAPER, 200, ())
+    assert (there.state, there.money and there.money.captured_yen) == (State.TAKE_PAPER, 200)
+    assert kinds(effects) == ["GiveReceipt"]
     assert step(there, v.PaperTaken()) == (RECOVERING, (v.PinWipe(), v.ForgetVisit(), v.Recover()))
     _, effects = step(there, v.TimedOut())
     assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0", visit_id="v")

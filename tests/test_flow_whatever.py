@@ -14,7 +14,7 @@ from terminal import visit as v
 from terminal.flow import step
 from terminal.flow_steps import UnexpectedEvent
 from terminal.payment.emoney import WAITS, DebitState
-from terminal.visit import CopyOutcome, Money, State, TerminalCode, Visit
+from terminal.visit import CopyOutcome, Cut, Money, Receipt, State, TerminalCode, Visit
 from tests.fakes import offer
 from tests.test_flow import CHARGED, CHOICE, EVENTS, interrupted, prepared, unattended
 
@@ -48,6 +48,7 @@ STRATEGIES: dict[type, st.SearchStrategy[v.Event]] = {
     v.MoneyReturned: st.builds(v.MoneyReturned, YEN, YEN, YEN),
     v.Failed: st.builds(v.Failed, st.sampled_from([*TerminalCode, ErrorCode.NO_REFUND])),
     v.CodeKey: st.builds(v.CodeKey, st.sampled_from("0AZ")),
+    v.ReceiptGiven: st.builds(v.ReceiptGiven, st.sampled_from(["p", "q"]), st.sampled_from(Receipt)),
     v.TakeRefund: st.just(v.TakeRefund("p")),
     v.RefundClaimed: st.just(v.RefundClaimed("c", 300)),
     v.RefundPaid: st.just(v.RefundPaid(300)),
@@ -116,6 +117,7 @@ class Account:
     debited: list[str] = field(default_factory=list)
     captures: int = 0
     returns: int = 0
+    receipts: int = 0
 
 
 def debited_before(*outcomes: CopyOutcome, short: bool) -> v.Interrupted:
@@ -151,6 +153,7 @@ def _check_step(before: Visit, after: Visit, effects: tuple[v.Effect, ...], acco
         _check_paper(after, effect, account)
         _check_debit(before, after, effect, account)
         _check_money(after, effect, account)
+        _check_receipt(after, effect, account)
     assert account.captures + account.returns <= 1, "money is moved once"
     money = after.money
     if money is not None and after.state in {State.TAKE_PAPER, State.REFUSED}:
@@ -192,6 +195,16 @@ def _check_debit(before: Visit, after: Visit, effect: v.Effect, account: Account
             orders = after.orders or before.orders
             paid = {order.order_id: order.fee_yen for order in orders if order.outcome in CHARGED}
             assert not orders or dict(effect.lines) == paid  # an interrupted visit can be over at once
+
+
+def _check_receipt(after: Visit, effect: v.Effect, account: Account) -> None:
+    if not isinstance(effect, v.GiveReceipt):
+        return
+    account.receipts += 1
+    assert account.receipts == 1, "one receipt a payment"
+    assert after.state in {State.TAKE_PAPER, State.REFUSED}, "once the payment is over"
+    assert after.cut is not Cut.LONG, "nobody is there to take it"
+    assert effect.payment_id == after.payment_id
 
 
 def _check_money(after: Visit, effect: v.Effect, account: Account) -> None:

@@ -49,7 +49,7 @@ def test_the_table_in_words_is_the_table() -> None:
 
 def test_the_table_is_wide_enough() -> None:
     assert len({point.name for point in POINTS}) == len(POINTS)
-    assert len(LISTED) == 161
+    assert len(LISTED) == 169
     assert {cell.who for cell in LISTED} == set(Who)
     assert {cell.point for cell in LISTED} == set(POINTS)
 
@@ -72,6 +72,7 @@ def test_somebody_is_asked_only_where_the_evidence_is_destroyed() -> None:
 
 SERVED = Facts(
     papers=1,
+    slips=1,
     inserted_yen=600,
     out_yen=400,
     moved={
@@ -90,6 +91,7 @@ RETURNED = Facts(inserted_yen=600, out_yen=600, states=Counter(VOIDED=1))
     ("end", "facts"),
     [
         (End.SERVED, SERVED),
+        (End.SERVED, replace(SERVED, slips=0)),  # the terminal died before it was printed
         (End.SERVED, replace(SERVED, states=Counter(SETTLED=1, VOIDED=1))),  # a first visit broke off
         (End.ASKED, replace(SERVED, was_asked=True, cases=Counter(UNKNOWN=1))),
         (End.RETURNED, RETURNED),
@@ -105,6 +107,7 @@ def test_what_is_right_has_nothing_wrong(end: End, facts: Facts) -> None:
     ("end", "facts", "complaints"),
     [
         (End.SERVED, replace(SERVED, was_asked=True), ["asked, not served"]),
+        (End.SERVED, replace(SERVED, slips=2), ["2 receipts came out"]),
         (End.ASKED, replace(SERVED, was_asked=True), ["the server's cases {}"]),
         (End.SERVED, replace(SERVED, cases=Counter(RETRY_WORKED=1)), ["the server's cases {'RETRY_WORKED': 1}"]),
         (End.SERVED, replace(SERVED, papers=2), ["2 papers came out", "200 yen were kept"]),

@@ -22,6 +22,7 @@ from terminal.recovery import PRINTER_PATIENCE_S
 from terminal.visit import State
 from terminal.workers import WorkerDied
 from tests.crash_parts import Cut, Killed, Process, Script, Store, points_of, telling, visit_killed_at, visit_until
+from tests.receipt_parts import written_on
 
 SHORT, LONG = Cut(), Cut(length_s=3600)
 BACKWARDS = Cut(length_s=-30)  # a clock that lost its time: nobody knows how long the cut was
@@ -164,7 +165,21 @@ def test_s16_wherever_the_power_goes_there_is_one_end(ram: Path, visit: str, cut
         if (found := restart(store)) != wanted:
             wrong.append((point, where, found, wanted))
         assert store.press.papers == papers, "nothing is printed by itself"
+        assert_one_true_slip(store)
     assert wrong == []
+
+
+def assert_one_true_slip(store: Store) -> None:
+    """One slip a payment at most, and it says what became of the coins."""
+    assert len(store.receipts.slips) <= 1
+    for slip in store.receipts.slips:
+        said, coins = written_on(slip), store.coins
+        sums = {"お支払い": coins.cashbox_yen - coins.change_yen, "お預かり 現金": coins.inserted_yen}
+        sums |= {"おつり": coins.change_yen, "お返しした金額": coins.returned_yen}
+        owed_yen = store.told().owed_yen()
+        sums["お支払い"] -= owed_yen if coins.cashbox_yen else 0  # it lies in the cashbox, too
+        assert {words: said.get(words, "0円") for words in sums} == {words: f"{one}円" for words, one in sums.items()}
+        assert (said["code"] != "") == (owed_yen > 0)
 
 
 def cut_at(store: Store, where: str) -> Store:

@@ -27,7 +27,7 @@ from deploy.demo.coin_box import FLOAT
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.halts import FOLDER, HALTS_VARIABLE, Halts
 from deploy.demo.ippeveprinter import IppEvePrinter
-from deploy.demo.machines import CoinMachine, EmoneyMachine, Machines
+from deploy.demo.machines import CoinMachine, EmoneyMachine, Machines, ReceiptMachine
 from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
 from deploy.demo.pki import TownPki
 from deploy.demo.postgres import PrivatePostgres
@@ -313,14 +313,14 @@ def _start_terminal(
     parts.enter_context(printer)
     cupsd.add_raw_queue(QUEUE, printer.uri)
     coins_socket = volatile / "coins.sock"
-    coins = CoinMachine(folder, coins_socket, folder / CASH_LINE if cash == "cctalk" else None)
-    coins.start()
-    parts.callback(coins.stop)
     emoney_socket = volatile / "emoney.sock"
+    coins = CoinMachine(folder, coins_socket, folder / CASH_LINE if cash == "cctalk" else None)
     emoney = EmoneyMachine(folder, emoney_socket)
-    emoney.start()
-    parts.callback(emoney.stop)
-    running.machines.append(Machines(pcscd, cupsd, printer, coins, emoney))
+    receipts = ReceiptMachine(folder, volatile / "slips")  # codes that are worth money stand on them
+    for machine in (coins, emoney, receipts):
+        machine.start()
+        parts.callback(machine.stop)
+    running.machines.append(Machines(pcscd, cupsd, printer, coins, emoney, receipts))
     if judged:
         (folder / FOLDER).mkdir()
     if listens(kiosk_port):
@@ -345,11 +345,13 @@ def _start_terminal(
         spool=str(cupsd.spool),
         qr_provider=running.provider,
         emoney_socket=str(emoney_socket),
+        receipt_printer=receipts.address,
+        slips=str(receipts.tray),
     )
     running.places.append(place)
     _write_terminal_files(running, place, counts_all=judged)
-    coins.wait()
-    emoney.wait()
+    for machine in (coins, emoney, receipts):
+        machine.wait()
     kiosk = _kiosk(place)
     running.kiosks.append(kiosk)
     parts.callback(running.cut, len(running.kiosks) - 1, kill=False)
@@ -379,6 +381,7 @@ def _write_terminal_files(running: RunningTown, place: Place, *, counts_all: boo
         cash_machine=CashMachine(record=folder / "cash.json", hoppers={a: FLOAT[yen] for a, yen in HOPPERS.items()}),
         qr_codes=place.qr_provider is not None,
         emoney=None if place.emoney_socket is None else f"socket:{place.emoney_socket}",
+        receipt_printer=place.receipt_printer,
         printer=PrinterConfig(
             cups_socket=Path(place.cups_socket),
             queue=place.queue,

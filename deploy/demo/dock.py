@@ -71,6 +71,22 @@ class DockWorld(Protocol):
         """Return the papers that came out, oldest first."""
         ...
 
+    def slips(self) -> Sequence[Path]:
+        """Return the receipts that lie there, oldest first."""
+        ...
+
+    def take_slips(self) -> None:
+        """Take them."""
+        ...
+
+    def has_receipt_roll(self) -> bool | None:
+        """Tell whether there is paper for receipts; None = nothing here prints any."""
+        ...
+
+    def set_receipt_roll(self, *, in_place: bool) -> None:
+        """Take the roll out, or lay one in."""
+        ...
+
     def residents(self, query: str) -> Sequence[tuple[str, CardHolder]]:
         """Return residents whose id or name holds the query; without one, those with a story."""
         ...
@@ -173,6 +189,23 @@ class Strip:
         self._tray.take()
         return self.tray()
 
+    def take_slips(self) -> str:
+        """Take the receipts."""
+        self._world.take_slips()
+        return self.tray()
+
+    def roll(self) -> str:
+        """Take the receipts' roll out, or lay one in."""
+        self._world.set_receipt_roll(in_place=not self._world.has_receipt_roll())
+        return self.tray()
+
+    def slip(self, name: str) -> Response:
+        """One receipt, as a picture."""
+        found = next((slip for slip in self._world.slips() if slip.stem == name), None)
+        if found is None:
+            abort(404)
+        return Response(found.read_bytes(), mimetype="image/png")
+
     def looked_into(self) -> str:
         """Staff have looked into what is in doubt, and say how many sheets they found and destroyed."""
         sheets_destroyed = request.form.get("sheets", -1, type=int)
@@ -208,6 +241,8 @@ class Strip:
             "emoney_yen": self._world.emoney_yen(),
             "papers": self._tray.papers(),
             "dpi": DPI,
+            "slips": [slip.stem for slip in self._world.slips()],
+            "has_roll": self._world.has_receipt_roll(),
             "cases": self._staff.cases(),
         }
 
@@ -229,6 +264,9 @@ def create_dock(world: DockWorld, staff: Staff) -> Blueprint:
     dock.add_url_rule("/emoney", "emoney", strip.emoney, methods=["POST"])
     dock.add_url_rule("/cup/take", "take_cup", strip.take_cup, methods=["POST"])
     dock.add_url_rule("/papers/take", "take_papers", strip.take_papers, methods=["POST"])
+    dock.add_url_rule("/receipts/take", "take_slips", strip.take_slips, methods=["POST"])
+    dock.add_url_rule("/receipts/roll", "roll", strip.roll, methods=["POST"])
+    dock.add_url_rule("/receipt/<name>.png", "slip", strip.slip)
     dock.add_url_rule("/staff", "looked_into", strip.looked_into, methods=["POST"])
     dock.add_url_rule("/paper/<int:number>", "sheets", strip.sheets)
     sides = ",".join(Side)

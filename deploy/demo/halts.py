@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from terminal.devices import CardDevice, Devices, PressDevice, ServerPort
+from terminal.devices import CardDevice, Devices, PressDevice, ReceiptDevice, ServerPort
 from terminal.journal import Entry, Intent, Journal, RowKind
 from terminal.payment.device import CoinUnit
 from terminal.payment.emoney import EmoneyTerminal
@@ -129,4 +129,5 @@ def halting(devices: Devices, halts: Halts) -> Devices:
         devices.outlet,
         None if devices.emoney is None else cast(EmoneyTerminal, _HaltingPort("emoney", devices.emoney, halts)),
         None if devices.codes is None else cast(Codes, _HaltingPort("codes", devices.codes, halts)),
+        None if devices.receipt is None else cast(ReceiptDevice, _HaltingPort("receipt", devices.receipt, halts)),
     )

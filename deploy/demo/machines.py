@@ -11,7 +11,7 @@ from deploy.demo import base
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
 from deploy.demo.pcscd import PrivatePcscd
-from deploy.demo.processes import Process
+from deploy.demo.processes import Process, free_port, listens
 from deploy.demo.virtual_printer import VirtualPrinter
 from deploy.demo.world import EMONEY_CARD
 
@@ -64,6 +64,38 @@ class EmoneyMachine(SocketMachine):
         super().__init__("contract terminal", ["deploy.demo.emoney_terminal", *cards], control, folder / "emoney.log")
 
 
+class ReceiptMachine:
+    """The receipt printer's process; its slips lie in a tray."""
+
+    def __init__(self, folder: Path, tray: Path) -> None:
+        tray.mkdir()
+        self._port, self.tray, self._log = free_port(), tray, folder / "receipts.log"
+        self._command = [sys.executable, "-m", "deploy.demo.virtual_receipts"]
+        self._command += ["--port", str(self._port), "--tray", str(tray)]
+        self._process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it is, as the terminal's configuration says it."""
+        return f"socket://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Switch it on."""
+        environment = {"PYTHONPATH": str(base.REPOSITORY)}
+        self._process = Process("receipt printer", self._command, log=self._log, env=environment)
+
+    def wait(self) -> None:
+        """Wait until it can be reached. Errors: PartFailed."""
+        assert self._process is not None
+        self._process.wait_until(lambda: listens(self._port))
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it; with kill at once, as a power cut does."""
+        if self._process is not None:
+            self._process.stop(kill=kill)
+            self._process = None
+
+
 @dataclass(frozen=True)
 class Machines:
     """One terminal's surroundings."""
@@ -73,3 +105,4 @@ class Machines:
     printer: IppEvePrinter | VirtualPrinter
     coins: CoinMachine
     emoney: EmoneyMachine
+    receipts: ReceiptMachine

@@ -23,6 +23,7 @@ from deploy.demo.pki import TownPki, Validity
 from deploy.demo.qr_provider import PATH_SCAN, PATH_WALLET
 from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
 from deploy.demo.virtual_coins import CoinWorld
+from deploy.demo.virtual_receipts import SlipTray
 from terminal.payment.change import Coins
 
 EMONEY_CARD: Final = "card-1"
@@ -50,6 +51,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     spool: str
     qr_provider: str | None = None  # address of the simulated provider, where there is one
     emoney_socket: str | None = None  # of the simulated contract terminal, where there is one
+    receipt_printer: str | None = None  # where the simulated receipt printer is, where there is one
+    slips: str | None = None  # where its slips lie
 
 
 class CardHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +114,7 @@ class World:
         hand = CcTalkWorld if self.place.cash == "cctalk" else CoinWorld
         self._coins: CoinWorld | CcTalkWorld = hand(self.place.coins_socket)
         self._emoney = EmoneyWorld(self.place.emoney_socket) if self.place.emoney_socket else None
+        self._slips = SlipTray(Path(self.place.slips)) if self.place.slips else None
 
     def holder(self, resident_id: str) -> CardHolder:
         """Return one resident of the phone book. Errors: NoSuchResident."""
@@ -183,6 +187,24 @@ class World:
     def papers(self) -> tuple[Path, ...]:
         """Return the papers that came out of the printer, oldest first."""
         return tuple(sorted(Path(self.place.papers).glob("*.pdf")))
+
+    def slips(self) -> tuple[Path, ...]:
+        """Return the receipts that lie there, oldest first."""
+        return () if self._slips is None else self._slips.slips()
+
+    def take_slips(self) -> None:
+        """Take them."""
+        if self._slips is not None:
+            self._slips.take()
+
+    def has_receipt_roll(self) -> bool | None:
+        """Tell whether there is paper for receipts; None = nothing here prints any."""
+        return None if self._slips is None else not self._slips.is_out
+
+    def set_receipt_roll(self, *, in_place: bool) -> None:
+        """Take the roll out, or lay one in."""
+        if self._slips is not None:
+            self._slips.set_roll(in_place=in_place)
 
     def residents(self, query: str, limit: int = 40) -> tuple[tuple[str, CardHolder], ...]:
         """Return residents whose id or name holds the query; without one, those with a story."""

@@ -32,7 +32,7 @@ from terminal.screens.documents import INDIVIDUAL_NUMBER, in_order
 from terminal.screens.refunds import owed, refund, refund_words
 from terminal.screens.refusals import refusal_words
 from terminal.screens.words import LEADS, STEPS, TITLES, Lang, pick, say, sheets_words, yen_words
-from terminal.visit import CopyOutcome, Money, State, Visit
+from terminal.visit import CopyOutcome, Money, Receipt, State, Visit
 
 WARNING_S = 45  # of a state's time, how long the page asks "do you need more time?"
 REFERENCE_CHARACTERS = 8
@@ -153,9 +153,9 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
 
     Shape: state, lang, title, other_title, lead, steps, step, actions, masked_name, document, pin, offers, choices,
            nothing_to_choose, closed, confirm, money, code (a picture), debited_now, goes_back (onto a card), words on
-           money, printing, paper, refusal, reference, reasons (for staff), owed (the code of what could not be given
-           back), refund, timeout_s and warning_s; None where a state has no such thing. municipality: the code of the
-           one whose documents are being looked at, where there are several.
+           money, printing, paper, refusal, receipt (words), reference, reasons (for staff), owed (the code of what
+           could not be given back), refund, timeout_s and warning_s; None where a state has no such thing.
+           municipality: the code of the one whose documents are being looked at, where there are several.
     Units: amounts in whole yen; timeout_s None where nobody is asked for more time.
     """
     other = Lang.EN if lang is Lang.JA else Lang.JA
@@ -187,6 +187,7 @@ def view(visit: Visit, lang: Lang, municipality: str | None = None) -> dict[str,
         "refusal": _refusal(visit, lang),
         "owed": owed(visit, lang),
         "refund": refund(visit, lang),
+        "receipt": _receipt(visit, lang),
         "reference": reference(visit),
         "reasons": [reason for reason in visit.reasons if _KEYWORD.fullmatch(reason)],
         "closed": _closed(visit, lang),
@@ -465,6 +466,15 @@ def _paper(visit: Visit, lang: Lang) -> dict[str, Any] | None:
     out = [order for order in visit.orders if order.outcome in _CAME_OUT]
     sheets = sum(order.sheets_out or order.sheets for order in out)
     return {"copies": len(out), "sheets": sheets, "sheets_words": sheets_words(sheets, lang)}
+
+
+def _receipt(visit: Visit, lang: Lang) -> str | None:
+    """Say whether a receipt came out, once that is known."""
+    if visit.state not in {State.TAKE_PAPER, State.REFUSED}:
+        return None
+    if visit.receipt is Receipt.PRINTED:
+        return say("receipt_has_code" if owes_visibly(visit) else "receipt_too", lang)
+    return say("receipt_missing", lang) if visit.receipt is Receipt.NOT_PRINTED else None
 
 
 def _closed(visit: Visit, lang: Lang) -> str | None:

@@ -64,6 +64,10 @@ ENDS: Final[Mapping[str, Expected]] = {
     Kind.EMONEY_CUT: _less(Lost.DEBIT, Lost.NOBODY),
     Kind.EMONEY_ANSWER_LOST: _less(),  # it is asked how the debit stands
     Kind.EMONEY_CARD_LEAVES: _less(Lost.DEBIT),
+    # A receipt changes nothing about paper or money.
+    Kind.RECEIPT_PRINTER_CUT: Expected(frozenset()),
+    Kind.RECEIPT_ROLL_OUT: Expected(frozenset()),
+    Kind.RECEIPT_ANSWER_LOST: Expected(frozenset()),
     Kind.PROVIDER_SILENT: _less(Lost.WORD),  # it is asked until it says
     Kind.DISK_FULL: _less(Lost.DISK, Lost.NOBODY),
     Kind.CARD_PULLED: _less(),

@@ -48,6 +48,9 @@ class Kind(StrEnum):
     EMONEY_CUT = "contract terminal cut"
     EMONEY_ANSWER_LOST = "contract terminal's answer lost"
     EMONEY_CARD_LEAVES = "e-money card leaves"  # in the middle of its debit
+    RECEIPT_PRINTER_CUT = "receipt printer cut"
+    RECEIPT_ROLL_OUT = "receipt printer out of paper"
+    RECEIPT_ANSWER_LOST = "receipt printer's answer lost"
     PROVIDER_SILENT = "provider silent"  # before or after it has done what was asked
     DISK_FULL = "terminal's disk full"
     CARD_PULLED = "card pulled"
@@ -73,6 +76,7 @@ EVERYWHERE: Final = frozenset(
 )
 FOR_GOOD: Final = frozenset({Kind.RENDER_MIXUP})  # the municipality stays stopped until somebody has found out why
 MIXING: Final = frozenset({Kind.RENDER_MIXUP, Kind.ANSWER_MIXUP})
+OF_RECEIPTS: Final = frozenset({Kind.RECEIPT_PRINTER_CUT, Kind.RECEIPT_ROLL_OUT, Kind.RECEIPT_ANSWER_LOST})
 AT_A_ROW: Final = frozenset({Kind.TERMINAL_KILLED, Kind.TERMINAL_CUT, Kind.STORE_CUT})
 SHORT_S, LONG_S = (2.0, 20.0), (65.0, 140.0)
 #: Whoever comes back for money comes to any terminal, after its visits.
@@ -290,6 +294,9 @@ class Faults:
             Kind.EMONEY_CUT: emoney is not None and emoney.power.alive,
             Kind.EMONEY_ANSWER_LOST: emoney is not None,
             Kind.EMONEY_CARD_LEAVES: emoney is not None and emoney.asks_for_card,
+            Kind.RECEIPT_PRINTER_CUT: kiosk.receipts is not None and kiosk.receipts.power.alive,
+            Kind.RECEIPT_ROLL_OUT: kiosk.receipts is not None,
+            Kind.RECEIPT_ANSWER_LOST: kiosk.receipts is not None,
             Kind.PROVIDER_SILENT: self._simulation.provider is not None,
             Kind.DISK_FULL: kiosk.journal is not None,
             Kind.PRINTER_CUT: kiosk.printer.power.alive,
@@ -440,6 +447,15 @@ class Faults:
         setattr(kiosk.emoney, name, True)
         return lambda: setattr(kiosk.emoney, name, False)
 
+    def _receipt_printer_cut(self, _fault: Fault, kiosk: Kiosk) -> Callable[[], None]:
+        assert kiosk.receipts is not None
+        self._simulation.hub.kill(kiosk.receipts.power)
+        return kiosk.receipts.up
+
+    def _receipts(self, name: str, kiosk: Kiosk) -> Callable[[], None]:
+        setattr(kiosk.receipts, name, True)
+        return lambda: setattr(kiosk.receipts, name, False)
+
     def _provider_silent(self, fault: Fault, _kiosk: Kiosk) -> Callable[[], None]:
         provider = self._simulation.provider
         assert provider is not None
@@ -554,6 +570,9 @@ _ACTS: Final[dict[Kind, Callable[[Faults, Fault, Kiosk], Callable[[], None] | No
     Kind.EMONEY_CUT: Faults._emoney_cut,
     Kind.EMONEY_ANSWER_LOST: lambda faults, _, kiosk: faults._emoney("lose_answers", kiosk),
     Kind.EMONEY_CARD_LEAVES: lambda faults, _, kiosk: faults._emoney("leaves", kiosk),
+    Kind.RECEIPT_PRINTER_CUT: Faults._receipt_printer_cut,
+    Kind.RECEIPT_ROLL_OUT: lambda faults, _, kiosk: faults._receipts("out_of_paper", kiosk),
+    Kind.RECEIPT_ANSWER_LOST: lambda faults, _, kiosk: faults._receipts("lose_answers", kiosk),
     Kind.PROVIDER_SILENT: Faults._provider_silent,
     Kind.DISK_FULL: Faults._disk_full,
     Kind.CARD_PULLED: Faults._card_pulled,

@@ -16,7 +16,9 @@ from sqlalchemy import select
 from fees.postings import Account
 from issuance_server.schema import cases, orders, payments, postings, refunds, terminal_events
 from terminal.journal import Case, RowKind
+from terminal.screens.view import REFERENCE_CHARACTERS
 from tests.issuing_parts import FEE_YEN
+from tests.receipt_parts import written_on
 from tests.simulation.expected import ENDS, End
 from tests.simulation.faults import Kind
 from tests.simulation.world import GONE, Hands, Moved, Stay, World
@@ -238,6 +240,7 @@ def _ledger_against_world(simulation: Simulation, books: Books) -> list[Violatio
         found += _payment(books, payment_id, moved.get(payment_id, Moved()), paid_out_yen)
     for order in books.orders.values():
         found += _order(simulation.world, books, order)
+    found += _receipts(simulation.world, books, moved)
     for order_id in {sheet.order_id for sheet in simulation.world.sheets} - books.orders.keys():
         found.append(Violation("no paper without an order", order_id))
     return found
@@ -266,6 +269,38 @@ def _payment(books: Books, payment_id: str, moved: Moved, paid_out_yen: int) -> 
         what = f"{payment_id}: escrow, cashbox, hoppers, receivable are {physical}, the books say {said}"
         found.append(Violation("physical accounts equal coins", what))
     return found
+
+
+def _receipts(world: World, books: Books, moved: Mapping[str, Moved]) -> list[Violation]:
+    """Hold what stands on receipts to coins, cards and phones: one a payment, and its sums are true."""
+    said: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for machine in world.machines:
+        for slip in machine.slips:
+            of = written_on(slip)
+            said[of["お問い合わせ番号"]].append(of)
+    payments_ = {one[:REFERENCE_CHARACTERS].upper(): one for one in moved.keys() | books.payments.keys()}
+    found = []
+    for reference, slips in said.items():
+        if len(slips) > 1:
+            found.append(Violation("one receipt a payment", f"{reference}: {len(slips)} slips"))
+        payment_id = payments_.get(reference, "")
+        of, coins = slips[0], moved.get(payment_id, Moved())
+        charged_yen, owed_yen = _on(of, "お支払い"), _on(of, "まだお返ししていない金額")
+        in_doubt_yen = _on(of, "確認中の金額")
+        if (of["code"] != "") > (owed_yen > 0):
+            found.append(Violation("a code only for what is owed", reference))
+        if in_doubt_yen or books.lists.has({payment_id}):
+            continue
+        # What is owed lies in the cashbox, too, until it is fetched.
+        kept_yen = books.receivable[payment_id] + coins.inserted_yen - coins.change_yen - coins.returned_yen
+        if charged_yen + owed_yen != kept_yen:
+            what = f"{reference}: {charged_yen} yen charged, {owed_yen} owed; {kept_yen} yen were kept"
+            found.append(Violation("a receipt says what was paid", what))
+    return found
+
+
+def _on(slip: Mapping[str, str], words: str) -> int:
+    return int(slip.get(words, "0円").removesuffix("円").replace(",", ""))
 
 
 def _order(world: World, books: Books, order: Any) -> list[Violation]:

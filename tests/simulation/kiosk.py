@@ -25,6 +25,7 @@ from tests.simulation.hub import Hub, Killed, Process
 from tests.simulation.network import Link, SimClient
 from tests.simulation.printer import CAPABILITIES, SimCups, SimPress, SimPrinter
 from tests.simulation.reader import SimReader
+from tests.simulation.receipts import SimReceipts
 from tests.simulation.town import Town, terminal_id
 from tests.simulation.world import Lost, Machine, World
 
@@ -48,7 +49,7 @@ class Kiosk:
     """One terminal with its devices. `shown` is what its screen shows."""
 
     def __init__(self, hub: Hub, town: Town, world: World, number: int, link: Link, *, is_fitted: bool) -> None:
-        """is_fitted: with a contract terminal, and payment by QR code."""
+        """is_fitted: with a contract terminal, payment by QR code, and a receipt printer."""
         self._hub, self._town, self.number = hub, town, number
         self.link = link
         self.power = Process(f"terminal {number}")
@@ -57,6 +58,7 @@ class Kiosk:
         self.cups = SimCups(hub, self.power, self.printer)
         self.coins = SimCoins(hub, world.machines[number], self.power)
         self.emoney = SimEmoney(hub, world.machines[number].emoney, self.power) if is_fitted else None
+        self.receipts = SimReceipts(hub, world.machines[number], self.power) if is_fitted else None
         self.disk = Disk(new_journal())
         self.shown = _DARK
         self.changed: Callable[[Visit], None] = lambda _: None
@@ -71,9 +73,12 @@ class Kiosk:
         self.stepper: Stepper | None = None
         self.journal: SimJournal | None = None
 
-    def machines(self) -> list[SimPrinter | SimCoins | SimEmoney]:
+    def machines(self) -> list[SimPrinter | SimCoins | SimEmoney | SimReceipts]:
         """Return what stands beside the terminal with a power of its own."""
-        return [self.printer, self.coins, *([self.emoney] if self.emoney else [])]
+        return [self.printer, self.coins, *self._fitted()]
+
+    def _fitted(self) -> list[SimEmoney | SimReceipts]:
+        return [device for device in (self.emoney, self.receipts) if device is not None]
 
     @property
     def machine(self) -> Machine:
@@ -85,7 +90,7 @@ class Kiosk:
         """Start the terminal's process."""
         self.power = Process(f"terminal {self.number}")
         self.boots += 1
-        for device in (self.reader, self.cups, self.coins, *([self.emoney] if self.emoney else [])):
+        for device in (self.reader, self.cups, self.coins, *self._fitted()):
             device.terminal = self.power
         self._queue: deque[Item] = deque()
         self._pumping = False
@@ -111,6 +116,7 @@ class Kiosk:
                 CAPABILITIES.outlet,
                 self.emoney,
                 ServerCodes(client, hub.sleep) if self.emoney else None,
+                self.receipts,
             ),
             Identity(terminal_id(self.number), self._town.terminal_keys[self.number]),
             self.guard,

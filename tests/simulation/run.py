@@ -26,7 +26,7 @@ from tests.simulation.crowd import Plan, Resident, Staff
 from tests.simulation.disk import ServerDisk
 from tests.simulation.errands import Errand
 from tests.simulation.expected import End
-from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, PAYS_IN, Fault, Faults, Kind, aim, plan
+from tests.simulation.faults import EVERYWHERE, FOR_GOOD, MIXING, OF_RECEIPTS, PAYS_IN, Fault, Faults, Kind, aim, plan
 from tests.simulation.hub import Hub, Process, Stuck
 from tests.simulation.invariants import Books, Violation
 from tests.simulation.kiosk import Kiosk
@@ -42,7 +42,7 @@ VISITS_A_TERMINAL: Final = 2
 _STRIDE: Final = 7_919  # a prime: seeds beside one another aim far from one another
 REAL_EVERY: Final = 100  # one seed of so many has real pages, their seals read from the picture, and signed requests
 CANCEL_AT: Final = (State.PIN, State.CHOOSING, State.CONFIRMING, State.COLLECTING)
-FITTED: Final = 0.1  # of the seeds have e-money and QR codes, and with them all that aim at these
+FITTED: Final = 0.1  # of the seeds have e-money, QR codes and receipts, and with them all that aim at these
 _OTHER_WAYS: Final = frozenset({PaymentMethod.EMONEY, PaymentMethod.QR})
 _OVER: Final = frozenset({CodeState.CAPTURED, CodeState.REVERTED, CodeState.LAPSED})
 COLLECT_EVERY: Final = 25
@@ -99,7 +99,7 @@ class Simulation:
         self._ways = Random(f"how seed {seed} pays")
         is_fitted = faults is None and self._ways.random() < FITTED
         faults = self._planned(kinds) if faults is None else faults
-        is_fitted = is_fitted or any(_needs_other_ways(fault) for fault in faults)
+        is_fitted = is_fitted or any(_needs_fitting(fault) for fault in faults)
         self.provider = SimProvider(self.hub, wallets()) if is_fitted else None
         if self.provider is not None:
             self.world.wallets = self.provider.books
@@ -311,8 +311,10 @@ def _paid_by(fault: Fault) -> PaymentMethod | None:
     return PAYS_IN.get(fault.state) or PAYS_IN.get(fault.kind)
 
 
-def _needs_other_ways(fault: Fault) -> bool:
-    return bool({PAYS_IN.get(fault.state), PAYS_IN.get(fault.kind)} & _OTHER_WAYS)
+def _needs_fitting(fault: Fault) -> bool:
+    """Tell whether a fault finds nothing where there are coins alone."""
+    ways = {PAYS_IN.get(fault.state), PAYS_IN.get(fault.kind)}
+    return fault.kind in OF_RECEIPTS or bool(ways & _OTHER_WAYS)
 
 
 def _everywhere(fault: Fault) -> bool:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from deploy.demo.emoney_terminal import Contents
 from deploy.demo.qr_provider import Provider
+from printing.press.slip import Slip
 
 Coins = Counter[int]
 
@@ -97,6 +98,7 @@ class Machine:
     envelope: Coins = field(default_factory=Counter)  # what staff took out of the machine and wrote down
     lost_and_found: Coins = field(default_factory=Counter)
     by_payment: dict[str, Moved] = field(default_factory=dict)
+    slips: list[Slip] = field(default_factory=list)  # receipts that came out
     emoney: Contents = field(default_factory=lambda: Contents({}))  # of the contract terminal, with everybody's cards
 
     def of(self, payment_id: str) -> Moved:

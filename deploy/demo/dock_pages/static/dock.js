@@ -22,6 +22,13 @@
   }
 
   document.body.addEventListener("click", (event) => {
+    const slip = event.target.closest("[data-slip]");
+    if (slip) {
+      const picture = slip.querySelector("img").cloneNode();
+      picture.alt = slip.getAttribute("aria-label");
+      sheets.replaceChildren(picture);
+      look.showModal();
+    }
     const paper = event.target.closest("[data-paper]");
     if (paper) {
       sheets.replaceChildren();
