@@ -16,6 +16,7 @@ from tests.test_flow import interrupted, kinds, prepared
 
 BOTH = (PaymentMethod.CASH, PaymentMethod.EMONEY)
 BY_CARD = v.Pay(PaymentMethod.EMONEY)
+RECEIPT = v.GiveReceipt("p")
 
 
 def confirming(copies: int = 1, **changes: object) -> Visit:
@@ -56,7 +57,7 @@ def test_a_card_pays_order_by_order_and_nothing_is_reserved() -> None:
     assert (second.state, effects[1:]) == (State.GRANTING, (v.RequestGrant("o1"),))
     last = after(second, v.Granted(), v.DebitDecided(DebitState.DEBITED))
     done, effects = step(last, v.PrintDecided(CopyOutcome.PRINTED, 1))
-    assert effects[1:] == (v.CloseDebits("p", (("o0", 200), ("o1", 200)), 0, 0),)
+    assert effects[1:] == (v.CloseDebits("p", (("o0", 200), ("o1", 200)), 0, 0), RECEIPT)
     assert done.state is State.TAKE_PAPER
     assert done.money == Money("p", 400, method=PaymentMethod.EMONEY, inserted_yen=400, captured_yen=400)
 
@@ -98,8 +99,8 @@ def test_a_refused_card_ends_the_visit_and_nothing_was_taken() -> None:
 def test_unprocessed_is_never_printed_never_debited_again_and_in_doubt() -> None:
     first = after(debiting(3), v.DebitDecided(DebitState.DEBITED), v.PrintDecided(CopyOutcome.PRINTED, 1), v.Granted())
     over, effects = step(first, v.DebitDecided(DebitState.UNPROCESSED))
-    assert kinds(effects) == ["AbandonGrant", "VoidOrders", "CloseDebits"]
-    assert effects[-1] == v.CloseDebits("p", (("o0", 200),), 0, 0), "of what nobody knows nothing is told as taken"
+    assert kinds(effects) == ["AbandonGrant", "VoidOrders", "CloseDebits", "GiveReceipt"]
+    assert effects[-2] == v.CloseDebits("p", (("o0", 200),), 0, 0), "of what nobody knows nothing is told as taken"
     assert (over.state, over.refusal, over.case) == (
         State.TAKE_PAPER,
         Refusal(TerminalCode.DEBIT_UNPROCESSED),
@@ -128,7 +129,8 @@ def test_a_card_that_was_quicker_than_the_clock_has_its_paper_and_than_the_finge
 def test_a_silent_contract_terminal_is_asked_when_the_visit_is_over(events: tuple[v.Event, ...]) -> None:
     *before, last = events
     doubtful, effects = step(after(debiting(2), *before), last)
-    assert kinds(effects) == ["AbandonGrant", "VoidOrders", "StopDebit"], "nothing is told that is not known"
+    assert kinds(effects)[:-1] == ["AbandonGrant", "VoidOrders", "StopDebit"], "nothing is told that is not known"
+    assert effects[-1] == RECEIPT
     assert doubtful.refusal == Refusal(TerminalCode.DEBIT_UNANSWERED)
     assert step(doubtful, v.DebitDecided(DebitState.DEBITED)) == (doubtful, ())
     again, effects = step(doubtful, v.PaperTaken())
@@ -160,7 +162,7 @@ def test_a_paper_that_nobody_vouches_for_is_paid_back_too() -> None:
     assert asked.state is State.ASK_SHEETS
     assert after(asked, v.SheetsAnswered(all_there=False)).state is State.CANCELLING
     declared, effects = step(asked, v.SheetsAnswered(all_there=True))
-    assert (declared.state, effects[-1]) == (State.TAKE_PAPER, v.CloseDebits("p", (("o0", 200),), 0, 0))
+    assert (declared.state, effects[-2:]) == (State.TAKE_PAPER, (v.CloseDebits("p", (("o0", 200),), 0, 0), RECEIPT))
 
 
 @pytest.mark.parametrize("event", [v.Cancel(), v.TimedOut()])
@@ -168,7 +170,7 @@ def test_without_the_card_it_is_owed_and_the_code_is_shown(event: v.Event) -> No
     stopping, effects = step(replace(cancelling(), claim_code="CODE"), event)
     assert (stopping.state, effects) == (State.CANCELLING, (v.StopDebit("o0"),))
     over, effects = step(stopping, v.DebitDecided(DebitState.DEBITED))
-    assert effects == (v.CloseDebits("p", (), 0, 200),)
+    assert effects == (v.CloseDebits("p", (), 0, 200), RECEIPT)
     assert over.money is not None
     assert (over.money.owed_yen, over.claim_code) == (200, "CODE")
 
@@ -184,7 +186,7 @@ def test_without_the_card_it_is_owed_and_the_code_is_shown(event: v.Event) -> No
 def test_a_cancel_in_doubt_is_neither_told_as_back_nor_as_owed(events: tuple[v.Event, ...]) -> None:
     *before, last = events
     doubtful, effects = step(after(cancelling(), *before), last)
-    assert effects == (v.StopDebit("o0"),)
+    assert effects == (v.StopDebit("o0"), RECEIPT)
     assert doubtful.money is not None
     assert (doubtful.money.owed_yen, doubtful.money.returned_yen, doubtful.money.uncertain_yen) == (0, 0, 200)
     assert after(doubtful, v.PaperTaken()).state is State.RECOVERING
@@ -195,7 +197,7 @@ def test_the_papers_before_it_are_kept_and_paid_for() -> None:
     back, effects = step(two, v.PrintDecided(CopyOutcome.FAILED, 0))
     assert effects[-1] == v.CancelDebit("o1", "p", 200)
     over, effects = step(back, v.DebitDecided(DebitState.CANCELLED))
-    assert effects == (v.CloseDebits("p", (("o0", 200),), 200, 0),)
+    assert effects == (v.CloseDebits("p", (("o0", 200),), 200, 0), RECEIPT)
     assert (over.state, over.refusal) == (State.TAKE_PAPER, Refusal(TerminalCode.PRINT_FAILED))
 
 

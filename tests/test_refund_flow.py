@@ -17,6 +17,7 @@ from terminal.flow_refunds import CODES_A_VISIT
 from terminal.screens.view import view
 from terminal.screens.words import Lang
 from terminal.visit import CopyOutcome, Money, Order, Refund, State, TerminalCode, Visit
+from tests.test_flow import kinds
 
 CODE = "ABCD" * 4
 DUE = RefundOffer(payment_id="p", amount_yen=300)
@@ -88,7 +89,7 @@ def test_a_code_that_a_short_cut_took_away_comes_back_for_a_touch_alone() -> Non
     asked, effects = step(Visit(State.RECOVERING), UNATTENDED)
     assert (asked.state, effects, view(asked, Lang.JA)["owed"]) == (State.AFTER_CUT, (), None)
     shown, effects = step(asked, v.TakeBack())
-    assert (shown.state, owes_visibly(shown), effects) == (State.REFUSED, True, ())
+    assert (shown.state, owes_visibly(shown), kinds(effects)) == (State.REFUSED, True, ["GiveReceipt"])
     gone, _ = step(asked, v.TimedOut())
     assert gone.state is State.RECOVERING  # the next look for what was interrupted
     assert gone.claim_code == ""
@@ -99,7 +100,7 @@ def test_a_code_and_a_paper_that_a_short_cut_took_away_come_back_together() -> N
     money = Money("p", 200, inserted_yen=500, captured_yen=200, owed_yen=300)
     asked, _ = step(Visit(State.RECOVERING), replace(UNATTENDED, papers=(paper,), money=money))
     shown, effects = step(asked, v.TakeBack())
-    assert (shown.state, owes_visibly(shown), effects) == (State.TAKE_PAPER, True, ())
+    assert (shown.state, owes_visibly(shown), kinds(effects)) == (State.TAKE_PAPER, True, ["GiveReceipt"])
     _, effects = step(asked, v.TimedOut())
     assert effects[0] == v.OpenCase(TerminalCode.PAPER_LEFT, "o0", visit_id="v"), "the next visitor would find it"
 
