@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,11 @@ from tests.issuing_parts import Office
 from tests.terminal_rig import Rig
 
 TOWN_RESIDENTS = 200
+
+# Tests commit a hundred thousand times, and no power goes in truth: their files stand where a commit costs nothing.
+# What has to reach a disk is looked at in the kernel's own trace (test_on_disk.py).
+if Path("/dev/shm").is_dir():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ from issuance_server.verify.status_key import STATUS_KEY_FILE
 from protocol.messages import PATH_OPENAPI
 from terminal.config import KioskConfig, PrinterConfig, ReaderConfig, TerminalConfig
 from terminal.payment.cash_devices import CashMachine
+from terminal.payment.change import Coins
 
 CURRENT: Final = base.VAR / "current"
 RUNS_KEPT: Final = 10
@@ -51,6 +52,7 @@ CHECK_ALARMS: Final = "check_alarms.db"
 KIOSK_PORT: Final = 8300
 PROVIDER_SECRET: Final = "provider.secret"  # noqa: S105 - a file's name
 CASH_LINE: Final = "cash-line"
+JUDGED_FLOAT: Final = {worth: 5 * count for worth, count in FLOAT.items()}  # nobody fills hoppers between its visits
 Cash = Literal["socket", "cctalk"]
 CHECK_ADDRESS: Final = "https://check.madoguchi.example"
 _VOLATILE_PREFIX: Final = "mdg-"
@@ -314,7 +316,8 @@ def _start_terminal(
     cupsd.add_raw_queue(QUEUE, printer.uri)
     coins_socket = volatile / "coins.sock"
     emoney_socket = volatile / "emoney.sock"
-    coins = CoinMachine(folder, coins_socket, folder / CASH_LINE if cash == "cctalk" else None)
+    float_ = JUDGED_FLOAT if judged else FLOAT
+    coins = CoinMachine(folder, coins_socket, folder / CASH_LINE if cash == "cctalk" else None, float_)
     emoney = EmoneyMachine(folder, emoney_socket)
     receipts = ReceiptMachine(folder, volatile / "slips")  # codes that are worth money stand on them
     for machine in (coins, emoney, receipts):
@@ -349,7 +352,7 @@ def _start_terminal(
         slips=str(receipts.tray),
     )
     running.places.append(place)
-    _write_terminal_files(running, place, counts_all=judged)
+    _write_terminal_files(running, place, float_, counts_all=judged)
     for machine in (coins, emoney, receipts):
         machine.wait()
     kiosk = _kiosk(place)
@@ -368,7 +371,7 @@ def _kiosk(place: Place) -> Process:
     )
 
 
-def _write_terminal_files(running: RunningTown, place: Place, *, counts_all: bool) -> None:
+def _write_terminal_files(running: RunningTown, place: Place, float_: Coins, *, counts_all: bool) -> None:
     """counts_all: the printer counts its sheets, and has a meter and a sensor of its path."""
     folder = Path(place.folder)
     config = TerminalConfig(
@@ -378,7 +381,7 @@ def _write_terminal_files(running: RunningTown, place: Place, *, counts_all: boo
         trust_file=running.town / "trust.json",
         journal=folder / "journal.db",
         cash=f"cctalk:{folder / CASH_LINE}" if place.cash == "cctalk" else f"socket:{place.coins_socket}",
-        cash_machine=CashMachine(record=folder / "cash.json", hoppers={a: FLOAT[yen] for a, yen in HOPPERS.items()}),
+        cash_machine=CashMachine(record=folder / "cash.json", hoppers={a: float_[yen] for a, yen in HOPPERS.items()}),
         qr_codes=place.qr_provider is not None,
         emoney=None if place.emoney_socket is None else f"socket:{place.emoney_socket}",
         receipt_printer=place.receipt_printer,

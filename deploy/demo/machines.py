@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from deploy.demo import base
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.ippeveprinter import IppEvePrinter
@@ -14,6 +16,7 @@ from deploy.demo.pcscd import PrivatePcscd
 from deploy.demo.processes import Process, free_port, listens
 from deploy.demo.virtual_printer import VirtualPrinter
 from deploy.demo.world import EMONEY_CARD
+from terminal.payment.change import Coins
 
 BALANCE_YEN: Final = 5000
 
@@ -48,11 +51,12 @@ class SocketMachine:
 class CoinMachine(SocketMachine):
     """The coin unit's process. On a ccTalk line what lies where survives it; behind a socket it does not."""
 
-    def __init__(self, folder: Path, control: Path, line: Path | None) -> None:
+    def __init__(self, folder: Path, control: Path, line: Path | None, float_: Coins) -> None:
         """line: where the terminal's end of the ccTalk line is; None = a unit behind its socket."""
         command = ["deploy.demo.virtual_coins"]
         if line is not None:
             command = ["deploy.demo.cctalk_unit", "--line", str(line), "--world", str(folder / "world.json")]
+        command += ["--float", msgspec.json.encode(float_).decode()]
         super().__init__("coin unit", command, control, folder / "coins.log")
 
 
