@@ -161,6 +161,11 @@ class Book:
         codes = [payment.code for payment in found if payment.payment_id == payment_id and not payment.closed_told]
         return next((code.row for code in codes if code is not None), None)
 
+    def has_receipt(self, payment_id: str) -> bool:
+        """Tell whether a slip of this payment was begun, as far as anything of it stands open."""
+        found = history.read(self.journal.open_rows()).unfinished
+        return any(payment.payment_id == payment_id and payment.receipt is not None for payment in found)
+
     def claim_code(self, payment_id: str) -> str:
         """Return the code for what a payment comes to owe; it is written nowhere, and made again when it is wanted."""
         return claim_code(self._identity.key, payment_id)

@@ -56,7 +56,7 @@ class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     Shape:  key_file is an Ed25519 key in PEM; trust_file is a protocol.trust.Trust in JSON; cash is "cctalk:" and a
             serial line with the devices of cash_machine on it, or in a demo "socket:" and a simulated unit's; emoney is
             a demo's alone, "socket:" and a simulated contract terminal's: what a real one speaks is its maker's secret.
-    receipt_printer: a serial device, or where it stands in the network; None = this terminal prints no receipts.
+    receipt_printer: where it stands in the network, "socket://host:9100"; None = this terminal prints no receipts.
     qr_codes: the server has a provider of payments by QR code.
     production: no dock, no virtual device, no test anchor.
     """
@@ -70,7 +70,7 @@ class TerminalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     cash_machine: CashMachine | None = None
     qr_codes: bool = False
     emoney: Annotated[str, msgspec.Meta(pattern=r"^socket:.+$")] | None = None
-    receipt_printer: Annotated[str, msgspec.Meta(pattern=r"^(/dev/.+|socket://[^/]+:[0-9]+)$")] | None = None
+    receipt_printer: Annotated[str, msgspec.Meta(pattern=r"^socket://[^/:]+:[0-9]+$")] | None = None
     printer: PrinterConfig
     reader: ReaderConfig
     kiosk: KioskConfig

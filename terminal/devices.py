@@ -37,7 +37,7 @@ CARD_TIMEOUT_S: Final = 15.0  # a hung card; READ of a certificate takes one sec
 PIN_KEY_TIMEOUT_S: Final = 3.0
 PRESS_TIMEOUT_S: Final = 20.0
 PURGE_TIMEOUT_S: Final = 60.0
-RECEIPT_TIMEOUT_S: Final = 30.0  # the printer's own bounds are shorter
+RECEIPT_TIMEOUT_S: Final = 30.0  # its own bounds together are shorter
 VERDICT_MARGIN_S: Final = 60.0  # to stop a job that has reached its bound, and to ask what had come out
 
 

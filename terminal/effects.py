@@ -88,7 +88,9 @@ class Effects:
         self._money[v.CancelDebit] = self._debits.cancel
         self._codes = CodePrograms(self.book, devices.codes, lambda: self.memory)
         self._money |= {v.ShowCode: self._codes.show, v.WatchCode: self._codes.watch}
-        self._money[v.GiveReceipt] = ReceiptPrograms(self.book, devices.receipt, identity, sources).give
+        self._money[v.GiveReceipt] = ReceiptPrograms(
+            self.book, devices.receipt, lambda: self.memory, identity, sources
+        ).give
         self._recovery = Recovery(self.book, devices, sources)
         self.reader_gone = False
         self.events_refused: str | None = None

@@ -110,6 +110,7 @@ def no_card(visit: Visit, _: object) -> Step:
 
 
 def cancel_timed_out(visit: Visit, _: object) -> Step:
+    visit = replace(visit, alone=True)
     return _cancel_in_doubt(visit) if visit.stopping else _stop(visit)
 
 

@@ -29,8 +29,8 @@ def given(visit: Visit, event: v.ReceiptGiven) -> Step:
 
 
 def _is_due(visit: Visit) -> bool:
-    """What went back whole needs no receipt. After a long cut nobody is there, and a code must not lie about."""
-    money = visit.money
-    if money is None or visit.receipt is not None or visit.state not in _ENDS or visit.cut is Cut.LONG:
+    """What went back whole needs no receipt. Where nobody is there, a code must not lie about."""
+    money, is_alone = visit.money, visit.alone or visit.cut is Cut.LONG
+    if money is None or visit.receipt is not None or visit.state not in _ENDS or is_alone:
         return False
     return bool(money.captured_yen or money.owed_yen or money.uncertain_yen)

@@ -221,6 +221,7 @@ class _Reader:
                 payment.cut = True
         for receipt in self.receipts.values():
             receipt.cut = True
+            self._end_receipt(receipt.row, SlipOutcome.UNKNOWN)
 
     def _begin(self, row: Row, ids: Ids) -> None:
         for payment in [payment for payment in self.payments.values() if not payment.is_open]:
@@ -249,7 +250,7 @@ class _Reader:
         if intent.act is Act.RECEIPT:
             self.receipts[row.row] = BegunReceipt(row)
             if payment is not None:
-                payment.receipt = Receipt.NOT_PRINTED
+                payment.receipt = Receipt.COMING
             return
         copy = self._of_order.get(intent.order_id or "")
         if copy is None and payment is None:
@@ -273,7 +274,7 @@ class _Reader:
         self.strays.pop(of_row, None)
         self.claims.pop(of_row, None)
         if of_row in self.receipts:
-            self._end_receipt(self.receipts.pop(of_row).row, result)
+            self._end_receipt(self.receipts.pop(of_row).row, result.outcome)
             return
         payment, copy = self._of_row.pop(of_row, (None, None))
         if copy is not None and copy.lying == of_row:
@@ -291,11 +292,11 @@ class _Reader:
         elif payment is not None and payment.collect is not None and payment.collect.row == of_row:
             payment.collected = True
 
-    def _end_receipt(self, row: Row, result: Result) -> None:
+    def _end_receipt(self, row: Row, outcome: str) -> None:
         assert isinstance(row.body, Intent)
         payment = self.payments.get(row.body.payment_id or "")
-        if payment is not None and result.outcome == SlipOutcome.PRINTED:
-            payment.receipt = Receipt.PRINTED
+        if payment is not None:
+            payment.receipt = receipt_of(outcome, has_code=row.body.has_code)
 
     def _tell(self, signed: bytes) -> None:
         event = msgspec.json.decode(msgspec.json.decode(signed, type=SignedEvent).body, type=Event)
@@ -305,6 +306,13 @@ class _Reader:
             payment.money = _counted(payment.money or Money(payment.payment_id, 0), event)
             payment.owed_told |= event.kind is EventKind.RETURN_DUE
             payment.closed_told |= event.kind is EventKind.PAYMENT_CLOSED
+
+
+def receipt_of(outcome: str, *, has_code: bool) -> Receipt:
+    """Return what a slip is to whoever stands there, once it is written what became of it."""
+    if outcome != SlipOutcome.PRINTED:
+        return Receipt.NOT_PRINTED
+    return Receipt.WITH_CODE if has_code else Receipt.PRINTED
 
 
 def _intend_payment(payment: Unfinished, row: Row, act: Act) -> None:
@@ -334,6 +342,7 @@ def _intend_copy(copy: Copy, row: Row, act: Act) -> None:
 def _counted(money: Money, event: Event) -> Money:
     """Return what is known of a payment's money once the server was told this of it."""
     amount_yen = event.amount_yen or 0
+    money = replace(money, method=event.method or money.method)
     match event.kind:
         case EventKind.CAPTURED:
             money = replace(money, captured_yen=money.captured_yen + amount_yen)

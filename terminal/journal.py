@@ -123,8 +123,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Shape:  counters are the device's own, before the act. print: order_id, amount_yen (its fee), sheets. hand_out:
             order_id. collect, show code: payment_id, amount_yen (what is due). owe: payment_id, amount_yen. receipt:
-            payment_id, amount_yen (what was charged). claim: claim_id. pay_out: claim_id, amount_yen. debit, cancel
-            debit: order_id (which is the debit's id, too), payment_id, amount_yen. The other three: payment_id,
+            payment_id, amount_yen (what was charged), has_code. claim: claim_id. pay_out: claim_id, amount_yen. debit,
+            cancel debit: order_id (which is the debit's id, too), payment_id, amount_yen. The other three: payment_id,
             held_yen, and as lines the printed orders with their fees; amount_yen is what stays in the cashbox, or for
             return what is to come back.
     """
@@ -138,6 +138,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     held_yen: int = 0
     sheets: int = 0
     lines: tuple[tuple[str, int], ...] = ()
+    has_code: bool = False  # receipt: the refund's code stands on it
     counters: dict[str, int | None] = msgspec.field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
 
 import structlog
 
@@ -10,13 +10,12 @@ from printing.press.slip import SlipOutcome
 from terminal import visit as v
 from terminal.book import Book, result
 from terminal.devices import ReceiptDevice
+from terminal.flow import owes_visibly
+from terminal.history import receipt_of
 from terminal.journal import Act, Intent, JournalUnavailable
-from terminal.programs import Call, Identity, Lane, Program, Sources
+from terminal.programs import Call, Identity, Lane, Memory, Program, Sources
 from terminal.screens.receipt import slip
 from terminal.visit import Receipt, Visit
-from terminal.workers import WorkerError
-
-_KNOWN: Final = {SlipOutcome.PRINTED: Receipt.PRINTED}
 
 log = structlog.get_logger()
 
@@ -24,9 +23,17 @@ log = structlog.get_logger()
 class ReceiptPrograms:
     """The part of the effects that prints a slip. Whatever becomes of it changes nothing about paper or money."""
 
-    def __init__(self, book: Book, printer: ReceiptDevice | None, identity: Identity, sources: Sources) -> None:
+    def __init__(
+        self,
+        book: Book,
+        printer: ReceiptDevice | None,
+        memory: Callable[[], Memory],
+        identity: Identity,
+        sources: Sources,
+    ) -> None:
         self._book = book
         self._printer = printer
+        self._memory = memory
         self._identity = identity
         self._sources = sources
 
@@ -35,18 +42,35 @@ class ReceiptPrograms:
         printer, payment_id, money = self._printer, effect.payment_id, visit.money
         if printer is None or money is None:
             return v.ReceiptGiven(payment_id, Receipt.NOT_FITTED)
-        told = slip(visit, self._identity.terminal_id, self._sources.now_utc())
-        intent = Intent(act=Act.RECEIPT, visit_id=visit.visit_id, payment_id=payment_id, amount_yen=money.captured_yen)
+        has_code = owes_visibly(visit)
+        intent = Intent(
+            act=Act.RECEIPT,
+            visit_id=visit.visit_id,
+            payment_id=payment_id,
+            amount_yen=money.captured_yen,
+            has_code=has_code,
+        )
+        # 1. One slip a payment, whatever led here.
         try:
+            if self._book.has_receipt(payment_id):
+                return None
             row = self._book.journal.intent(intent)
         except JournalUnavailable as error:
             self._book.lose(error)
             return v.ReceiptGiven(payment_id, Receipt.NOT_PRINTED)
+        # 2. Printed, if whoever it is for still stands there when the printer's turn comes.
+        told = slip(visit, self._identity.terminal_id, self._sources.now_utc())
+        memory = self._memory()
+
+        def give() -> SlipOutcome:
+            return printer.print(told) if self._memory() is memory else SlipOutcome.NOT_PRINTED
+
         try:
-            outcome: SlipOutcome = yield Call(Lane.RECEIPT, "receipt.print", lambda: printer.print(told))
-        except WorkerError as error:
+            outcome: SlipOutcome = yield Call(Lane.RECEIPT, "receipt.print", give)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is not asked for again
             log.warning("receipt without an answer", payment=payment_id, error=type(error).__name__)
             outcome = SlipOutcome.UNKNOWN
         self._book.write(result(row, outcome))
-        log.info("receipt", payment=payment_id, outcome=outcome)
-        return v.ReceiptGiven(payment_id, _KNOWN.get(outcome, Receipt.NOT_PRINTED))
+        say = log.info if outcome is SlipOutcome.PRINTED else log.warning
+        say("receipt", payment=payment_id, outcome=outcome)
+        return v.ReceiptGiven(payment_id, receipt_of(outcome, has_code=has_code))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Final, TextIO, cast
 
 import structlog
 
@@ -32,6 +32,9 @@ from terminal.runner import Runner
 from terminal.workers import Worker
 
 Tell = Callable[[object], None]
+_SPARED: Final = frozenset({"receipt"})  # without it residents are served all the same
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,12 @@ class Terminal:
     def start(self) -> None:
         """Start workers and runner. Errors: WorkerDied, JournalUnavailable."""
         for worker in self.workers:
-            worker.start()
+            try:
+                worker.start()
+            except Exception as error:
+                if worker.name not in _SPARED:
+                    raise
+                log.error("worker does not start", worker=worker.name, error=type(error).__name__)  # noqa: TRY400
         self.runner.start()
 
     def stop(self) -> None:

@@ -98,6 +98,7 @@ class Receipt(StrEnum):
     NOT_FITTED = "not fitted"  # this terminal prints none
     COMING = "coming"
     PRINTED = "printed"
+    WITH_CODE = "with code"  # printed, and the refund's code stands on it
     NOT_PRINTED = "not printed"  # or nobody knows: whoever needs what stands on it takes it from the screen
 
 

@@ -183,7 +183,7 @@ class Stepper:
     def begin(self) -> None:
         """End what was left unfinished, then look at the devices; from here on items are taken."""
         self._rearm()
-        self._begin((v.Recover(),))
+        self._begin(v.Recover())
 
     def close(self) -> None:
         """Forget the visit and let go of the journal."""
@@ -255,7 +255,7 @@ class Stepper:
 
     def _check_if_closed(self) -> None:
         if self.visit.state is State.OUT_OF_SERVICE:
-            self._begin((v.CheckDevices(),))
+            self._begin(v.CheckDevices())
 
     def _take_told(self, told: DeviceEvent) -> None:
         """Translate what a device said; what belongs to another payment or order is history."""
@@ -307,7 +307,7 @@ class Stepper:
         if after != before or isinstance(event, v.Touch | v.TimedOut):
             self._rearm()
         if effects:
-            self._begin(self._effects.write_first(effects, about))
+            self._begin(*self._effects.write_first(effects, about))
         if after != before:
             self._publish()
 
@@ -329,9 +329,13 @@ class Stepper:
 
     # Effects
 
-    def _begin(self, effects: tuple[Effect, ...]) -> None:
-        must_end = any(isinstance(effect, _MUST_END) for effect in effects)
-        self._advance(Running(self._in_order(effects), self._visit_number, must_end), None, None)
+    def _begin(self, *effects: Effect) -> None:
+        """Begin a step's effects. A receipt's row is written in the step that asks for it, behind no device."""
+        apart = tuple(effect for effect in effects if isinstance(effect, v.GiveReceipt))
+        for some in (apart, tuple(effect for effect in effects if effect not in apart)):
+            if some:
+                must_end = any(isinstance(effect, _MUST_END) for effect in some)
+                self._advance(Running(self._in_order(some), self._visit_number, must_end), None, None)
 
     def _in_order(self, effects: tuple[Effect, ...]) -> Program:
         """One effect after another; one that fails tells the flow and does not stop the next."""

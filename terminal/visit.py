@@ -186,6 +186,7 @@ class Visit:
     refusal: Refusal | None = None
     case: bool = False  # something is in doubt and waits in the operator's list
     cut: Cut | None = None
+    alone: bool = False  # nobody has answered a question: whatever comes out lies there for anybody
     receipt: Receipt | None = None  # None = none was asked for yet
     recovered: bool = False  # at its end the journal is asked what still stands open
     reasons: tuple[str, ...] = field(default=())  # why out of service

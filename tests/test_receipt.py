@@ -42,7 +42,8 @@ def rig() -> Iterator[Rig]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipt, "ANSWER_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(receipt, "SLIP_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(receipt, "CLEAR_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(receipt, "BAND_TIMEOUT_S", 0.4)
 
 
 def test_what_comes_out_is_what_was_drawn(rig: Rig) -> None:
@@ -70,28 +71,68 @@ def test_without_paper_nothing_is_sent(rig: Rig) -> None:
     assert rig.slips == []
 
 
+TALL = Slip(tuple(Line(f"行 {number}") for number in range(40)))
+
+
+def roll_ends_in_the_middle(rig: Rig) -> None:
+    """The roll ends behind a third of a slip, and hours later somebody lays in a new one."""
+    rig.paper.left_dots = draw(TALL).height // 3
+    assert rig.printer.print(TALL) is SlipOutcome.NO_PAPER
+    rig.paper.left_dots = 10_000
+    rig.paper.feed(b"\x10\x04\x01")
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_roll_that_ends_in_the_middle_prints_nothing_later(rig: Rig) -> None:
-    tall = Slip(tuple(Line(f"行 {number}") for number in range(40)))
-    rig.paper.left_dots = receipt.BAND_DOTS + 1
-    assert rig.printer.print(tall) is SlipOutcome.NO_PAPER
-    rig.paper.left_dots = 10_000  # a new roll, hours later
-    rig.paper.feed(b"\x10\x04\x01")
+    roll_ends_in_the_middle(rig)
     assert rig.slips == []
     assert rig.printer.print(SLIP) is SlipOutcome.PRINTED
     assert [slip.tobytes() for slip in rig.slips] == [draw(SLIP).tobytes()]
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_is_not_cleared_comes_out_later(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guard off: whoever lays in the roll, or stands there then, has somebody's code in hand."""
+@pytest.mark.parametrize("guard", ["bands", "clearing"])
+def test_either_guard_alone_is_enough(rig: Rig, monkeypatch: pytest.MonkeyPatch, guard: str) -> None:
+    if guard == "bands":
+        monkeypatch.setattr(receipt, "_CLEAR", b"")
+    else:
+        monkeypatch.setattr(receipt, "encode", in_one_piece)
+    roll_ends_in_the_middle(rig)
+    assert rig.slips == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_without_the_guards_it_comes_out_for_whoever_stands_there_then(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(receipt, "_CLEAR", b"")
-    tall = Slip(tuple(Line(f"行 {number}") for number in range(40)))
-    rig.paper.left_dots = receipt.BAND_DOTS + 1
-    assert rig.printer.print(tall) is SlipOutcome.NO_PAPER
-    rig.paper.left_dots = 10_000
-    rig.paper.feed(b"\x10\x04\x01")
-    assert len(rig.slips) == 1
+    monkeypatch.setattr(receipt, "encode", in_one_piece)
+    roll_ends_in_the_middle(rig)
+    assert [slip.tobytes() for slip in rig.slips] == [draw(TALL).tobytes()]
+
+
+def in_one_piece(picture: Image.Image) -> Iterator[bytes]:
+    yield b"".join(encode(picture))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_printer_whose_buffer_is_full_is_not_waited_for(impatient_port: int) -> None:
+    """It takes no byte more; what waits for it is dropped with the line, and nothing of it arrives when it reads on."""
+    assert ReceiptPrinter(f"socket://127.0.0.1:{impatient_port}").print(SLIP) is SlipOutcome.NOT_PRINTED
+
+
+@pytest.fixture
+def impatient_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listening:  # it accepts nobody
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_a_dead_terminal_left_half_sent_spoils_nothing(rig: Rig) -> None:
+    half = b"".join(encode(draw(SLIP)))[:1000]
+    rig.paper.feed(half)
+    assert rig.printer.print(SLIP) is SlipOutcome.PRINTED
+    assert [slip.tobytes() for slip in rig.slips] == [draw(SLIP).tobytes()]
 
 
 @pytest.mark.usefixtures("impatient")
@@ -106,7 +147,7 @@ def test_a_printer_that_falls_silent_leaves_it_unknown(rig: Rig, monkeypatch: py
     feed = rig.paper.feed
 
     def falls_silent(data: bytes) -> bytes:
-        rig.paper.mute = rig.paper.mute or b"\x1dv0" in data
+        rig.paper.mute = rig.paper.mute or b"\x1dV" in data
         return feed(data)
 
     monkeypatch.setattr(rig.paper, "feed", falls_silent)
@@ -119,7 +160,6 @@ def test_no_printer_at_all() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     assert ReceiptPrinter(f"socket://127.0.0.1:{port}").print(SLIP) is SlipOutcome.NOT_PRINTED
-    assert ReceiptPrinter("/dev/no-such-printer").print(SLIP) is SlipOutcome.NOT_PRINTED
 
 
 def test_a_text_that_is_too_wide_goes_on_in_the_next_line() -> None:
@@ -131,11 +171,20 @@ def test_a_text_that_is_too_wide_goes_on_in_the_next_line() -> None:
     assert right.getextrema() == (255, 255)  # nothing runs over the margin
 
 
+def test_a_line_breaks_before_its_english_and_a_break_is_no_rule() -> None:
+    wide = Line("まだお返ししていない金額　Still due to you, and a long sum", "123,456円", Size.LARGE)
+    assert draw(Slip((wide,))).height > draw(Slip((Line("あ", size=Size.LARGE),))).height
+    at_the_break = Line("あ" * 24 + " ")
+    picture = draw(Slip((at_the_break,))).convert("L")
+    assert picture.resize((1, picture.height)).getextrema()[0] > 60  # a rule would be black from side to side
+
+
 def test_the_commands_are_those_of_the_reference() -> None:
     """The first bytes by hand from Epson's reference; the width in bytes, then the height, low byte first."""
-    told = encode(Image.new("1", (WIDTH_DOTS, 300), 1))
-    assert told[:2] == b"\x1b@"
-    assert told[2:10] == b"\x1dv0\x00" + bytes([72, 0, 0, 1])
-    assert told[10 + 72 * 256 :][:8] == b"\x1dv0\x00" + bytes([72, 0, 44, 0])
-    assert told.endswith(b"\x1dVB\x00")
-    assert set(told[10 : 10 + 72 * 256]) == {0}  # white: no dot is burnt
+    begin, first, second, end = encode(Image.new("1", (WIDTH_DOTS, 60), 1))
+    assert begin == b"\x1b@\x1da\x00"
+    assert first[:8] == b"\x1dv0\x00" + bytes([72, 0, 48, 0])
+    assert second[:8] == b"\x1dv0\x00" + bytes([72, 0, 12, 0])
+    assert end == b"\x1dVB\x00"
+    assert set(first[8:]) == {0}  # white: no dot is burnt
+    assert len(first) - 8 == 72 * 48

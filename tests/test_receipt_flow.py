@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from printing.press.slip import SlipOutcome
+from printing.press.slip import Slip, SlipOutcome
 from protocol.messages import PaymentMethod
 from terminal import visit as v
 from terminal.flow import step
@@ -19,7 +19,7 @@ from terminal.screens.words import Lang
 from terminal.visit import CopyOutcome, Cut, Money, Receipt, State, Visit
 from terminal.workers import WorkerDied, WorkerHung
 from tests.crash_parts import Cut as PowerCut
-from tests.crash_parts import Process, Script, Store
+from tests.crash_parts import Killed, Process, Script, Store, visit_until
 from tests.receipt_parts import written_on
 from tests.sample_visits import CLAIM_CODE, PREPARED_TAX, VISITS, order
 from tests.test_flow import kinds, printing, unattended
@@ -71,6 +71,24 @@ def test_money_that_went_back_whole_needs_none() -> None:
     assert (visit.state, kinds(effects)) == (State.REFUSED, ["GiveReceipt"])
 
 
+@pytest.mark.parametrize(("event", "given"), [(v.Cancel(), ["GiveReceipt"]), (v.TimedOut(), [])])
+def test_a_code_is_not_printed_for_somebody_who_has_gone(event: v.Event, given: list[str]) -> None:
+    """Coins are in, and stick in the return: whoever asked for them is there, whoever let the time run out is not."""
+    collecting = replace(printing(inserted_yen=100), state=State.COLLECTING)
+    assert collecting.money is not None
+    returning, _ = step(replace(collecting, money=replace(collecting.money, accepting=True)), event)
+    assert returning.state is State.RETURNING
+    stuck, effects = step(returning, v.MoneyReturned(returned_yen=0, owed_yen=100, held_yen=100))
+    assert (stuck.state, kinds(effects)) == (State.REFUSED, given)
+
+
+def test_nobody_says_whether_the_sheets_are_there() -> None:
+    asked, _ = step(printing(), v.PrintDecided(CopyOutcome.UNKNOWN, None))
+    returning, _ = step(asked, v.TimedOut())
+    _, effects = step(returning, v.MoneyReturned(returned_yen=0, owed_yen=200, held_yen=200))
+    assert "GiveReceipt" not in kinds(effects)
+
+
 def test_a_visit_that_stands_again_gives_none_if_one_was_begun() -> None:
     lying = unattended(CopyOutcome.PRINTED)
     visit, effects = step(Visit(State.RECOVERING), lying)
@@ -93,7 +111,7 @@ def test_the_answer_of_a_visit_before_says_nothing() -> None:
 def test_what_was_paid_and_what_came_back() -> None:
     said = said_by(VISITS["take_paper"])
     assert said["2026年12月1日"] == "03:05"  # Japan's, not UTC's
-    assert (said["端末"], said["お問い合わせ番号"]) == ("store-1-a", "FEDCBA98")
+    assert (said["端末"], said["受付番号"]) == ("store-1-a", "FEDCBA98")
     assert (said["お支払い"], said["お預かり 現金"], said["おつり"]) == ("300円", "500円", "200円")
     assert said["code"] == ""
     assert "まだお返ししていない金額" not in said
@@ -125,7 +143,7 @@ def test_copies_of_one_document_stand_together() -> None:
         for line in slip(replace(VISITS["take_paper"], orders=orders, money=money), "t", AT_UTC).lines
     }
     assert (said["住民票の写し　2通"], said["課税証明書　1通"]) == ("600円", "200円")
-    assert said["電子マネー　E-money debited"] == "1,100円"
+    assert said["電子マネー　E-money"] == "1,100円"
     assert said["カードへお戻し　Put back"] == "300円"
 
 
@@ -181,10 +199,65 @@ def test_a_worker_that_fails_leaves_it_unknown(ram: Path, error: Exception) -> N
     assert rows.store.told().ends() == ("settled",)
 
 
+def test_a_second_slip_of_a_payment_is_not_begun(ram: Path) -> None:
+    """Whatever asks for it: here the first is on its way when it is asked for again."""
+    store = Store(ram, Script(coins=(500,)), PowerCut())
+    process = Process(store)
+    process.boot()
+    begun: list[object] = []
+
+    def asked_again(told: Slip) -> SlipOutcome:
+        again = process.effects.carry_out(v.GiveReceipt(process.visit.payment_id), process.visit)
+        with pytest.raises(StopIteration) as ended:
+            begun.append(next(again))
+        begun.append(ended.value.value)
+        return SlipOutcome.PRINTED
+
+    store.receipts.print = asked_again  # type: ignore[method-assign]
+    process.serve()
+    assert begun == [None]
+    assert receipts_in(process.journal) == [SlipOutcome.PRINTED]
+    process.journal.close()
+
+
+def test_a_slip_whose_turn_comes_when_its_visitor_has_gone_is_not_printed(ram: Path) -> None:
+    store = Store(ram, Script(coins=(500,)), PowerCut())
+    process = Process(store)
+    process.boot()
+    program = process.effects.carry_out(v.GiveReceipt("p"), replace(VISITS["take_paper_owed"], payment_id="p"))
+    call = next(program)
+    process.effects.forget()
+    assert (call.work(), store.receipts.slips) == (SlipOutcome.NOT_PRINTED, [])
+    process.journal.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (Script(hands=("touch",)), "電子マネー"),
+        (Script(phone="agrees"), "コード決済"),
+        (Script(coins=(500,)), "お預かり 現金"),
+    ],
+)
+def test_after_a_cut_it_says_still_how_it_was_paid(ram: Path, script: Script, words: str) -> None:
+    store = Store(ram, script, PowerCut())
+    with pytest.raises(Killed):
+        visit_until(store, "before row intent receipt")
+    store.lose_power()
+    process = Process(store)
+    process.boot()
+    process.journal.close()
+    (told,) = store.receipts.slips
+    assert words in written_on(told)
+    assert written_on(told)["お支払い"] == "200円"
+
+
 def test_a_terminal_without_a_printer_speaks_of_none() -> None:
     for receipt, words in ((None, None), (Receipt.COMING, None), (Receipt.NOT_FITTED, None)):
         assert view(replace(VISITS["take_paper"], receipt=receipt), Lang.EN)["receipt"] is words
-    printed = view(replace(VISITS["take_paper_owed"], receipt=Receipt.PRINTED), Lang.EN)["receipt"]
-    assert printed == "The code stands on your receipt, too."
+    before = view(replace(VISITS["take_paper_owed"], receipt=Receipt.PRINTED), Lang.EN)["receipt"]
+    assert before == "Please take your receipt, too."  # it was printed when nothing was owed yet
+    printed = view(replace(VISITS["take_paper_owed"], receipt=Receipt.WITH_CODE), Lang.EN)["receipt"]
+    assert printed == "The code is on your receipt, too. Please take it with you."
     missing = view(replace(VISITS["take_paper"], receipt=Receipt.NOT_PRINTED), Lang.EN)["receipt"]
-    assert missing == "The receipt could not be printed. Please take a photo of this screen."
+    assert missing.startswith("If no receipt came out")

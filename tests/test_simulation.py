@@ -110,6 +110,17 @@ def test_without_faults_every_visit_ends_in_its_papers() -> None:
     assert {stay.end.value for stay in outcome.stays} == {"every paper, paid"}
 
 
+def test_whoever_pays_gets_one_receipt() -> None:
+    never = Fault(Kind.RECEIPT_ROLL_OUT, 0, 0, State.AFTER_CUT, 0.0)  # nothing is cut: it only has the printers there
+    outcome = run_seed(2, faults=[never])
+    assert (outcome.violations, outcome.faults) == ([], [])
+    assert outcome.slips == len(outcome.stays)
+    without_paper = Fault(Kind.RECEIPT_ROLL_OUT, 0, 0, State.PIN, 0.0, long=True)
+    outcome = run_seed(2, faults=[without_paper])
+    assert outcome.violations == []
+    assert 0 < outcome.slips < len(outcome.stays)
+
+
 def test_a_seed_is_one_story_whatever_the_process() -> None:
     """Two processes with other hash seeds tell the same, line by line."""
     told = [

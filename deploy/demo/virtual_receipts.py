@@ -26,6 +26,8 @@ _FIXED: Final = 0x12
 _PAPER_END: Final = 0x60
 _OFFLINE: Final = 0x08
 _CLEAR: Final = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
+_CLEARED: Final = b"\x37\x25\x00"
+_SIZES: Final = {b"\x10\x04": 3, b"\x1b@": 2, b"\x1da": 3, b"\x1dV": 4, b"\x1dr": 3}  # of commands but the picture
 
 
 class Paper:
@@ -44,9 +46,12 @@ class Paper:
         return self.left_dots <= 0 or self._is_out()
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes and return what is answered."""
-        self._held += data
+        """Take bytes and return what is answered. An order to clear is heard at once, whatever is half done."""
         answers = []
+        if data.startswith(_CLEAR):
+            data, self._held, self._bands = data[len(_CLEAR) :], b"", []
+            answers.append(_CLEARED)
+        self._held += data
         while self._held:
             told = self._answer_at_once() if self.is_out else self._next()
             if told is None:
@@ -57,10 +62,6 @@ class Paper:
     def _answer_at_once(self) -> bytes | None:
         """With no paper only what is real-time is heard, wherever it stands."""
         at = self._held.find(b"\x10\x04")
-        cleared = self._held.find(_CLEAR)
-        if cleared >= 0 and (at < 0 or cleared < at):
-            self._held, self._bands = self._held[cleared + len(_CLEAR) :], []
-            return b""
         if at < 0 or len(self._held) < at + 3:
             return None
         which = self._held[at + 2]
@@ -72,25 +73,25 @@ class Paper:
         held = self._held
         if held.startswith(b"\x1dv0") and len(held) >= 8:
             return self._raster(held)
-        for head, size in ((b"\x10\x04", 3), (b"\x1b@", 2), (b"\x1dV", 4), (b"\x1dr", 3), (_CLEAR, len(_CLEAR))):
+        for head, size in _SIZES.items():
             if held.startswith(head):
                 if len(held) < size:
                     return None
                 self._held = held[size:]
                 return self._execute(head, held[:size])
-        if len(held) < len(_CLEAR):
+        if len(held) < 8:
             return None
+        self._held = b""
         raise ValueError(f"no command of this printer: {held[:4]!r}")
 
     def _execute(self, head: bytes, command: bytes) -> bytes:
+        """Both resets of a printer's settings have nothing to reset here."""
         if head == b"\x10\x04":
             return self._status(command[2])
         if head == b"\x1dr":
             return b"\x00"
         if head == b"\x1dV":
             self._cut()
-        if head == _CLEAR:
-            self._bands = []
         return b""
 
     def _status(self, which: int) -> bytes:

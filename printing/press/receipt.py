@@ -1,40 +1,51 @@
-"""The receipt: 80 mm of thermal paper, straight to the device, so that its paper can be asked for.
+"""The receipt: 80 mm of thermal paper, straight to a printer in the network, so that its paper can be asked for.
 
-A slip goes out as one picture, so that no model's code page decides which characters it has. The commands are those of
+A slip goes out as a picture, so that no model's code page decides which characters it has. The commands are those of
 Epson's ESC/POS reference. Two questions look alike and are not: DLE EOT is answered at once, by a printer that has
 stopped, too; GS r stands in the buffer behind the picture and is answered once that is on the paper, and not at all by
-a printer that has stopped. So the second is the word that the slip came out. What a printer without paper still holds
-it would print whenever somebody lays in a roll, before whoever stands there then: its buffer is cleared.
+a printer that has stopped. So the second is the word that a part came out.
+
+What a printer without paper still holds it would print whenever somebody lays in a roll, before whoever stands there
+then, and a code that is worth money may stand on it. So it is given one narrow band at a time, the next only when that
+is on the paper; and before every slip, and behind every one that did not come out, its buffer is cleared.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-import serial
 from PIL import Image, ImageDraw, ImageFont
 
 from printing.press.slip import Line, Size, Slip, SlipOutcome
 
 WIDTH_DOTS: Final = 576  # 72 mm at 8 dots a millimetre: what an 80 mm roll takes
-BAUD: Final = 38_400
+BAND_DOTS: Final = 48  # of height: less than a line of a code, and less than the smallest printer's buffer of 4 KiB
+CONNECT_TIMEOUT_S: Final = 2.0
 ANSWER_TIMEOUT_S: Final = 1.0  # of a question that is answered at once
-SLIP_TIMEOUT_S: Final = 12.0  # until the picture is on the paper; 150 mm/s is slow
-BAND_DOTS: Final = 256  # of height a command: small buffers take no whole slip at once
+CLEAR_TIMEOUT_S: Final = 0.5  # of a word that not every model has
+BAND_TIMEOUT_S: Final = 3.0  # until a band is on the paper
+SLIP_TIMEOUT_S: Final = 12.0  # for all bands; with what comes before and behind it 26 s at most
 
 _FONT: Final = Path("/usr/share/fonts/truetype/bizud-gothic/BIZUDGothic-Regular.ttf")
 _MARGIN_DOTS: Final = 12
 _LEADING: Final = 1.35
 _RULE_DOTS: Final = 2
+_HEIGHT_DOTS: Final = {Size.SMALL: 22, Size.PLAIN: 28, Size.LARGE: 44}
+_GAP: Final = "\u3000"  # between the Japanese and the English of a line
 
 _PAPER: Final = b"\x10\x04\x04"  # DLE EOT 4
 _ONLINE: Final = b"\x10\x04\x01"  # DLE EOT 1
 _CLEAR: Final = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8: clear the buffers
-_INIT: Final = b"\x1b@"
+_CLEARED: Final = b"\x37\x25\x00"
+_INIT: Final = b"\x1b@\x1da\x00"  # ESC @, GS a 0: no status but what is asked for
 _RASTER: Final = b"\x1dv0\x00"
 _FEED_AND_CUT: Final = b"\x1dVB\x00"
 _IN_ORDER: Final = b"\x1dr\x01"  # GS r 1
@@ -44,96 +55,129 @@ _PAPER_END: Final = 0x60
 _OFFLINE: Final = 0x08
 _IN_ORDER_FIXED_BITS: Final = 0x90  # both 0 in the answer to GS r
 _IN_ORDER_PAPER_END: Final = 0x0C
-_PORT_ERRORS: Final = (OSError, serial.SerialException)
+_DROP_WHAT_WAITS: Final = struct.pack("ii", 1, 0)  # SO_LINGER: at close nothing is sent any more
 
 
-_HEIGHT_DOTS: Final = {Size.SMALL: 22, Size.PLAIN: 28, Size.LARGE: 44}
+class _Stopped(Exception):
+    """The printer did not say that what it was given is on the paper."""
 
 
 class ReceiptPrinter:
     """One receipt printer; what runs inside its worker.
 
-    Shape:  port is a serial device's path, or a URL of pyserial's ("socket://host:9100").
+    Shape:  address is "socket://host:port"; most models listen on 9100.
     """
 
-    def __init__(self, port: str, _emit: Callable[[object], None] = lambda _: None) -> None:
-        self._address = port
-        self._port: serial.Serial | None = None
+    def __init__(self, address: str, _emit: Callable[[object], None] = lambda _: None) -> None:
+        where = urlsplit(address)
+        self._address = (where.hostname or "", where.port or 0)
+        for size in Size:
+            _font(size)
 
     def print(self, slip: Slip) -> SlipOutcome:
         """Print one slip, once; never again by itself."""
         picture = draw(slip)
-        # 1. Would it come out? A printer that does not answer is sent nothing.
         try:
-            port = self._open()
-            if not self._is_ready(port):
-                return SlipOutcome.NO_PAPER if self._is_out_of_paper(port) else SlipOutcome.NOT_PRINTED
-        except _PORT_ERRORS:
-            self.close()
+            connection = socket.create_connection(self._address, CONNECT_TIMEOUT_S)
+        except OSError:
             return SlipOutcome.NOT_PRINTED
-        # 2. Sent, and behind it the question that is answered when it is on the paper.
-        try:
-            port.write(encode(picture) + _IN_ORDER)
-            said = self._hear(port, _IN_ORDER_FIXED_BITS, 0, SLIP_TIMEOUT_S)
-            if said is not None and not said & _IN_ORDER_PAPER_END:
-                return SlipOutcome.PRINTED
-            # 3. It stopped: what it still holds must not come out later.
-            is_out = self._is_out_of_paper(port)
-            port.write(_CLEAR + _ONLINE)
-            self._hear(port, _FIXED_BITS, _FIXED, ANSWER_TIMEOUT_S)  # behind this answer it is cleared
-        except _PORT_ERRORS:
-            self.close()
-            return SlipOutcome.UNKNOWN
-        return SlipOutcome.NO_PAPER if is_out else SlipOutcome.UNKNOWN
+        with connection:
+            # 1. Would it come out? A printer that does not answer is given nothing.
+            try:
+                _clear(connection)
+                is_ready = _is_ready(connection)
+                if not is_ready:
+                    return SlipOutcome.NO_PAPER if _is_out_of_paper(connection) else SlipOutcome.NOT_PRINTED
+            except OSError:
+                return SlipOutcome.NOT_PRINTED
+            # 2. Band by band.
+            try:
+                _give(connection, picture)
+            except (_Stopped, OSError):
+                # 3. It stopped: what it still holds must not come out later.
+                return _give_up(connection)
+        return SlipOutcome.PRINTED
 
     def close(self) -> None:
-        """Let the port go."""
-        if self._port is not None:
-            self._port.close()
-            self._port = None
-
-    def _open(self) -> serial.Serial:
-        """Return the port, opened anew for each slip: a printer that was off meanwhile answers on a new line only."""
-        self.close()
-        self._port = serial.serial_for_url(
-            self._address, baudrate=BAUD, timeout=ANSWER_TIMEOUT_S, write_timeout=SLIP_TIMEOUT_S
-        )
-        return self._port
-
-    def _is_ready(self, port: serial.Serial) -> bool:
-        port.reset_input_buffer()
-        port.write(_ONLINE)
-        said = self._hear(port, _FIXED_BITS, _FIXED, ANSWER_TIMEOUT_S)
-        return said is not None and not said & _OFFLINE and not self._is_out_of_paper(port)
-
-    def _is_out_of_paper(self, port: serial.Serial) -> bool:
-        port.write(_PAPER)
-        said = self._hear(port, _FIXED_BITS, _FIXED, ANSWER_TIMEOUT_S)
-        return said is not None and said & _PAPER_END == _PAPER_END
-
-    def _hear(self, port: serial.Serial, fixed_bits: int, fixed: int, timeout_s: float) -> int | None:
-        """Return the first byte that is an answer of this kind; None if none comes."""
-        deadline_s = time.monotonic() + timeout_s
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            port.timeout = left_s
-            said: bytes = port.read(1)
-            if said and said[0] & fixed_bits == fixed:
-                return said[0]
-        return None
+        """Nothing to let go of: each slip has a connection of its own."""
 
 
-def encode(picture: Image.Image) -> bytes:
-    """Return the commands that print a picture of 1 bit a dot, and cut the paper behind it.
+def _give(connection: socket.socket, picture: Image.Image) -> None:
+    """Errors: _Stopped, OSError."""
+    deadline_s = time.monotonic() + SLIP_TIMEOUT_S
+    for part in encode(picture):
+        connection.settimeout(BAND_TIMEOUT_S)
+        connection.sendall(part + _IN_ORDER)
+        said = _hear(connection, _IN_ORDER_FIXED_BITS, 0, BAND_TIMEOUT_S)
+        if said is None or said & _IN_ORDER_PAPER_END or time.monotonic() > deadline_s:
+            raise _Stopped
+
+
+def _give_up(connection: socket.socket) -> SlipOutcome:
+    is_out = False
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_WAITS)
+        is_out = _is_out_of_paper(connection)
+        _clear(connection)
+    return SlipOutcome.NO_PAPER if is_out else SlipOutcome.UNKNOWN
+
+
+def _clear(connection: socket.socket) -> None:
+    """Have the printer forget what it was given; a model that knows no such command says nothing. Errors: OSError."""
+    connection.settimeout(ANSWER_TIMEOUT_S)
+    connection.sendall(_CLEAR)
+    heard, deadline_s = b"", time.monotonic() + CLEAR_TIMEOUT_S
+    while not heard.endswith(_CLEARED) and (left_s := deadline_s - time.monotonic()) > 0:
+        heard += _next_byte(connection, left_s)
+
+
+def _is_ready(connection: socket.socket) -> bool:
+    connection.sendall(_ONLINE)
+    said = _hear(connection, _FIXED_BITS, _FIXED, ANSWER_TIMEOUT_S)
+    return said is not None and not said & _OFFLINE and not _is_out_of_paper(connection)
+
+
+def _is_out_of_paper(connection: socket.socket) -> bool:
+    connection.settimeout(ANSWER_TIMEOUT_S)
+    connection.sendall(_PAPER)
+    said = _hear(connection, _FIXED_BITS, _FIXED, ANSWER_TIMEOUT_S)
+    return said is not None and said & _PAPER_END == _PAPER_END
+
+
+def _hear(connection: socket.socket, fixed_bits: int, fixed: int, timeout_s: float) -> int | None:
+    """Return the first byte that is an answer of this kind; None if none comes. Errors: OSError."""
+    deadline_s = time.monotonic() + timeout_s
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        said = _next_byte(connection, left_s)
+        if said and said[0] & fixed_bits == fixed:
+            return said[0]
+    return None
+
+
+def _next_byte(connection: socket.socket, timeout_s: float) -> bytes:
+    """Return what comes next, or b"" where nothing does in time. Errors: OSError, where the line is down."""
+    connection.settimeout(timeout_s)
+    try:
+        said = connection.recv(1)
+    except TimeoutError:
+        return b""
+    if not said:
+        raise ConnectionResetError("the printer has closed the line")
+    return said
+
+
+def encode(picture: Image.Image) -> Iterator[bytes]:
+    """Return the commands that print a picture of 1 bit a dot and cut the paper behind it, part by part.
 
     Shape:  picture's mode is "1", 0 is black; its width is a multiple of 8.
     """
     width_bytes = picture.width // 8
-    told = [_INIT]
+    yield _INIT
     for top in range(0, picture.height, BAND_DOTS):
         band = picture.crop((0, top, picture.width, min(top + BAND_DOTS, picture.height)))
         size = width_bytes.to_bytes(2, "little") + band.height.to_bytes(2, "little")
-        told.append(_RASTER + size + bytes(255 - byte for byte in band.tobytes()))  # a set bit is black there
-    return b"".join((*told, _FEED_AND_CUT))
+        yield _RASTER + size + bytes(255 - byte for byte in band.tobytes())  # a set bit is black there
+    yield _FEED_AND_CUT
 
 
 def draw(slip: Slip) -> Image.Image:
@@ -152,14 +196,16 @@ def draw(slip: Slip) -> Image.Image:
 
 def _rows(line: Line) -> list[Line]:
     """Return a line as rows of which each has room."""
+    if line.rule:
+        return [line]
     font = _font(line.size)
     room = WIDTH_DOTS - 2 * _MARGIN_DOTS - (font.getlength(line.right + "　") if line.right else 0)
     rows, rest = [], line.left
     while rest and font.getlength(rest) > room:
         fits = next(count for count in range(len(rest), 0, -1) if count == 1 or font.getlength(rest[:count]) <= room)
-        cut = rest.rfind(" ", 0, fits + 1) + 1 if rest[:fits].isascii() else 0
-        rows.append(rest[: cut or fits].rstrip())
-        rest = rest[cut or fits :]
+        gap = rest.rfind(" " if rest[:fits].isascii() else _GAP, 0, fits + 1) + 1
+        rows.append(rest[: gap or fits].rstrip())
+        rest = rest[gap or fits :].lstrip()
     last = Line(rest, line.right, line.size, line.centred)
     return [*(Line(row, "", line.size, line.centred) for row in rows), last]
 
@@ -171,7 +217,7 @@ def _row_height(row: Line) -> int:
 def _draw_row(pen: ImageDraw.ImageDraw, row: Line, top: int) -> None:
     font = _font(row.size)
     right_edge = WIDTH_DOTS - _MARGIN_DOTS
-    if not row.left and not row.right:
+    if row.rule:
         middle = top + _row_height(row) // 2
         pen.line(((_MARGIN_DOTS, middle), (right_edge, middle)), fill=0, width=_RULE_DOTS)
         return

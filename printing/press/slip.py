@@ -16,12 +16,13 @@ class Size(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: at the left, and what stands at the right of it. Both empty: a rule across."""
+    """One line: at the left, and what stands at the right of it; or a rule across."""
 
     left: str = ""
     right: str = ""
     size: Size = Size.PLAIN
     centred: bool = False
+    rule: bool = False
 
 
 @dataclass(frozen=True, slots=True)

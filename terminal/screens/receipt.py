@@ -16,30 +16,30 @@ from protocol.messages import PaymentMethod
 from terminal.flow import owes_visibly
 from terminal.flow_steps import came_out
 from terminal.screens.choices import titles
-from terminal.screens.view import reference
+from terminal.screens.view import reference, uncertain_key
 from terminal.screens.words import Lang, say, yen_words
 from terminal.visit import Money, Order, Visit
 
 _JST: Final = timezone(timedelta(hours=9), "JST")
-_RULE: Final = Line()
+_RULE: Final = Line(rule=True)
 _RECEIPT: Final = "領収書　Receipt"
 _REFUND: Final = "返金のご案内　Refund"
 _SERVICE: Final = "証明書交付サービス 窓口　Madoguchi"
 _MACHINE: Final = "端末　Machine"
-_REFERENCE: Final = "お問い合わせ番号　Reference"
+_RECORD: Final = "お取引の記録　Record"
 _OF_UNKNOWN_TITLE: Final = "証明書"  # of a visit that a power cut ended: the terminal remembers its fee alone
 _COPIES: Final = "{title}　{count}通"
 _WITH: Final = {
     PaymentMethod.CASH: "お預かり 現金　Cash inserted",
-    PaymentMethod.EMONEY: "電子マネー　E-money debited",
-    PaymentMethod.QR: "コード決済　QR code agreed to",
+    PaymentMethod.EMONEY: "電子マネー　E-money",
+    PaymentMethod.QR: "コード決済　QR payment approved",
 }
 _CHARGED: Final = "お支払い　Charged"
 _CHANGE: Final = "おつり　Change"
 _RETURNED: Final = {
     PaymentMethod.CASH: "お返しした金額　Returned",
     PaymentMethod.EMONEY: "カードへお戻し　Put back",
-    PaymentMethod.QR: "お支払いなし　Not taken",
+    PaymentMethod.QR: "お引き落としなし　Not taken",
 }
 _UNCERTAIN: Final = "確認中の金額　Being looked into"
 _OWED: Final = "まだお返ししていない金額　Still due"
@@ -50,21 +50,31 @@ def slip(visit: Visit, terminal_id: str, at_utc: datetime) -> Slip:
     money = visit.money
     assert money is not None
     at_jst = at_utc.astimezone(_JST)
-    paid = money.captured_yen or money.uncertain_yen
     return Slip(
         (
-            Line(_RECEIPT if paid else _REFUND, size=Size.LARGE, centred=True),
+            Line(_title(money), size=Size.LARGE, centred=True),
             Line(_SERVICE, size=Size.SMALL, centred=True),
             _RULE,
             Line(f"{at_jst.year}年{at_jst.month}月{at_jst.day}日", f"{at_jst:%H:%M}"),
             Line(_MACHINE, terminal_id, Size.SMALL),
-            Line(_REFERENCE, reference(visit) or "", Size.SMALL),
+            Line(_both("reference"), reference(visit) or "", Size.SMALL),
             _RULE,
             *_documents(came_out(visit)),
             *_sums(money),
             *_owed(visit),
         )
     )
+
+
+def _title(money: Money) -> str:
+    """It is a receipt for what was charged, and for nothing else."""
+    if money.captured_yen:
+        return _RECEIPT
+    return _REFUND if money.owed_yen else _RECORD
+
+
+def _both(key: str) -> str:
+    return f"{say(key, Lang.JA)}　{say(key, Lang.EN)}"
 
 
 def _documents(orders: tuple[Order, ...]) -> Iterator[Line]:
@@ -108,18 +118,23 @@ def _sums(money: Money) -> Iterator[Line]:
 
 
 def _owed(visit: Visit) -> Iterator[Line]:
-    """Say how to get what is due: by the code, where it may be seen, and by the card in any case."""
+    """Say how to get what is due: by the code, where it may be seen, and by the card in any case; and what is open."""
     money = visit.money
     assert money is not None
     if owes_visibly(visit):
         yield _RULE
-        yield Line(f"{say('refund_code', Lang.JA)}　{say('refund_code', Lang.EN)}", centred=True)
+        yield Line(_both("refund_code"), centred=True)
         yield Line(visit.claim_code, size=Size.LARGE, centred=True)
-        yield Line(say("receipt_code", Lang.JA), size=Size.SMALL)
-        yield Line(say("receipt_code", Lang.EN), size=Size.SMALL)
-        yield Line(say("refund_code_card", Lang.JA), size=Size.SMALL)
-        yield Line(say("refund_code_card", Lang.EN), size=Size.SMALL)
-    elif money.owed_yen or money.uncertain_yen:
+        yield from _said("receipt_code")
+        yield from _said("refund_code_card")
+    elif money.owed_yen:
         yield _RULE
-        yield Line(say("receipt_card", Lang.JA), size=Size.SMALL)
-        yield Line(say("receipt_card", Lang.EN), size=Size.SMALL)
+        yield from _said("receipt_card")
+    if money.uncertain_yen:
+        yield _RULE
+        yield from _said(uncertain_key(money), amount=yen_words(money.uncertain_yen, Lang.JA))
+
+
+def _said(key: str, **values: object) -> Iterator[Line]:
+    yield Line(say(key, Lang.JA, **values), size=Size.SMALL)
+    yield Line(say(key, Lang.EN, **values), size=Size.SMALL)

@@ -251,10 +251,15 @@ def _moved_words(visit: Visit, money: Money, lang: Lang) -> str:
         ("money_captured", money.captured_yen),
         ("money_change", money.change_yen),
         (back.get(money.method, "money_back"), money.returned_yen),
-        ("debit_uncertain" if by_card else "money_uncertain", money.uncertain_yen),
+        (uncertain_key(money), money.uncertain_yen),
         ("money_owed_code" if owes_visibly(visit) else "money_owed", money.owed_yen),
     )
     return "".join(say(key, lang, amount=yen_words(amount, lang)) + _gap(lang) for key, amount in parts if amount)
+
+
+def uncertain_key(money: Money) -> str:
+    """Return under which key stands what is said of money in doubt."""
+    return "debit_uncertain" if money.method is PaymentMethod.EMONEY else "money_uncertain"
 
 
 def reference(visit: Visit) -> str | None:
@@ -472,8 +477,10 @@ def _receipt(visit: Visit, lang: Lang) -> str | None:
     """Say whether a receipt came out, once that is known."""
     if visit.state not in {State.TAKE_PAPER, State.REFUSED}:
         return None
-    if visit.receipt is Receipt.PRINTED:
-        return say("receipt_has_code" if owes_visibly(visit) else "receipt_too", lang)
+    if visit.receipt is Receipt.WITH_CODE and owes_visibly(visit):
+        return say("receipt_has_code", lang)
+    if visit.receipt in {Receipt.PRINTED, Receipt.WITH_CODE}:
+        return say("receipt_too", lang)
     return say("receipt_missing", lang) if visit.receipt is Receipt.NOT_PRINTED else None
 
 

@@ -383,8 +383,8 @@ TEXT: dict[str, tuple[str, str]] = {
         "Without the code, the same My Number Card works, too.",
     ),
     "receipt_code": (
-        "この端末のあるお店なら、どこでも、最初の画面の「返金を受け取る」からお受け取りになれます。番号は、お金と同じです。"
-        "ほかの人に見せないでください。",
+        "この端末のあるお店なら、どこでも、最初の画面の「返金を受け取る」からお受け取りになれます。この番号には、現金と"
+        "同じ価値があります。ほかの人に見せないでください。",
         'At any store with such a machine, touch "Collect a refund" on the first screen. The code is worth the money: '
         "do not show it to anybody.",
     ),
@@ -392,12 +392,15 @@ TEXT: dict[str, tuple[str, str]] = {
         "お返しするお金は、同じマイナンバーカードで、この端末のあるどのお店でもお受け取りになれます。",
         "The same My Number Card collects what is due at any such machine.",
     ),
-    "receipt_too": ("領収書も出ています。", "Your receipt came out, too."),
+    "receipt_too": ("領収書もお取りください。", "Please take your receipt, too."),
     "receipt_missing": (
-        "領収書は印刷できませんでした。この画面を写真に撮ってください。",
-        "The receipt could not be printed. Please take a photo of this screen.",
+        "領収書が出ていないときは、必要な方は、この画面を書き写すか、写真に撮ってください。",
+        "If no receipt came out and you need one, write this screen down or take a photo of it.",
     ),
-    "receipt_has_code": ("返金番号は、領収書にも書いてあります。", "The code stands on your receipt, too."),
+    "receipt_has_code": (
+        "返金番号は、領収書にもあります。お取り忘れのないようお願いします。",
+        "The code is on your receipt, too. Please take it with you.",
+    ),
     "ask_refund": ("返金を受け取る", "Collect a refund"),
     "code_entered": ("16文字のうち{count}文字を入力しました", "{count} of 16 characters entered"),
     "code_wrong": (

@@ -277,7 +277,7 @@ def _receipts(world: World, books: Books, moved: Mapping[str, Moved]) -> list[Vi
     for machine in world.machines:
         for slip in machine.slips:
             of = written_on(slip)
-            said[of["お問い合わせ番号"]].append(of)
+            said[of["受付番号"]].append(of)
     payments_ = {one[:REFERENCE_CHARACTERS].upper(): one for one in moved.keys() | books.payments.keys()}
     found = []
     for reference, slips in said.items():

@@ -77,6 +77,7 @@ class Outcome:
     faults: list[tuple[str, str]] = field(default_factory=list)  # (state, kind)
     violations: list[Violation] = field(default_factory=list)
     stays: list[StayTold] = field(default_factory=list)
+    slips: int = 0  # receipts that came out
     trace: list[str] = field(default_factory=list)
 
 
@@ -374,6 +375,7 @@ def run_seed(
         books = invariants.read_books(simulation)
         outcome.violations += invariants.broken(simulation, books)
         outcome.stays = list(_told(simulation, books))
+        outcome.slips = sum(len(machine.slips) for machine in simulation.world.machines)
     outcome.faults = [(str(f.fired_in), str(f.kind)) for f in simulation.faults.faults if f.fired_in is not None]
     return outcome
 
