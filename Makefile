@@ -45,7 +45,7 @@ s1: setup-test ## VISITS visits on four terminals at once: every paper is its ow
 	@$(PY) madoguchi.py town s1 $(TOWN) --visits $(VISITS)
 
 test: setup-test ## every test, on real parts
-	@$(PY) -m pytest -n 3 --dist loadgroup -m "not matrix"
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "not matrix"
 
 check: setup-test ## format, lint, types, import rules, fast tests: under a minute
 	@.venv/bin/ruff format --check .

@@ -99,6 +99,7 @@ def test_nothing_is_broken_on_postgresql(part: int, postgres_disk: PostgresDisk)
     assert broken_by(run_seeds(seeds, disk=postgres_disk)) == []
 
 
+@pytest.mark.slow
 def test_seeds_that_failed_once_are_whole() -> None:
     found = {why: run_seed(seed, faults=[replace(fault) for fault in faults]).violations for seed, faults, why in KEPT}
     assert found == {why: [] for _, _, why in KEPT}
@@ -110,6 +111,7 @@ def test_without_faults_every_visit_ends_in_its_papers() -> None:
     assert {stay.end.value for stay in outcome.stays} == {"every paper, paid"}
 
 
+@pytest.mark.slow
 def test_whoever_pays_gets_one_receipt() -> None:
     never = Fault(Kind.RECEIPT_ROLL_OUT, 0, 0, State.AFTER_CUT, 0.0)  # nothing is cut: it only has the printers there
     outcome = run_seed(2, faults=[never])
@@ -121,6 +123,7 @@ def test_whoever_pays_gets_one_receipt() -> None:
     assert 0 < outcome.slips < len(outcome.stays)
 
 
+@pytest.mark.slow
 def test_a_seed_is_one_story_whatever_the_process() -> None:
     """Two processes with other hash seeds tell the same, line by line."""
     told = [
