@@ -38,6 +38,7 @@ class Telling:
 
 
 Note = Entry | Telling | Case
+UNAVAILABLE: Final = "journal-unavailable"  # why nothing begins any more
 
 #: What the server is told of a paper, and whether the sheets are counted in it.
 _PAPER_EVENTS: Final[dict[CopyOutcome, tuple[EventKind, bool]]] = {

@@ -24,7 +24,7 @@ from protocol.errors import ErrorCode
 from protocol.messages import EventKind
 from protocol.signing import key_thumbprint
 from terminal import visit as v
-from terminal.book import Book, Note, Telling, paper_told, result
+from terminal.book import UNAVAILABLE, Book, Note, Telling, paper_told, result
 from terminal.card.results import CardRead
 from terminal.client import NetworkDown, Paper, ServerRefused
 from terminal.code_programs import CodePrograms
@@ -355,7 +355,7 @@ class Effects:
         outlet = self._devices.outlet
         reasons = [f"case {case.code}" for case in self.book.open_cases() if keeps_closed(case.code, outlet)]
         reasons += ["reader-gone"] * self.reader_gone
-        reasons += ["journal-unavailable"] * self.book.lost
+        reasons += [UNAVAILABLE] * self.book.lost
         reasons += [f"events-refused {self.events_refused}"] * (self.events_refused is not None)
         reasons += yield from look_at_press(self._devices.press)
         reasons += yield from look_at_payment(self._devices.payment)

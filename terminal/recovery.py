@@ -20,7 +20,7 @@ from printing.press.verdict import Outcome, Verdict
 from protocol.messages import EventKind
 from terminal import history
 from terminal import visit as v
-from terminal.book import Book, Note, Telling, paper_told, result, unwritten, voids
+from terminal.book import UNAVAILABLE, Book, Note, Telling, paper_told, result, unwritten, voids
 from terminal.devices import Devices
 from terminal.history import Claim, Copy, Unfinished
 from terminal.journal import Act, Case, Intent, JournalUnavailable, Row
@@ -61,7 +61,7 @@ class Recovery:
             return (yield from self._next(memory))
         except JournalUnavailable as error:
             self._book.lose(error)
-            return v.DevicesLost(("journal-unavailable",))
+            return v.DevicesLost((UNAVAILABLE,))
         except (PressError, PaymentDeviceError, WorkerError) as error:
             log.warning("cannot recover yet", error=type(error).__name__, detail=str(error))
             return v.DevicesLost((f"recovering {type(error).__name__}",))
@@ -87,7 +87,7 @@ class Recovery:
                 if event is not None:
                     self._handed.add(payment.payment_id)
                     return event
-        return v.DevicesLost(("journal-unavailable",)) if self._book.lost else v.Recovered()
+        return v.DevicesLost((UNAVAILABLE,)) if self._book.lost else v.Recovered()
 
     def _resume(self, payment: Unfinished, memory: Memory) -> Generator[Call, Any, v.Interrupted | None]:
         log.info("recovering", visit=payment.visit_id, payment=payment.payment_id)

@@ -19,6 +19,7 @@ import structlog
 from printing.press.service import SheetProgress
 from protocol.messages import EventsAnswer, SignedEvent
 from terminal import visit as v
+from terminal.book import UNAVAILABLE
 from terminal.card import results as card
 from terminal.client import NetworkDown, ServerRefused
 from terminal.devices import Devices, failure
@@ -203,6 +204,7 @@ class Stepper:
         """Take one item; this never fails, whatever it leads to."""
         try:
             self._handle(item)
+            self._close_if_lost()
             self._say_alive()
             self._send_events()
         except Exception as error:  # noqa: BLE001 - a fault must not leave money in the tray and a dead page
@@ -256,6 +258,11 @@ class Stepper:
     def _check_if_closed(self) -> None:
         if self.visit.state is State.OUT_OF_SERVICE:
             self._begin(v.CheckDevices())
+
+    def _close_if_lost(self) -> None:
+        """A row that found no room when its visit was over already: nobody is to begin before it is looked at."""
+        if self._effects.book.lost and self.visit.state is State.IDLE:
+            self._step(v.DevicesLost((UNAVAILABLE,)))
 
     def _take_told(self, told: DeviceEvent) -> None:
         """Translate what a device said; what belongs to another payment or order is history."""

@@ -64,6 +64,14 @@ KEPT: tuple[tuple[int, tuple[Fault, ...], str], ...] = (
         (Fault(Kind.TERMINAL_KILLED, 0, 0, State.SHOWING_CODE, 1.0, long=True),),
         "a QR code's row had no result where a long cut ended the visit in one step",
     ),
+    (
+        3,
+        (
+            Fault(Kind.RECEIPT_ANSWER_LOST, 0, 0, State.CHOOSING, 0.0, long=True),
+            Fault(Kind.DISK_FULL, 0, 1, State.PIN, 0.0),
+        ),
+        "a receipt's result found no room on the disk when its visit was over, and nobody noticed",
+    ),
 )
 
 

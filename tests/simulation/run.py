@@ -246,7 +246,9 @@ class Simulation:
             resident = self.residents[number][self._next[number]]
             self._next[number] += 1
             for fault in self.faults.faults:
-                lasts = not fault.over or fault.kind in FOR_GOOD
+                stands = self.kiosks[number].shown.state not in {State.IDLE, State.OUT_OF_SERVICE}
+                left_standing = fault.kind is Kind.WALKED_AWAY and stands  # whoever comes waits for its time-out
+                lasts = not fault.over or fault.kind in FOR_GOOD or left_standing
                 if fault.fired_in is not None and lasts and (fault.terminal == number or _everywhere(fault)):
                     resident.stay.faults.add(fault.kind)
                     if fault.kind in MIXING:
