@@ -529,17 +529,17 @@ def failed(visit: Visit, event: v.Failed) -> Step:
 
 
 def cancel_payment(visit: Visit, _: object) -> Step:
-    return _stop_collecting(visit, visit, TerminalCode.CANCELLED)
+    return _stop_collecting(visit, TerminalCode.CANCELLED, alone=False)
 
 
 def payment_timed_out(visit: Visit, _: object) -> Step:
-    return _stop_collecting(visit, replace(visit, alone=True), TerminalCode.TIMED_OUT)
+    return _stop_collecting(visit, TerminalCode.TIMED_OUT, alone=True)
 
 
-def _stop_collecting(visit: Visit, stopped: Visit, code: str) -> Step:
+def _stop_collecting(visit: Visit, code: str, *, alone: bool) -> Step:
     """Not while the unit is being opened: its answer comes at once, and a return must not overtake the opening."""
     money = money_of(visit)
-    return settle(stopped, code) if money.accepting or money.inserted_yen else (visit, ())
+    return settle(replace(visit, alone=alone), code) if money.accepting or money.inserted_yen else (visit, ())
 
 
 def end(visit: Visit, _: object) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -116,15 +117,32 @@ def in_one_piece(picture: Image.Image) -> Iterator[bytes]:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_printer_whose_buffer_is_full_is_not_waited_for(impatient_port: int) -> None:
-    """It takes no byte more; what waits for it is dropped with the line, and nothing of it arrives when it reads on."""
-    assert ReceiptPrinter(f"socket://127.0.0.1:{impatient_port}").print(SLIP) is SlipOutcome.NOT_PRINTED
+def test_of_a_printer_that_stops_reading_no_more_than_a_band_is_ever_read() -> None:
+    """It reads on later, hours perhaps: neither the rest of the picture nor the cut waits for it on the line."""
+    heard, reads_on = bytearray(), threading.Event()
 
+    def printer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            while not heard.count(b"\x1dv0"):
+                said = connection.recv(65_536)
+                heard.extend(said)
+                connection.sendall(b"\x37\x25\x00" if said.startswith(b"\x10\x14") else b"")
+                connection.sendall(b"\x12" if b"\x10\x04" in said else b"")
+                connection.sendall(b"\x00" if said.endswith(b"\x1dr\x01") and b"\x1dv0" not in said else b"")
+            reads_on.wait(5)
+            with contextlib.suppress(OSError):
+                while more := connection.recv(65_536):
+                    heard.extend(more)
 
-@pytest.fixture
-def impatient_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as listening:  # it accepts nobody
-        yield listening.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=printer, args=(listening,), daemon=True)
+        thread.start()
+        address = f"socket://127.0.0.1:{listening.getsockname()[1]}"
+        assert ReceiptPrinter(address).print(TALL) is SlipOutcome.UNKNOWN
+        reads_on.set()
+        thread.join(5)
+    assert (heard.count(b"\x1dv0"), heard.count(b"\x1dV")) == (1, 0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -171,12 +189,18 @@ def test_a_text_that_is_too_wide_goes_on_in_the_next_line() -> None:
     assert right.getextrema() == (255, 255)  # nothing runs over the margin
 
 
-def test_a_line_breaks_before_its_english_and_a_break_is_no_rule() -> None:
-    wide = Line("まだお返ししていない金額　Still due to you, and a long sum", "123,456円", Size.LARGE)
-    assert draw(Slip((wide,))).height > draw(Slip((Line("あ", size=Size.LARGE),))).height
-    at_the_break = Line("あ" * 24 + " ")
-    picture = draw(Slip((at_the_break,))).convert("L")
-    assert picture.resize((1, picture.height)).getextrema()[0] > 60  # a rule would be black from side to side
+def test_a_line_that_is_too_wide_breaks_before_its_english() -> None:
+    wide = Line("まだお返ししていない金額　Still due to you", "123,456円")
+    rows = receipt._rows(wide)
+    assert [(row.left, row.right) for row in rows] == [
+        ("まだお返ししていない金額", ""),
+        ("Still due to you", "123,456円"),
+    ]
+
+
+def test_an_empty_line_is_no_rule() -> None:
+    assert draw(Slip((Line(""),))).getextrema()[0] > 0
+    assert draw(Slip((Line(rule=True),))).getextrema()[0] == 0
 
 
 def test_the_commands_are_those_of_the_reference() -> None:

@@ -147,6 +147,15 @@ def test_copies_of_one_document_stand_together() -> None:
     assert said["カードへお戻し　Put back"] == "300円"
 
 
+def test_each_language_says_sums_in_its_own_words() -> None:
+    doubtful = Money("p", 300, inserted_yen=300, uncertain_yen=300)
+    lines = [line.left for line in slip(replace(VISITS["take_paper"], money=doubtful), "t", AT_UTC).lines]
+    assert lines[0] == "お取引の記録　Record"  # nothing is known to be charged: it is no receipt
+    assert any("300円の料金" in line for line in lines)
+    assert any("¥300 was charged" in line for line in lines)
+    assert not any("My Number" in line for line in lines)  # nothing is due
+
+
 def test_nobody_is_named() -> None:
     for visit in VISITS.values():
         if visit.money is not None:

@@ -195,15 +195,16 @@ def draw(slip: Slip) -> Image.Image:
 
 
 def _rows(line: Line) -> list[Line]:
-    """Return a line as rows of which each has room."""
+    """Return a line as rows of which each has room; what stands at the right of it is in the last."""
     if line.rule:
         return [line]
     font = _font(line.size)
-    room = WIDTH_DOTS - 2 * _MARGIN_DOTS - (font.getlength(line.right + "　") if line.right else 0)
+    whole = WIDTH_DOTS - 2 * _MARGIN_DOTS
+    room = whole - (font.getlength(line.right + _GAP) if line.right else 0)
     rows, rest = [], line.left
     while rest and font.getlength(rest) > room:
-        fits = next(count for count in range(len(rest), 0, -1) if count == 1 or font.getlength(rest[:count]) <= room)
-        gap = rest.rfind(" " if rest[:fits].isascii() else _GAP, 0, fits + 1) + 1
+        fits = next(count for count in range(len(rest), 0, -1) if count == 1 or font.getlength(rest[:count]) <= whole)
+        gap = rest.rfind(" " if rest[:fits].isascii() else _GAP, 0, fits) + 1
         rows.append(rest[: gap or fits].rstrip())
         rest = rest[gap or fits :].lstrip()
     last = Line(rest, line.right, line.size, line.centred)

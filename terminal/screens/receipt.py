@@ -132,9 +132,10 @@ def _owed(visit: Visit) -> Iterator[Line]:
         yield from _said("receipt_card")
     if money.uncertain_yen:
         yield _RULE
-        yield from _said(uncertain_key(money), amount=yen_words(money.uncertain_yen, Lang.JA))
+        yield from _said(uncertain_key(money), money.uncertain_yen)
 
 
-def _said(key: str, **values: object) -> Iterator[Line]:
-    yield Line(say(key, Lang.JA, **values), size=Size.SMALL)
-    yield Line(say(key, Lang.EN, **values), size=Size.SMALL)
+def _said(key: str, amount_yen: int = 0) -> Iterator[Line]:
+    """Say it in both languages, each with the sum in its own words."""
+    for lang in (Lang.JA, Lang.EN):
+        yield Line(say(key, lang, amount=yen_words(amount_yen, lang)), size=Size.SMALL)

@@ -374,7 +374,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "refund_code": ("返金番号", "Refund code"),
     "refund_code_how": (
         "この番号を書き写すか、写真に撮ってください。この端末のあるお店なら、どこでも、最初の画面の「返金を受け取る」から"
-        "お受け取りになれます。番号は、お金と同じです。ほかの人に見せないでください。",
+        "お受け取りになれます。この番号には、現金と同じ価値があります。ほかの人に見せないでください。",
         'Write it down or take a photo. At any store with such a machine, touch "Collect a refund" on the first '
         "screen. It is worth the money: do not show it to anybody.",
     ),

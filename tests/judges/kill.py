@@ -23,8 +23,8 @@ HEAD: Final = """\
 # What is killed at which point of a visit, and how it must end
 
 Played by `make kill-matrix` on a whole town of real parts: pcscd with a virtual card, cupsd with its ipp backend, the
-project's virtual printer, coins on a ccTalk line, a contract terminal for e-money, a provider of payments by QR code,
-two servers under gunicorn, and PostgreSQL. The process that comes to the point stops itself there
+project's virtual printer, coins on a ccTalk line, a contract terminal for e-money, a receipt printer, a provider of
+payments by QR code, two servers under gunicorn, and PostgreSQL. The process that comes to the point stops itself there
 (deploy/demo/halts.py), so that no cell depends on timing; then something is killed by -9 and started again. Judged
 are coins, sheets, card and phone as the world has them, the server's ledger, postings and cases, and the terminal's
 journal: no yen is lost, no second paper comes out, and each order has its one expected end, with nothing on the way
@@ -35,9 +35,9 @@ DEBITING, CANCELLING and *debited* to one that is paid by e-money card, SHOWING_
 phone. Somebody stands there all the time and answers what is asked. Of the points, *begun* has the intent committed
 and nothing of the act done, *done* has the act done and its result unwritten, *written* has the result committed;
 *waits* is a screen that waits for somebody. Servers and database are away for two seconds, everything else is started
-at once; "power" takes terminal, workers, pcscd, cupsd with its backends, printer, coin unit and contract terminal,
-with what only stood in their memory. Not here, since they take a minute of nobody's answer, or wait for staff:
-KEEPING and OUT_OF_SERVICE; the simulator (`make sim`) goes through them.
+at once; "power" takes terminal, workers, pcscd, cupsd with its backends, printer, coin unit, contract terminal and
+receipt printer, with what only stood in their memory. Not here, since they take a minute of nobody's answer, or wait
+for staff: KEEPING and OUT_OF_SERVICE; the simulator (`make sim`) goes through them.
 
 Without arguments the command goes through the cells in **bold**; `ALL=1` takes all, `CELLS=n SEED=k` some of them.
 Written by `make kill-matrix WRITE=1`; a test holds it to the table in the code (tests/kill_cells.py).
