@@ -26,6 +26,7 @@
     if (slip) {
       const picture = slip.querySelector("img").cloneNode();
       picture.alt = slip.getAttribute("aria-label");
+      picture.className = "large-slip";
       sheets.replaceChildren(picture);
       look.showModal();
     }
