@@ -198,6 +198,21 @@ def test_a_line_that_is_too_wide_breaks_before_its_english() -> None:
     ]
 
 
+def test_lines_break_by_the_rules_of_setting_and_lose_nothing() -> None:
+    """What the words of the receipts did before: a full stop began a line, and a word was cut behind a yen sign."""
+    for text in (
+        "300円が引き落とされたかどうか、まだわかりません。引き落とされていたときは、同じマイナンバーカードで、"
+        "この端末のあるどのお店でも、お返しを受け取れます。",
+        "It could not be confirmed whether ¥300 was charged. Staff will look into it.",
+        "あ" * 24 + "。",
+    ):
+        rows = [row.left for row in receipt._rows(Line(text, size=Size.SMALL))]
+        assert len(rows) > 1 or len(text) < 26
+        assert "".join(rows).replace(" ", "") == text.replace(" ", "")
+        assert not [row for row in rows if row[0] in "、。.,」"]
+        assert all(word in text.split() for row in rows for word in row.split() if text[0] == "I")
+
+
 def test_an_empty_line_is_no_rule() -> None:
     assert draw(Slip((Line(""),))).getextrema()[0] > 0
     assert draw(Slip((Line(rule=True),))).getextrema()[0] == 0

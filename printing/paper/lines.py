@@ -71,7 +71,7 @@ def divide(letters: Sequence[str], advances_em: Sequence[float], room: Room) -> 
     ends_em = [0.0, *accumulate(advances_em)]
     widest_em = room.width_pt / room.least_pt - room.lead_em
     fitting = range(max(1, bisect_left(ends_em, ends_em[-1] - widest_em)), bisect_right(ends_em, widest_em) + 1)
-    costs = _costs(letters)
+    costs = break_costs(letters)
     for cost in Break:
         places = [at for at in fitting if at <= len(costs) and costs[at - 1] is cost]
         best = _best(letters, ends_em, places, room) if places else None
@@ -104,7 +104,7 @@ def _worths(letters: Sequence[str]) -> list[float]:
     return [_AFTER.get(before, value) for before, value in zip(f"x{bases}", worth, strict=False)]
 
 
-def _costs(letters: Sequence[str]) -> list[Break | None]:
+def break_costs(letters: Sequence[str]) -> list[Break | None]:
     """Return what a break costs before every letter but the first; None where there is never one."""
     bases = "".join([letter[0] for letter in letters])
     # A space ends a line, and begins none.

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image, ImageDraw, ImageFont
 
+from printing.paper.lines import Break, break_costs
 from printing.press.slip import Line, Size, Slip, SlipOutcome
 
 WIDTH_DOTS: Final = 576  # 72 mm at 8 dots a millimetre: what an 80 mm roll takes
@@ -204,11 +205,20 @@ def _rows(line: Line) -> list[Line]:
     rows, rest = [], line.left
     while rest and font.getlength(rest) > room:
         fits = next(count for count in range(len(rest), 0, -1) if count == 1 or font.getlength(rest[:count]) <= whole)
-        gap = rest.rfind(" " if rest[:fits].isascii() else _GAP, 0, fits) + 1
-        rows.append(rest[: gap or fits].rstrip())
-        rest = rest[gap or fits :].lstrip()
+        at = rest.rfind(_GAP, 0, fits) + 1 or _break_at(rest, fits)
+        rows.append(rest[:at].rstrip())
+        rest = rest[at:].lstrip()
     last = Line(rest, line.right, line.size, line.centred)
     return [*(Line(row, "", line.size, line.centred) for row in rows), last]
+
+
+def _break_at(text: str, fits: int) -> int:
+    """Return the last good place to break at, of those up to which there is room."""
+    costs = break_costs(text)[:fits]
+    for cost in Break:
+        if cost in costs:
+            return len(costs) - costs[::-1].index(cost)
+    return fits
 
 
 def _row_height(row: Line) -> int:
