@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from cryptography import x509
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
@@ -19,6 +20,7 @@ from issuance_server.database import read, write
 from issuance_server.keys import Keys
 from issuance_server.reception import Welcome
 from issuance_server.register.store import RegisterStore
+from issuance_server.revocation import CardStatus, Revocation
 from issuance_server.rules import Clock
 from issuance_server.sessions import Caller, KnownAs
 from issuance_server.terminals import Terminal, Terminals
@@ -95,6 +97,7 @@ class Services:
     engine: Engine
     terminals: Terminals
     issuer: Issuing
+    revocation: Revocation
     apply_events: Callable[[str, tuple[Event, ...]], int]
     codes: Codes | None = None  # None: this operator has no provider of payments by QR code
 
@@ -192,12 +195,12 @@ class Api:
         return _pdf(*self._services().issuer.repeat(caller, order_id))
 
     def grant(self, order_id: str) -> Response:
-        """4. The grant to print one order."""
+        """4. The grant to print one order; the card's authority is asked once more (S13)."""
         terminal, body = self._signed()
         order_id = _checked(order_id)
         asked = codec.decode(GrantRequest, body)
         note(payment_id=asked.payment_id)
-        caller = self._caller(terminal, asked.session_id)
+        caller = self._asked_again(self._caller(terminal, asked.session_id), asked.session_id)
         return _json(self._services().issuer.grant(caller, order_id, asked))
 
     def show_code(self) -> Response:
@@ -296,12 +299,14 @@ class Api:
             anchors=self._anchors,
             now_utc=now_utc,
         )
-        # 3. What each municipality would know this card by.
+        # 3. Its authority says that it is good.
+        status = self._check_status(card.certificate, card.issuer)
+        # 4. What each municipality would know this card by.
         digests = {
             code: self._vault.link_digest(code, card.issuer_key_sha256, card.serial)
             for code in self._keys.municipality_codes
         }
-        # 4. In one transaction: the challenge is used up, whom its links name found, the session opened. The challenge
+        # 5. In one transaction: the challenge is used up, whom its links name found, the session opened. The challenge
         #    stays used when nobody is found.
         with write(self._services().engine) as connection:
             card_auth.use_challenge(connection, challenge, now_utc)
@@ -315,9 +320,22 @@ class Api:
                         for code, person_id in found.items()
                     ],
                     visit_id=asked.visit_id,
+                    certificate_der=asked.certificate,
+                    card=status,
                     now_utc=now_utc,
                 )
         raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)
+
+    def _asked_again(self, caller: Caller, session_id: str) -> Caller:
+        with read(self._services().engine) as connection:
+            certificate_der = sessions.card_of(connection, session_id, caller)
+        certificate, issuer = card_auth.verify_certificate(certificate_der, self._anchors, self._clock())
+        return replace(caller, card=self._check_status(certificate, issuer))
+
+    def _check_status(self, certificate: x509.Certificate, issuer: x509.Certificate) -> CardStatus:
+        status = self._services().revocation.check(certificate, issuer)
+        note(card_status_by=status.source.value)
+        return status
 
     def _holder(self, municipality_code: str, visit_id: str, person_id: str) -> bytes:
         return sessions.holder_digest(self._keys.challenge, municipality_code, visit_id, person_id)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from issuance_server import events, qr_desk
+from issuance_server import events, qr_desk, revocation
 from issuance_server.api import Api, Services
 from issuance_server.card_auth import Anchors
 from issuance_server.config import ServerConfig
@@ -96,13 +96,14 @@ def create_app(
 def build(config: ServerConfig, clock: Clock = utc_now) -> Flask:
     """Return the application with its real parts; fonts are read here, once for all processes that are forked off.
 
-    Errors: KeysError, FontMissing, and those of create_app.
+    Errors: KeysError, FontMissing, ConfigError, and those of create_app.
     """
     keys = Keys.load(config.keys_folder)
     keys.seals.check(clock().astimezone(JST).date())
     vault = Vault(keys.vault)
     register = RegisterStore(vault)
     fonts = Fonts.load(addon=config.addon_font)
+    responders = revocation.read_responders(config.revocation)
 
     def make_services(engine: Engine) -> Services:
         issuer = Issuer(
@@ -119,6 +120,7 @@ def build(config: ServerConfig, clock: Clock = utc_now) -> Flask:
             engine=engine,
             terminals=Terminals(engine),
             issuer=issuer,
+            revocation=revocation.open_authority(config.revocation, responders, clock),
             apply_events=lambda terminal_id, told: events.apply(engine, terminal_id, told, clock),
             codes=None
             if config.qr_provider is None

@@ -1,7 +1,7 @@
 """Is this a card of ours, and is it here now? Numbered steps from challenge to `VerifiedCard`.
 
 The certificate says which key and algorithm: nothing here is a constant of one card generation. Whose card it is, the
-register says (register/store.py); whether the certificate is revoked is another check's affair.
+register says (register/store.py); whether the certificate is revoked, its authority does (revocation.py).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from cryptography.x509.verification import (
 from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from issuance_server.folders import Listing, listing
 from issuance_server.schema import challenges_used
 from protocol.challenge import PURPOSE_ISSUE, to_be_signed
 from protocol.codec import preimage
@@ -144,28 +145,22 @@ class Anchors:
         """Read the folder. Errors: AnchorsError where no usable anchor is there, or a test hierarchy in production."""
         self._folder = folder
         self._production = production
-        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._seen: Listing | None = None
         self._store: Store | None = None
         if self.store() is None:
             raise AnchorsError(f"{folder} holds no certificate that may be an anchor here")
 
     def store(self) -> Store | None:
         """Return the anchors as they are now; None where there is none."""
-        seen = self._look()
+        try:
+            seen = listing(self._folder, ".pem")
+        except OSError as error:
+            raise AnchorsError(f"{self._folder} cannot be read: {error.strerror}") from None
         if seen != self._seen:
             certificates = [certificate for name, _, _ in seen for certificate in self._load(self._folder / name)]
             self._store = Store(certificates) if certificates else None
             self._seen = seen
         return self._store
-
-    def _look(self) -> tuple[tuple[str, int, int], ...]:
-        """Name, time and size of each file: what changes when a file does."""
-        try:
-            with os.scandir(self._folder) as entries:
-                files = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".pem")]
-        except OSError as error:
-            raise AnchorsError(f"{self._folder} cannot be read: {error.strerror}") from None
-        return tuple(sorted((name, status.st_mtime_ns, status.st_size) for name, status in files))
 
     def _load(self, path: Path) -> list[x509.Certificate]:
         try:
@@ -201,7 +196,8 @@ def _is_production(name: x509.Name) -> bool:
 class VerifiedCard:
     """A card whose certificate and signature hold; issuer's key and serial name the certificate for good."""
 
-    certificate_sha256: bytes
+    certificate: x509.Certificate
+    issuer: x509.Certificate
     issuer_key_sha256: bytes
     serial: int
 
@@ -222,14 +218,8 @@ def verify_card(
             DER of RFC 3279, 2.2.3; both over SHA-256.
     Errors: IssueError CARD_CERTIFICATE_INVALID, CARD_CERTIFICATE_EXPIRED, CARD_SIGNATURE_INVALID.
     """
-    # 1. Parse: one certificate, no trailing bytes, a key that a card may have.
-    certificate = _parse(certificate_der)
-    key = _card_key(certificate)
-    # 2. Path to an anchor, chosen by its signature; key usage, policy, no extension that we do not understand.
-    issuer = _verify_path(certificate, anchors, now_utc)
-    # 3. Expired has a word of its own: the resident can renew it.
-    if now_utc > certificate.not_valid_after_utc:
-        raise IssueError(ErrorCode.CARD_CERTIFICATE_EXPIRED, "the certificate has expired")
+    # 1 to 3. The certificate.
+    certificate, issuer = verify_certificate(certificate_der, anchors, now_utc)
     # 4. The signature, by this certificate's key, over this terminal's challenge and this certificate.
     certificate_sha256 = hashlib.sha256(certificate_der).digest()
     signed = to_be_signed(
@@ -239,10 +229,28 @@ def verify_card(
         certificate_sha256=certificate_sha256,
         purpose=PURPOSE_ISSUE,
     )
-    _verify_signature(key, signature, signed)
+    _verify_signature(_card_key(certificate), signature, signed)
     # 5. What names the certificate: the issuer's key, not its name, and the serial.
     issuer_key = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return VerifiedCard(certificate_sha256, hashlib.sha256(issuer_key).digest(), certificate.serial_number)
+    return VerifiedCard(certificate, issuer, hashlib.sha256(issuer_key).digest(), certificate.serial_number)
+
+
+def verify_certificate(
+    certificate_der: bytes, anchors: Anchors, now_utc: datetime
+) -> tuple[x509.Certificate, x509.Certificate]:
+    """Return a card's certificate and its issuer's, an anchor.
+
+    Errors: IssueError CARD_CERTIFICATE_INVALID, CARD_CERTIFICATE_EXPIRED.
+    """
+    # 1. Parse: one certificate, no trailing bytes, a key that a card may have.
+    certificate = _parse(certificate_der)
+    _card_key(certificate)
+    # 2. Path to an anchor, chosen by its signature; key usage, policy, no extension that we do not understand.
+    issuer = _verify_path(certificate, anchors, now_utc)
+    # 3. Expired has a word of its own: the resident can renew it.
+    if now_utc > certificate.not_valid_after_utc:
+        raise IssueError(ErrorCode.CARD_CERTIFICATE_EXPIRED, "the certificate has expired")
+    return certificate, issuer
 
 
 def _parse(certificate_der: bytes) -> x509.Certificate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -22,6 +22,24 @@ class QrProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     address: Annotated[str, msgspec.Meta(pattern="^https?://")]
     key_id: Annotated[str, msgspec.Meta(min_length=1)]
     secret_file: Path
+
+
+class RevocationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the card authority says which certificates are revoked or suspended.
+
+    Shape:  crls_folder holds its signed lists as *.crl in DER, as the operator fetches them; none: only the responder
+            counts. responders_folder holds certificates in PEM of responders whose word counts by this configuration,
+            beside the card's issuer and whom that has named. cert_id_hash is how the responder knows an issuer.
+    Units:  max_age_s: how old the responder's word may be: a card that was reported lost is refused within it.
+            timeout_s: how long a resident is kept waiting for the responder.
+    """
+
+    ocsp_address: Annotated[str, msgspec.Meta(pattern="^https?://")]
+    max_age_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=10)] = 2.0
+    cert_id_hash: Literal["sha256", "sha1"] = "sha256"
+    responders_folder: Path | None = None
+    crls_folder: Path | None = None
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +60,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ]
     check_address: Annotated[str, msgspec.Meta(pattern="^https?://")]
     production: bool
+    revocation: RevocationConfig
     addon_font: Path | None = None
     servers: Annotated[int, msgspec.Meta(ge=1)] = 1
     qr_provider: QrProviderConfig | None = None
@@ -64,12 +83,19 @@ def load(path: Path) -> ServerConfig:
             raise ConfigError(f"{path}: qr_provider.address: https in production")
         secret_file = path.parent / qr_provider.secret_file
         qr_provider = msgspec.structs.replace(qr_provider, secret_file=secret_file)
+    revocation = config.revocation
+    revocation = msgspec.structs.replace(
+        revocation,
+        responders_folder=_beside(path, revocation.responders_folder),
+        crls_folder=_beside(path, revocation.crls_folder),
+    )
     return msgspec.structs.replace(
         config,
         qr_provider=qr_provider,
+        revocation=revocation,
         keys_folder=path.parent / config.keys_folder,
         anchors_folder=path.parent / config.anchors_folder,
-        addon_font=None if config.addon_font is None else path.parent / config.addon_font,
+        addon_font=_beside(path, config.addon_font),
     )
 
 
@@ -79,6 +105,10 @@ def load_from_environment(environment: Mapping[str, str] = os.environ) -> Server
     if not named:
         raise ConfigError(f"{ENVIRONMENT_VARIABLE} must name the server's configuration file")
     return load(Path(named).absolute())
+
+
+def _beside(file: Path, named: Path | None) -> Path | None:
+    return None if named is None else file.parent / named
 
 
 def _path(expected: type, value: object) -> Path:

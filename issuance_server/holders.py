@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from issuance_server import cases, rules
 from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
+from issuance_server.revocation import require_accepted
 from issuance_server.rules import JST
 from issuance_server.sessions import Caller, KnownAs, holder_digest
 from issuance_server.settings import MunicipalitySettings
@@ -46,12 +47,13 @@ class Holders:
     ) -> tuple[MunicipalitySettings, Person]:
         """Return the same, whether the municipality is stopped or not.
 
-        Errors: IssueError NOT_OFFERED, NOT_ISSUABLE_HERE, RECORD_CHANGED.
+        Errors: IssueError NOT_OFFERED, CARD_STATUS_UNKNOWN, NOT_ISSUABLE_HERE, RECORD_CHANGED.
         """
         known = caller.at(code)
         settings = self._settings.in_force(connection, code, now_utc.astimezone(JST).date())
         if settings is None:
             raise IssueError(ErrorCode.NOT_OFFERED, "municipality_code: decided nothing for this date")
+        require_accepted(caller.card, settings.crl_max_age_h, now_utc)
         person = self._linked(connection, known)
         if person is None:
             raise IssueError(ErrorCode.NOT_ISSUABLE_HERE)

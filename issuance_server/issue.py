@@ -197,8 +197,10 @@ class Issuer:
     def grant(self, caller: Caller, order_id: str, request: GrantRequest) -> GrantAnswer:
         """Return the single-use grant to print one prepared order; the same request again gets the same grant.
 
+        Shape:  caller.card is what its authority said of the card just now.
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_STATE, ORDER_CONFLICT; NOT_OFFERED, NOT_OFFERED_NOW,
-                NOT_ISSUABLE_HERE, RECORD_CHANGED, SERVICE_RENEWED; PAYMENT_INSUFFICIENT; INTEGRITY_STOP.
+                CARD_STATUS_UNKNOWN, NOT_ISSUABLE_HERE, RECORD_CHANGED, SERVICE_RENEWED; PAYMENT_INSUFFICIENT;
+                INTEGRITY_STOP.
         """
         # 1. The session and its order; a grant that stands is given again, while it still would be given.
         now_utc = self._clock()
@@ -237,6 +239,8 @@ class Issuer:
                     "new_grant_bytes": answer.grant,
                     "new_grant_signature": answer.signature,
                     "new_payment_id": request.payment_id,
+                    "new_card_source": caller.card.source.value,
+                    "new_card_as_of_utc": caller.card.as_of_utc,
                 },
             )
             payments.reserve(connection, order, request, now_utc)
@@ -308,6 +312,8 @@ class Issuer:
                 "visit_id": caller.visit_id,
                 "fingerprint": _fingerprint(request),
                 "requester_digest": claimant.requester_digest,
+                "card_source": caller.card.source.value,
+                "card_as_of_utc": caller.card.as_of_utc,
                 "kind": draft.decision.kind.value,
                 "number_year": year,
                 "number": number,

@@ -227,7 +227,9 @@ _MOVES: Mapping[OrderEvent, Update] = {
     _E.PREPARE: _guarded(
         "seal_blob", "seal_for_code", "statement_sha256", "pdf_sha256", "sheets", "expires_at_utc"
     ).where(orders.c.lease_until_utc == bindparam("lease")),
-    _E.GRANT: _guarded("grant_fingerprint", "grant_bytes", "grant_signature", "payment_id"),
+    _E.GRANT: _guarded(
+        "grant_fingerprint", "grant_bytes", "grant_signature", "payment_id", "card_source", "card_as_of_utc"
+    ),
     _E.PRINTED: _guarded("sheets_out"),
     _E.PARTIAL: _guarded("sheets_out"),
 }

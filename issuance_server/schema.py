@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0011"
+SCHEMA_VERSION = "0012"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -205,6 +205,9 @@ sessions = Table(
     Column("visit_id", _ID, nullable=False, index=True),
     Column("expires_at_utc", UtcDateTime, nullable=False, index=True),
     Column("preparations", Integer, nullable=False, server_default="0"),
+    Column("card_blob", LargeBinary),  # its certificate, under a key that only the session's id gives
+    Column("card_source", String(8)),  # who said that it is good, and as of when
+    Column("card_as_of_utc", UtcDateTime),
 )
 
 # The card's link of each municipality that knows it: of residence, and of registered domicile where that is another.
@@ -261,6 +264,8 @@ orders = Table(
     Column("sheets_out", Integer),
     Column("check_digest", LargeBinary(32), unique=True, index=True),  # keyed, of the printed number and check code
     Column("requester_digest", LargeBinary(32)),  # keyed, of whose order it is
+    Column("card_source", String(8)),  # who said last that the card's certificate is good, and as of when
+    Column("card_as_of_utc", UtcDateTime),
     UniqueConstraint("order_id"),
     UniqueConstraint("municipality_code", "number_year", "number"),
 )

@@ -1,7 +1,9 @@
 """Sessions: who is asking, from the card's signature on until minutes later, at one terminal alone.
 
 A session is a row, so that any server process can go on with it. Its id is stored hashed: who reads the table cannot
-speak for anybody. Of the card only its keyed links stand beside it, one a municipality that knows the card.
+speak for anybody. Of the card only its keyed links stand beside it, one a municipality that knows the card, and its
+certificate, sealed under a key that the id alone gives: whether it was revoked meanwhile can be asked with the
+terminal's own request in hand, and by nobody else.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from issuance_server.revocation import CardStatus, Source
 from issuance_server.schema import orders, session_links, sessions
 from issuance_server.terminals import Terminal
 from protocol.codec import preimage
@@ -23,6 +27,8 @@ from protocol.errors import ErrorCode, IssueError
 
 SESSION_LIFETIME_S: Final = 600
 _HOLDER_DOMAIN: Final = "madoguchi-session-holder-v1"
+_CARD_DOMAIN: Final = "madoguchi-session-card-v1"
+_ONLY_NONCE: Final = bytes(12)  # each key seals one certificate, once
 MAX_PREPARATIONS: Final = 5
 _SESSION_ID_BYTES: Final = 32
 _FORGOTTEN_AT_ONCE: Final = 100
@@ -31,6 +37,7 @@ _KEPT_AFTER_EXPIRY: Final = timedelta(days=1)  # a late answer about an order st
 _OPEN: Final = insert(sessions)
 _ADD_LINKS: Final = insert(session_links)
 _FIND: Final = select(sessions).where(sessions.c.session_hash == bindparam("hash"))
+_FIND_CARD: Final = select(sessions.c.card_blob).where(sessions.c.session_hash == bindparam("hash"))
 _FIND_BY_ORDER: Final = (
     select(sessions)
     .join(orders, orders.c.session_hash == sessions.c.session_hash)
@@ -90,6 +97,7 @@ class Caller:
     known_as: tuple[KnownAs, ...]  # at least one, by municipality code
     visit_id: str
     expires_at_utc: datetime
+    card: CardStatus
 
     def at(self, municipality_code: str) -> KnownAs:
         """Return what a municipality knows the card as.
@@ -117,6 +125,8 @@ def open_session(
     terminal: Terminal,
     known_as: Iterable[KnownAs],
     visit_id: str,
+    certificate_der: bytes,
+    card: CardStatus,
     now_utc: datetime,
 ) -> tuple[str, Caller]:
     """Open a session and return its id, which is told once and stored nowhere, with its caller."""
@@ -127,6 +137,7 @@ def open_session(
         known_as=tuple(sorted(known_as, key=lambda known: known.municipality_code)),
         visit_id=visit_id,
         expires_at_utc=now_utc + timedelta(seconds=SESSION_LIFETIME_S),
+        card=card,
     )
     _forget_old(connection, now_utc)
     connection.execute(
@@ -138,6 +149,9 @@ def open_session(
             "visit_id": caller.visit_id,
             "expires_at_utc": caller.expires_at_utc,
             "preparations": 0,
+            "card_blob": AESGCM(_card_key(session_id)).encrypt(_ONLY_NONCE, certificate_der, None),
+            "card_source": card.source.value,
+            "card_as_of_utc": card.as_of_utc,
         },
     )
     links = [{"session_hash": caller.session_hash, **asdict(known)} for known in caller.known_as]
@@ -148,16 +162,22 @@ def open_session(
 def find_session(connection: Connection, session_id: str, terminal: Terminal, now_utc: datetime) -> Caller:
     """Return the caller of a session that is this terminal key's and has not ended.
 
-    Errors: IssueError SESSION_EXPIRED: one code for "over", "another terminal's" and "never was".
+    Errors: IssueError SESSION_EXPIRED: one code for "over", "another terminal's" and "never was"; SERVICE_RENEWED.
     """
     row = connection.execute(_FIND, {"hash": _hash(session_id)}).one_or_none()
     return _caller(connection, row, terminal, now_utc)
 
 
+def card_of(connection: Connection, session_id: str, caller: Caller) -> bytes:
+    """Return the certificate, in DER, of the card that a session was opened with."""
+    blob = connection.execute(_FIND_CARD, {"hash": caller.session_hash}).scalar_one()
+    return AESGCM(_card_key(session_id)).decrypt(_ONLY_NONCE, blob, None)
+
+
 def find_session_of_order(connection: Connection, order_id: str, terminal: Terminal, now_utc: datetime) -> Caller:
     """Return the caller that prepared an order: a request that only repeats it has no body to name a session in.
 
-    Errors: IssueError UNKNOWN_ORDER where this terminal has no such order; SESSION_EXPIRED.
+    Errors: IssueError UNKNOWN_ORDER where this terminal has no such order; SESSION_EXPIRED, SERVICE_RENEWED.
     """
     row = connection.execute(_FIND_BY_ORDER, {"order": order_id}).one_or_none()
     if row is None or row.terminal_id != terminal.terminal_id:
@@ -194,6 +214,8 @@ def _forget_old(connection: Connection, now_utc: datetime) -> None:
 def _caller(connection: Connection, row: Row[Any] | None, terminal: Terminal, now_utc: datetime) -> Caller:
     if row is None or row.key_thumbprint != terminal.key_thumbprint or row.expires_at_utc <= now_utc:
         raise IssueError(ErrorCode.SESSION_EXPIRED, "no session of this terminal, or it is over")
+    if row.card_source is None:
+        raise IssueError(ErrorCode.SERVICE_RENEWED, "session: an older build of the server opened it")
     links = connection.execute(_FIND_LINKS, {"hash": row.session_hash})
     return Caller(
         terminal_id=row.terminal_id,
@@ -201,7 +223,12 @@ def _caller(connection: Connection, row: Row[Any] | None, terminal: Terminal, no
         known_as=tuple(KnownAs(link.municipality_code, link.link_digest, link.holder_digest) for link in links),
         visit_id=row.visit_id,
         expires_at_utc=row.expires_at_utc,
+        card=CardStatus(Source(row.card_source), row.card_as_of_utc),
     )
+
+
+def _card_key(session_id: str) -> bytes:
+    return hmac.digest(session_id.encode("utf-8"), preimage(_CARD_DOMAIN), "sha256")
 
 
 def _hash(session_id: str) -> bytes:

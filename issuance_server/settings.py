@@ -7,6 +7,7 @@ valid_from not after it. Rows are data of the municipality; nothing here is a br
 from __future__ import annotations
 
 from datetime import date, time
+from typing import Annotated
 
 import msgspec
 
@@ -92,6 +93,8 @@ class MunicipalitySettings(Setting, frozen=True, kw_only=True):
     valid_from: date
     specimen: bool  # invented municipality: every paper says 見本
     latent_screen: str = STANDARD_SCREEN  # to which its operator's printing model was calibrated
+    # Where the card authority does not answer, its signed lists count up to this age; 0: they never do.
+    crl_max_age_h: Annotated[int, msgspec.Meta(ge=0, le=168)] = 0
     contact: Contact | None = None  # on the back of every paper: whom a receiver may ask
     documents: tuple[DocumentSettings, ...]
     fees: tuple[Fee, ...]

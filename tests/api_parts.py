@@ -47,7 +47,7 @@ from protocol.messages import (
     Scope,
 )
 from protocol.signing import CONTENT_TYPE, RequestSigner, key_thumbprint
-from tests.server_parts import NOW, VISIT, Authority, Card, Clock, order_row, terminal_key
+from tests.server_parts import NO_RESPONDER, NOW, VISIT, Authority, Card, Clock, SaidOfCards, order_row, terminal_key
 
 AUTHORITY = "server.example:8800"
 CODES = ("992011", "992020")
@@ -135,6 +135,7 @@ class Server:
     keys: Keys
     clock: Clock
     issuer: FakeIssuer
+    cards: SaidOfCards
     card: Card
 
     def send(
@@ -256,6 +257,7 @@ def make_folder(tmp_path: Path, url: str) -> ServerConfig:
         authorities=(AUTHORITY, "issuing.example"),
         check_address="https://check.example/",
         production=False,
+        revocation=NO_RESPONDER,
     )
 
 
@@ -265,7 +267,7 @@ def serving(config: ServerConfig) -> Iterator[Server]:
     keys, clock = Keys.load(config.keys_folder), Clock()
     vault = Vault(keys.vault)
     engine = open_engine(config.database_url)
-    issuer = FakeIssuer(engine, keys.grant)
+    issuer, cards = FakeIssuer(engine, keys.grant), SaidOfCards(clock)
 
     def services(own_engine: Engine) -> Services:
         own_engine.dispose()
@@ -273,9 +275,10 @@ def serving(config: ServerConfig) -> Iterator[Server]:
             engine=engine,
             terminals=Terminals(engine, lambda: clock().timestamp()),
             issuer=issuer,
+            revocation=cards,
             apply_events=partial(events.apply, engine, clock=clock),
         )
 
     app = create_app(config, services, keys=keys, vault=vault, register=RegisterStore(vault), clock=clock)
-    yield Server(app, config, engine, keys, clock, issuer, Authority().card(serial=77))
+    yield Server(app, config, engine, keys, clock, issuer, cards, Authority().card(serial=77))
     engine.dispose()

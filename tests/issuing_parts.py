@@ -34,6 +34,7 @@ from issuance_server.register.records import (
     TaxStatus,
 )
 from issuance_server.register.store import Link, RegisterStore
+from issuance_server.revocation import CardStatus, Source
 from issuance_server.rules import Asked
 from issuance_server.schema import cases, order_events, orders
 from issuance_server.schema import sessions as session_rows
@@ -331,6 +332,8 @@ class Office:
                     for code, person_id in links.items()
                 ],
                 visit_id=visit,
+                certificate_der=b"",
+                card=CardStatus(Source.OCSP, self.clock()),
                 now_utc=self.clock(),
             )
         return caller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,11 +19,17 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Insert
 
 from issuance_server.card_auth import AUTHENTICATION_POLICY
+from issuance_server.config import RevocationConfig
+from issuance_server.revocation import CardStatus, Source
 from issuance_server.schema import orders
 from issuance_server.sessions import Caller
 from protocol.challenge import PURPOSE_ISSUE, to_be_signed
+from protocol.errors import ErrorCode, IssueError
 
 NOW = datetime(2026, 3, 1, 3, 0, 0, tzinfo=UTC)
+#: Nobody listens there: servers whose cards are spoken for by a stand-in never ask.
+NO_RESPONDER = RevocationConfig(ocsp_address="http://127.0.0.1:9/", max_age_s=60)
+GOOD = CardStatus(Source.OCSP, NOW)
 VISIT = "5" * 32
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -195,6 +202,23 @@ class Clock:
     def pass_s(self, seconds: float) -> None:
         """Let time pass."""
         self.now_utc += timedelta(seconds=seconds)
+
+
+class SaidOfCards:
+    """Stands for the card authority: every card is good, until somebody says something else."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self.refuses: ErrorCode | None = None
+        self.source = Source.OCSP
+        self.as_of_utc: datetime | None = None  # None: now
+
+    def check(self, certificate: x509.Certificate, issuer: x509.Certificate) -> CardStatus:
+        """Return what is said of a card."""
+        assert certificate.issuer == issuer.subject
+        if self.refuses is not None:
+            raise IssueError(self.refuses)
+        return CardStatus(self.source, self.as_of_utc or self._clock())
 
 
 def terminal_key(number: int = 1) -> Ed25519PrivateKey:

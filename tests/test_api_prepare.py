@@ -34,7 +34,7 @@ from protocol.signing import CONTENT_TYPE, RequestSigner
 from tests.databases import DATABASES, Databases, databases_for
 from tests.issuing_parts import CODE, Office, link_digest, order_id
 from tests.register_parts import ALL_SETTINGS, MORE_RECORDS, OTHER
-from tests.server_parts import Authority
+from tests.server_parts import GOOD, NO_RESPONDER, Authority, SaidOfCards
 
 AUTHORITY = "server.example:8800"
 VISIT = "1" * 32
@@ -54,6 +54,8 @@ class Desk:
                 terminal=self.office.terminals["t-1"],
                 known_as=[KnownAs(CODE, link_digest("r-taro"), holder)],
                 visit_id=VISIT,
+                certificate_der=b"",
+                card=GOOD,
                 now_utc=self.office.clock(),
             )
         refs = MemberRefs(self.office.keys.challenge, caller.session_hash)
@@ -68,11 +70,13 @@ class Desk:
             authorities=(AUTHORITY,),
             check_address="https://check.invalid/",
             production=False,
+            revocation=NO_RESPONDER,
         )
         services = Services(
             engine=office.engine,
             terminals=Terminals(office.engine),
             issuer=office.issuer,
+            revocation=SaidOfCards(office.clock),
             apply_events=partial(events.apply, office.engine, clock=office.clock),
         )
         parts: dict[str, Any] = {"keys": office.keys, "vault": office.vault, "register": office.register}

@@ -321,6 +321,7 @@ def config(audit: Audit) -> Path:
     path.write_text(
         f'database_url = "{audit.office.url}"\nkeys_folder = "keys"\nanchors_folder = "anchors"\n'
         'authorities = ["127.0.0.1:1"]\ncheck_address = "https://check.example"\nproduction = false\n'
+        '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n'
     )
     return path
 

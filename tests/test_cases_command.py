@@ -32,7 +32,8 @@ class Desk:
         self.config.write_text(
             f'database_url = "{self.office.url}"\nkeys_folder = "{folder / "keys"}"\n'
             f'anchors_folder = "{folder / "anchors"}"\nauthorities = ["server.example"]\n'
-            'check_address = "https://check.invalid/"\nproduction = false\n',
+            'check_address = "https://check.invalid/"\nproduction = false\n'
+            '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n',
             "utf-8",
         )
 

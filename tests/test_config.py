@@ -7,6 +7,7 @@ import pytest
 
 from issuance_server.config import ENVIRONMENT_VARIABLE, ConfigError, load, load_from_environment
 
+REVOCATION = {"ocsp_address": "https://ocsp.example/", "max_age_s": 60}
 VALUES: dict[str, object] = {
     "database_url": "sqlite:////var/lib/madoguchi/issuance.db",
     "keys_folder": "keys",
@@ -14,13 +15,21 @@ VALUES: dict[str, object] = {
     "authorities": ["issuing.example", "127.0.0.1:8800"],
     "check_address": "https://check.example/",
     "production": True,
+    "revocation": REVOCATION,
 }
+
+
+def toml(value: object) -> str:
+    """Return a value as it stands on a line of TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)
 
 
 def written(tmp_path: Path, values: dict[str, object], name: str = "server.toml") -> Path:
     """Write a configuration."""
     path = tmp_path / name
-    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    lines = "".join(f"{key} = {toml(value)}\n" for key, value in values.items())
     path.write_text(lines if name.endswith(".toml") else json.dumps(values))
     return path
 
@@ -41,6 +50,13 @@ def test_an_addon_font_may_be_named(tmp_path: Path) -> None:
     assert load(written(tmp_path, {**VALUES, "addon_font": "addon.ttf"})).addon_font == tmp_path / "addon.ttf"
     with pytest.raises(ConfigError, match="addon_font"):
         load(written(tmp_path, {**VALUES, "addon_font": ""}))
+
+
+def test_the_card_authoritys_folders_are_beside_the_file_too(tmp_path: Path) -> None:
+    named = {**REVOCATION, "crls_folder": "lists", "responders_folder": "/etc/madoguchi/responders"}
+    config = load(written(tmp_path, {**VALUES, "revocation": named}))
+    assert config.revocation.crls_folder == tmp_path / "lists"
+    assert config.revocation.responders_folder == Path("/etc/madoguchi/responders")
 
 
 def test_s10_more_than_one_server_needs_postgresql(tmp_path: Path) -> None:
@@ -68,6 +84,11 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
         ("authorities", ["Issuing.example"]),
         ("check_address", "check.example"),
         ("production", "yes"),
+        ("ocsp_address", {**REVOCATION, "ocsp_address": "ocsp.example"}),
+        ("max_age_s", {**REVOCATION, "max_age_s": 0}),
+        ("max_age_s", {"ocsp_address": "https://ocsp.example/"}),
+        ("cert_id_hash", {**REVOCATION, "cert_id_hash": "md5"}),
+        ("timeout_s", {**REVOCATION, "timeout_s": 60}),
         ("servers", 0),
         ("servers", 2),  # on SQLite
         ("debug", True),
@@ -75,7 +96,7 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
 )
 def test_a_wrong_field_is_named(tmp_path: Path, field: str, value: object) -> None:
     with pytest.raises(ConfigError, match=field):
-        load(written(tmp_path, {**VALUES, field: value}))
+        load(written(tmp_path, {**VALUES, "revocation" if isinstance(value, dict) else field: value}))
 
 
 @pytest.mark.parametrize("name", ["server.toml", "server.json"])

@@ -14,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from deploy.demo.coin_box import Totals
 from deploy.demo.dock import create_dock
+from deploy.demo.pki import Standing
 from deploy.demo.tray import NoSuchPaper, Side, Tray, draw
 from deploy.demo.virtual_card import CardKind
 from deploy.demo.world import CardHolder, Leaves, NoSuchResident
@@ -41,6 +42,7 @@ def holder(name: str, what: str | None) -> CardHolder:
         pin="1234",
         tries_left=3,
         certificate_expired=False,
+        standing=Standing.GOOD,
         linked=True,
     )
 
@@ -54,6 +56,7 @@ class FakeWorld:
         self.cup: Coins = {}
         self.on_card_yen: int | None = 5000
         self.in_wallet_yen: int | None = 4000
+        self.lost: set[str] = set()
         self.has_roll: bool | None = True
 
     def holder(self, resident_id: str) -> CardHolder:
@@ -90,6 +93,12 @@ class FakeWorld:
 
     def set_receipt_roll(self, *, in_place: bool) -> None:
         self.has_roll = in_place
+
+    def is_suspended(self, resident_id: str) -> bool:
+        return resident_id in self.lost
+
+    def report(self, resident_id: str, *, lost: bool) -> None:
+        (self.lost.add if lost else self.lost.discard)(resident_id)
 
     def scan_code(self) -> bool:
         self.acts.append("scan")
@@ -202,6 +211,18 @@ def test_a_phone_reads_the_code_on_the_screen(dock: Dock, world: FakeWorld) -> N
     assert world.acts == ["scan"]
     world.in_wallet_yen = None
     assert "Read the code" not in dock.get("/dock")
+
+
+def test_the_hotline_is_called_for_the_card_that_was_there_last(dock: Dock, world: FakeWorld) -> None:
+    """Taken off it can be reported, too: in mid-visit it lies in the resident's hand."""
+    assert "hotline" not in dock.get("/dock/tray")
+    assert dock.post("/dock/card/hotline")[0] == 400
+    dock.post("/dock/card", resident="r2")
+    dock.post("/dock/card/take")
+    assert "It is found" in dock.post("/dock/card/hotline")[1]
+    assert world.lost == {"r2"}
+    assert "Report it lost" in dock.post("/dock/card/hotline")[1]
+    assert world.lost == set()
 
 
 def test_where_no_card_can_pay_the_dock_has_none(dock: Dock, world: FakeWorld) -> None:

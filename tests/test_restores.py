@@ -295,6 +295,7 @@ def test_the_commands_say_what_they_did_and_what_is_wrong(tmp_path: Path, databa
     file.write_text(
         f'database_url = "{url}"\nkeys_folder = "{config.keys_folder}"\nanchors_folder = "{config.anchors_folder}"\n'
         'authorities = ["a.example"]\ncheck_address = "https://check.example/"\nproduction = false\n'
+        '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n'
     )
     run, to = CliRunner(), tmp_path / "copy.db"
     named = ["--config", str(file)]

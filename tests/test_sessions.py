@@ -25,11 +25,12 @@ from issuance_server.terminals import Terminal
 from protocol.errors import ErrorCode, IssueError
 from protocol.signing import key_thumbprint
 from tests.databases import everything_in
-from tests.server_parts import NOW, VISIT, order_row, terminal_key
+from tests.server_parts import GOOD, NOW, VISIT, order_row, terminal_key
 
 LINK = b"d" * 32
 KNOWN_AS = (KnownAs("992011", LINK, bytes(range(32))), KnownAs("992020", b"e" * 32, bytes(32)))
 ORDER = "7" * 32
+CERTIFICATE = b"a card's certificate"
 
 
 def terminal(number: int = 1, key: int = 1) -> Terminal:
@@ -46,6 +47,8 @@ def begin(engine: Engine, *, visit_id: str = VISIT, hours: float = 0) -> tuple[s
             terminal=terminal(),
             known_as=KNOWN_AS,
             visit_id=visit_id,
+            certificate_der=CERTIFICATE,
+            card=GOOD,
             now_utc=NOW + timedelta(hours=hours),
         )
 
@@ -65,6 +68,7 @@ def test_a_session_says_who_is_asking(engine: Engine) -> None:
         known_as=KNOWN_AS,
         visit_id=VISIT,
         expires_at_utc=NOW + timedelta(seconds=SESSION_LIFETIME_S),
+        card=GOOD,
     )
 
 

@@ -243,6 +243,7 @@ def test_a_server_without_its_token_says_so_in_one_sentence(desk: Desk, hsm: Sof
     config.write_text(
         f'database_url = "{desk.office.url}"\nkeys_folder = "keys"\nanchors_folder = "anchors"\n'
         'authorities = ["127.0.0.1:1"]\ncheck_address = "https://check.example"\nproduction = false\n'
+        '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n'
     )
     ended = subprocess.run(
         [sys.executable, "-c", "import issuance_server.wsgi"],

@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from deploy.demo.pki import Standing
 from deploy.demo.town import Town, build_people
 from deploy.demo.town_stories import STORIES, Story
 from issuance_server import documents, rules
@@ -31,8 +32,13 @@ MIDNIGHT_UTC = datetime(2026, 10, 1, 15, 30, tzinfo=UTC)  # 00:30 in Japan
 FISCAL_YEAR = 2026
 
 #: Refused before the rules are asked: by the terminal, by the card's checks, or because no link leads to anybody.
-BEFORE_THE_RULES = {key for key, story in STORIES.items() if not story.linked or story.certificate_expired} | {
-    key for key, story in STORIES.items() if isinstance(story.refusal, TerminalCode)
+BEFORE_THE_RULES = {
+    key
+    for key, story in STORIES.items()
+    if not story.linked
+    or story.certificate_expired
+    or story.standing is not Standing.GOOD
+    or isinstance(story.refusal, TerminalCode)
 }
 
 

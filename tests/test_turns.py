@@ -47,6 +47,7 @@ from tests.issuing_parts import (
     payment_id,
 )
 from tests.races import Begin, Other, both_open
+from tests.server_parts import GOOD
 
 pytestmark = pytest.mark.parts
 
@@ -126,7 +127,7 @@ def acts_of(office: Office) -> dict[str, Callable[[], object]]:
     def expired_grant() -> None:
         office.clock.advance(minutes=11)
         longer = sessions.Caller(
-            caller.terminal_id, caller.session_hash, caller.known_as, VISIT, NOW + timedelta(hours=1)
+            caller.terminal_id, caller.session_hash, caller.known_as, VISIT, NOW + timedelta(hours=1), GOOD
         )
         with pytest.raises(IssueError, match="too long ago"):
             office.grant(longer, 2)
@@ -467,6 +468,8 @@ def test_who_forgets_old_rows_waits_for_nobody_who_does_the_same(office: Office,
             terminal=office.terminals[f"t-{number}"],
             known_as=[sessions.KnownAs(CODE, bytes(32), bytes(32))],
             visit_id=str(number) * 32,
+            certificate_der=b"",
+            card=GOOD,
             now_utc=later,
         )
 

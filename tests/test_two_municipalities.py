@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from issuance_server import cases
+from issuance_server import cases, schema
 from issuance_server.database import write
 from issuance_server.register.records import RegisterHolder
 from issuance_server.register.store import Link
+from issuance_server.revocation import CardStatus, Source
 from issuance_server.sessions import Caller
 from printing.paper import recheck, seal
 from printing.paper.records import CertificateKind
@@ -102,6 +105,19 @@ def test_references_mean_people_of_the_register_that_is_asked(office: Office) ->
     assert prepared.masked_names == ("見● 花●",)
     refused = code_of(lambda: office.prepare(caller, 2, scope=Scope.MEMBERS, member_ids=("r-hanako",), **asked))
     assert refused is ErrorCode.BAD_REQUEST
+
+
+def test_s18_where_one_of_them_takes_lists_its_documents_alone_can_be_had(office: Office) -> None:
+    with write(office.engine) as connection:
+        connection.execute(schema.settings.delete().where(schema.settings.c.municipality_code == OTHER))
+        office.settings.put(connection, replace(OTHER_SETTINGS, crl_max_age_h=24))
+    by_list = CardStatus(Source.CRL, office.clock() - timedelta(hours=1))
+    caller = dataclasses.replace(office.caller(elsewhere=ELSEWHERE), card=by_list)
+    offers = offered(office, caller)
+    assert offers[CODE] == []
+    assert {offer.refusal for offer in offers[OTHER]} == {None}
+    assert code_of(lambda: office.prepare(caller, 1)) is ErrorCode.CARD_STATUS_UNKNOWN
+    office.prepare(caller, 2, kind=REGISTER_KIND, municipality_code=OTHER, **WHOLE)
 
 
 def test_a_stopped_municipality_stops_its_own_documents_alone(office: Office) -> None:

@@ -31,6 +31,7 @@ from issuance_server import sessions
 from issuance_server.config import ENVIRONMENT_VARIABLE
 from issuance_server.database import read, write
 from issuance_server.ledger import OrderState
+from issuance_server.revocation import CardStatus, Source
 from issuance_server.schema import order_events, orders
 from issuance_server.sessions import Caller, KnownAs
 from printing.paper import recheck
@@ -38,6 +39,7 @@ from protocol.messages import Event, EventKind, EventsAnswer, SignedEvent
 from protocol.signing import RequestSigner, sign_event
 from terminal.client import NetworkDown, Paper, ServerClient, ServerRefused
 from tests.issuing_parts import CODE, FEE_YEN, Clock, Office, counted, grant_request, link_digest, order_id, payment_id
+from tests.ocsp_parts import answering
 from tests.server_parts import Authority
 
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("two servers"), pytest.mark.timeout(240)]
@@ -94,6 +96,8 @@ class Site:
                 terminal=self.office.terminals[terminal_id],
                 known_as=[KnownAs(CODE, link_digest(resident_id), holder)],
                 visit_id=visit_id,
+                certificate_der=Authority().card().certificate_der,
+                card=CardStatus(Source.OCSP, datetime.now(UTC)),
                 now_utc=datetime.now(UTC),
             )
         signer = RequestSigner(terminal_id, terminal_key(terminal_id))
@@ -123,7 +127,7 @@ def start(site_folder: Path, config: Path, port: int, number: int) -> Process:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two servers that are up."""
     folder = tmp_path_factory.mktemp("site")
-    with PrivatePostgres(durable=False) as postgres:
+    with PrivatePostgres(durable=False) as postgres, answering(folder / "responders") as (_, revocation):
         url = postgres.create("issuing")
         migrations.upgrade(url)
         office = Office(folder, url, clock=Clock(datetime.now(UTC)))
@@ -137,6 +141,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "authorities": [f"127.0.0.1:{port}" for port in ports],
             "check_address": "https://check.invalid/",
             "production": False,
+            "revocation": revocation,
         }
         config.write_text(json.dumps(values))
         servers = [start(folder, config, port, number) for number, port in enumerate(ports)]

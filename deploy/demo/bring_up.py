@@ -22,14 +22,16 @@ from typing import Any, Final, Literal
 import msgspec
 
 from deploy.demo import base
+from deploy.demo.card_authority import PATH_OCSP
 from deploy.demo.cctalk_unit import HOPPERS
 from deploy.demo.coin_box import FLOAT
 from deploy.demo.cupsd import PrivateCupsd
 from deploy.demo.halts import FOLDER, HALTS_VARIABLE, Halts
 from deploy.demo.ippeveprinter import IppEvePrinter
 from deploy.demo.machines import CoinMachine, EmoneyMachine, Machines, ReceiptMachine
+from deploy.demo.outside import AUTHORITY
 from deploy.demo.pcscd import PrivatePcscd, free_vpcd_ports, reader_prefix
-from deploy.demo.pki import TownPki
+from deploy.demo.pki import RESPONDERS, TownPki
 from deploy.demo.postgres import PrivatePostgres
 from deploy.demo.processes import Process, free_port, has_ended, listens, remove_left
 from deploy.demo.qr_provider import KEY_ID
@@ -50,6 +52,7 @@ QUEUE: Final = "paper"
 PUBLISHED_KEYS: Final = "trust.json"
 CHECK_ALARMS: Final = "check_alarms.db"
 KIOSK_PORT: Final = 8300
+CARD_STATUS_MAX_AGE_S: Final = 60
 PROVIDER_SECRET: Final = "provider.secret"  # noqa: S105 - a file's name
 CASH_LINE: Final = "cash-line"
 JUDGED_FLOAT: Final = {worth: 5 * count for worth, count in FLOAT.items()}  # nobody fills hoppers between its visits
@@ -104,6 +107,7 @@ class RunningTown:
         self.server = ""  # what terminals call
         self.check = ""
         self.provider = ""  # of payments by QR code
+        self.card_authority = ""
         self.pki = TownPki.open(town / "pki")
 
     @property
@@ -189,7 +193,7 @@ def bring_up(
         running = RunningTown(town, run, volatile)
         running.database, running.postgres = parts.enter_context(placed(database, town / "server.db", run))
         shutil.copytree(running.pki.anchor_path.parent, running.anchors)
-        _start_provider(parts, running)
+        _start_outside(parts, running)
         _start_servers(parts, running, database, judged=judged)
         check = _start_check(parts, running)
         kiosks = [
@@ -208,15 +212,19 @@ def bring_up(
         yield running
 
 
-def _start_provider(parts: contextlib.ExitStack, running: RunningTown) -> None:
-    """The simulated provider of payments by QR code, with a merchant's secret that only it and the server know."""
+def _start_outside(parts: contextlib.ExitStack, running: RunningTown) -> None:
+    """What is outside: the provider of payments by QR code, with a merchant's secret that only it and the server
+    know, and the cards' authority.
+    """
     port = free_port()
     running.provider = f"http://127.0.0.1:{port}"
+    running.card_authority = running.provider + AUTHORITY
     secret = running.run / PROVIDER_SECRET
     secret.write_text(secrets.token_hex(32))
-    command = [sys.executable, "-m", "deploy.demo.qr_provider", "--port", str(port), "--secret-file", str(secret)]
+    command = [sys.executable, "-m", "deploy.demo.outside", "--port", str(port), "--secret-file", str(secret)]
+    command += ["--town", str(running.town)]
     environment = {"PYTHONPATH": str(base.REPOSITORY)}
-    provider = Process("QR provider", command, log=running.run / "provider.log", env=environment)
+    provider = Process("what is outside", command, log=running.run / "outside.log", env=environment)
     parts.callback(provider.stop)
     provider.wait_until(lambda: listens(port))
 
@@ -247,6 +255,8 @@ def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: 
     told = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
     told += f'[qr_provider]\naddress = "{running.provider}"\nkey_id = "{KEY_ID}"\n'
     told += f'secret_file = "{PROVIDER_SECRET}"\n'
+    told += f'[revocation]\nocsp_address = "{running.card_authority}{PATH_OCSP}"\nmax_age_s = {CARD_STATUS_MAX_AGE_S}\n'
+    told += f'responders_folder = "{running.town / "pki" / RESPONDERS}"\n'
     config.write_text(told, encoding="utf-8")
     _start_settling(parts, running, config)
     for number, own_port in enumerate(ports):
@@ -346,6 +356,7 @@ def _start_terminal(
         cash=cash,
         coins_socket=str(coins_socket),
         spool=str(cupsd.spool),
+        card_authority=running.card_authority,
         qr_provider=running.provider,
         emoney_socket=str(emoney_socket),
         receipt_printer=receipts.address,

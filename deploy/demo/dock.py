@@ -67,6 +67,14 @@ class DockWorld(Protocol):
         """Return what is in the phone's wallet; None = nothing here takes it."""
         ...
 
+    def is_suspended(self, resident_id: str) -> bool:
+        """Return whether the hotline has suspended a resident's card."""
+        ...
+
+    def report(self, resident_id: str, *, lost: bool) -> None:
+        """Call the hotline: a card was lost, or is found again."""
+        ...
+
     def papers(self) -> Sequence[Path]:
         """Return the papers that came out, oldest first."""
         ...
@@ -113,6 +121,7 @@ class Strip:
         self._tray = Tray(world.papers)
         self._lock = threading.Lock()
         self._card_on: tuple[str, CardHolder] | None = None
+        self._last: tuple[str, CardHolder] | None = None  # whose card was there last
         self._said = ""
 
     def page(self) -> str:
@@ -139,7 +148,7 @@ class Strip:
         except NoSuchResident:
             abort(404)
         with self._lock:
-            self._card_on = (resident_id, holder)
+            self._card_on = self._last = (resident_id, holder)
             self._said = ""
         return self.tray()
 
@@ -148,6 +157,15 @@ class Strip:
         self._world.take_card()
         with self._lock:
             self._card_on = None
+        return self.tray()
+
+    def hotline(self) -> str:
+        """Report the card that was there last as lost, or as found again."""
+        with self._lock:
+            last = self._last
+        if last is None:
+            abort(400)
+        self._world.report(last[0], lost=not self._world.is_suspended(last[0]))
         return self.tray()
 
     def coin(self) -> str:
@@ -230,10 +248,11 @@ class Strip:
 
     def _now(self) -> dict[str, object]:
         with self._lock:
-            card_on, said = self._card_on, self._said
+            card_on, last, said = self._card_on, self._last, self._said
         money = self._world.money()
         return {
             "card_on": card_on and {"id": card_on[0], "name": card_on[1].name, "pin": card_on[1].pin},
+            "last": last and {"name": last[1].name, "suspended": self._world.is_suspended(last[0])},
             "said": said,
             "cup": sorted(money.cup.items()),
             "cup_yen": money.cup_yen,
@@ -259,6 +278,7 @@ def create_dock(world: DockWorld, staff: Staff) -> Blueprint:
     dock.add_url_rule("/tray", "tray", strip.tray)
     dock.add_url_rule("/card", "put_card", strip.put_card, methods=["POST"])
     dock.add_url_rule("/card/take", "take_card", strip.take_card, methods=["POST"])
+    dock.add_url_rule("/card/hotline", "hotline", strip.hotline, methods=["POST"])
     dock.add_url_rule("/coin", "coin", strip.coin, methods=["POST"])
     dock.add_url_rule("/code", "scan", strip.scan, methods=["POST"])
     dock.add_url_rule("/emoney", "emoney", strip.emoney, methods=["POST"])

@@ -7,11 +7,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -32,6 +33,8 @@ AUTHENTICATION_POLICY: Final = x509.ObjectIdentifier("1.2.392.200149.8.5.1.3.30"
 SIGNATURE_POLICY: Final = x509.ObjectIdentifier("1.2.392.200149.8.5.1.1.10")
 PUBLIC_AUTHENTICATION_CA: Final = Path("anchors") / "user-authentication-ca.pem"
 """Where the anchor lies that the server is configured with, under the folder of the PKI."""
+RESPONDERS: Final = "responders"
+"""The folder of the responder's certificate, whose word counts for every card of the demo."""
 
 
 def issuer_key_sha256(ca_cert: x509.Certificate) -> bytes:
@@ -53,9 +56,27 @@ def serial_of(seed: int, resident_id: str, generation: int = 0) -> int:
 
 
 @dataclass(frozen=True)
-class _Authority:
+class Issuer:
+    """One authority."""
+
     key: rsa.RSAPrivateKey
     certificate: x509.Certificate
+
+
+@dataclass(frozen=True)
+class Responder:
+    """Who answers how a card stands, named for this by the authority."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+
+class Standing(StrEnum):
+    """How a certificate stands at its authority."""
+
+    GOOD = "good"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
@@ -84,7 +105,7 @@ class TownPki:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.seed: int = json.loads((folder / "pki.json").read_text(encoding="ascii"))["seed"]
-        self._authentication = _load_authority(folder, "user-authentication-ca")
+        self.authentication = _load_authority(folder, "user-authentication-ca")
         self._signature = _load_authority(folder, "digital-signature-ca")
         self._pool_pems = [path.read_bytes() for path in sorted((folder / "pool").glob("*.pem"))]
 
@@ -97,6 +118,7 @@ class TownPki:
             (folder / "pool" / f"{index:02}.pem").write_bytes(_key_pem(_new_key()))
         _make_authority(folder, "user-authentication-ca", "JPKI for user authentication")
         _make_authority(folder, "digital-signature-ca", "JPKI for digital signature")
+        _make_responder(folder)
         (folder / "pki.json").write_text(json.dumps({"seed": seed}), encoding="ascii")  # last: it marks completeness
         return cls(folder)
 
@@ -107,11 +129,19 @@ class TownPki:
 
     @property
     def authentication_ca(self) -> x509.Certificate:
-        return self._authentication.certificate
+        return self.authentication.certificate
 
     @property
     def anchor_path(self) -> Path:
         return self._folder / PUBLIC_AUTHENTICATION_CA
+
+    @property
+    def responder(self) -> Responder:
+        """Return who answers for the authentication authority."""
+        key = load_pem_private_key((self._folder / "ocsp-responder-key.pem").read_bytes(), password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        pem = (self._folder / RESPONDERS / "ocsp-responder.pem").read_bytes()
+        return Responder(key, x509.load_pem_x509_certificate(pem))
 
     def serial_of(self, resident_id: str, generation: int = 0) -> int:
         return serial_of(self.seed, resident_id, generation)
@@ -138,11 +168,11 @@ class TownPki:
         pool_index = int.from_bytes(hashlib.sha256(resident_id.encode()).digest()[:4], "big")
         auth_pem = self._pool_pems[pool_index % len(self._pool_pems)]
         sign_pem = self._pool_pems[(pool_index + 1) % len(self._pool_pems)]
-        auth_der = _issue(self._authentication, _public(auth_pem), serial, validity, AUTHENTICATION_POLICY)
+        auth_der = _issue(self.authentication, _public(auth_pem), serial, validity, AUTHENTICATION_POLICY)
         sign_der = _issue(self._signature, _public(sign_pem), serial, validity, SIGNATURE_POLICY)
         contents = {
             "000A.der": auth_der,
-            "000B.der": self._authentication.certificate.public_bytes(Encoding.DER),
+            "000B.der": self.authentication.certificate.public_bytes(Encoding.DER),
             "0001.der": sign_der,
             "0002.der": self._signature.certificate.public_bytes(Encoding.DER),
             "0017.pem": auth_pem,
@@ -154,6 +184,29 @@ class TownPki:
         for name, content in contents.items():
             (directory / name).write_bytes(content)
         return directory
+
+
+def _make_responder(folder: Path) -> None:
+    """Name a key for OCSP's answers: a certificate for these and nothing else."""
+    authority, now_utc = _load_authority(folder, "user-authentication-ca"), datetime.now(UTC).replace(microsecond=0)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = [*authority.certificate.subject, x509.NameAttribute(NameOID.COMMON_NAME, "OCSP responder")]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name(subject))
+        .issuer_name(authority.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(2)
+        .not_valid_before(now_utc - timedelta(days=1))
+        .not_valid_after(now_utc + timedelta(days=365 * CA_YEARS // 2))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+        .add_extension(x509.OCSPNoCheck(), critical=False)
+        .sign(authority.key, SHA256())
+    )
+    (folder / RESPONDERS).mkdir(exist_ok=True)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "ocsp-responder-key.pem").write_bytes(pem)
+    (folder / RESPONDERS / "ocsp-responder.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
 def _new_key() -> rsa.RSAPrivateKey:
@@ -175,8 +228,8 @@ def _public(pem: bytes) -> rsa.RSAPublicKey:
     return _load_key(pem).public_key()
 
 
-def _load_authority(folder: Path, name: str) -> _Authority:
-    return _Authority(
+def _load_authority(folder: Path, name: str) -> Issuer:
+    return Issuer(
         _load_key((folder / f"{name}-key.pem").read_bytes()),
         x509.load_pem_x509_certificate((folder / "anchors" / f"{name}.pem").read_bytes()),
     )
@@ -213,7 +266,7 @@ def _make_authority(folder: Path, name: str, unit: str) -> None:
 
 
 def _issue(
-    authority: _Authority,
+    authority: Issuer,
     key: rsa.RSAPublicKey,
     serial: int,
     validity: Validity,

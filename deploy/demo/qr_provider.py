@@ -12,12 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
-import click
 from flask import Blueprint, Flask, Response, abort, jsonify, request
-from werkzeug.serving import make_server
 
 from issuance_server.payments_qr import AUTHORIZATION, ID_MAX, Merchant, QrState, sign
 
@@ -259,19 +256,3 @@ def world(provider: Provider) -> Blueprint:
     routes.add_url_rule(PATH_SCAN, "scan", scan, methods=["POST"])
     routes.add_url_rule(PATH_WALLET, "wallet", lambda: jsonify(yen=provider.wallets[WALLET]))
     return routes
-
-
-@click.command()
-@click.option("--port", required=True, type=int, help="On loopback.")
-@click.option("--secret-file", required=True, type=click.Path(path_type=Path), help="The merchant's secret.")
-@click.option("--balance", default=5000, show_default=True, help="Yen in the one invented wallet.")
-def main(port: int, secret_file: Path, balance: int) -> None:
-    """Run the simulated provider until it is ended."""
-    provider = Provider({WALLET: balance})
-    app = create_provider(provider, Merchant(KEY_ID, secret_file.read_bytes().strip()), Troubles())
-    app.register_blueprint(world(provider))
-    make_server("127.0.0.1", port, app, threaded=True).serve_forever()
-
-
-if __name__ == "__main__":
-    main()

@@ -20,7 +20,7 @@ import click
 from sqlalchemy import Engine
 
 from deploy.demo import town_foreign
-from deploy.demo.pki import serial_of
+from deploy.demo.pki import Standing, serial_of
 from deploy.demo.town_foreign import Category
 from deploy.demo.town_names import HOSHIMI, UMIBE
 from deploy.demo.town_people import Family, Numbers, make_family, make_foreign_family, with_alias, with_foreign_spouse
@@ -180,6 +180,7 @@ def _card(resident_id: str, town: Town, key: str | None, story: Story | None) ->
         "pin": PIN,
         "tries_left": story.tries_left if story else AUTH_TRIES,
         "certificate_expired": story.certificate_expired if story else False,
+        "standing": story.standing if story else Standing.GOOD,
         "linked": resident_id in town.links,
     }
 

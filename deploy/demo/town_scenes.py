@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from deploy.demo.pki import Standing
 from deploy.demo.town_foreign import Category
 from deploy.demo.town_names import UMIBE
 from deploy.demo.town_people import Family, Names, change
@@ -41,6 +42,7 @@ class Story:
     card: CardKind = CardKind.MY_NUMBER
     tries_left: int = AUTH_TRIES
     certificate_expired: bool = False
+    standing: Standing = Standing.GOOD
     linked: bool = True
 
 

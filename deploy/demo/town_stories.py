@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from deploy.demo.pki import Standing
 from deploy.demo.town_foreign import Category
 from deploy.demo.town_names import HOSHIMI, Part
 from deploy.demo.town_people import (
@@ -285,8 +286,23 @@ _SCENES: Final = (
 )
 
 
+_CARD_SCENES: Final = (
+    alone(
+        FEMALE,
+        58,
+        "lost-card",
+        replace(story("the card was reported lost", ErrorCode.CARD_CERTIFICATE_SUSPENDED), standing=Standing.SUSPENDED),
+    ),
+    alone(
+        MALE,
+        46,
+        "revoked-certificate",
+        replace(story("the certificate was revoked", ErrorCode.CARD_CERTIFICATE_REVOKED), standing=Standing.REVOKED),
+    ),
+)
+
 #: New scenes come at the end: an id never changes.
-SCENES: Final = (*_SCENES, *REGISTER_SCENES)
+SCENES: Final = (*_SCENES, *REGISTER_SCENES, *_CARD_SCENES)
 
 
 def _stories() -> dict[str, Story]:

@@ -15,11 +15,12 @@ from typing import Any, Final, Literal
 import httpx
 import msgspec
 
+from deploy.demo.card_authority import PATH_HOTLINE
 from deploy.demo.card_slot import CardSlot
 from deploy.demo.cctalk_unit import CcTalkWorld
 from deploy.demo.coin_box import Totals
 from deploy.demo.emoney_terminal import EmoneyWorld
-from deploy.demo.pki import TownPki, Validity
+from deploy.demo.pki import Standing, TownPki, Validity
 from deploy.demo.qr_provider import PATH_SCAN, PATH_WALLET
 from deploy.demo.virtual_card import AUTH_TRIES, EF_AUTH_PIN, CardKind, PluggedCard, TryCounters, VirtualCard
 from deploy.demo.virtual_coins import CoinWorld
@@ -49,6 +50,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     cash: Literal["socket", "cctalk"]  # what speaks behind the coins' socket
     coins_socket: str
     spool: str
+    card_authority: str | None = None  # address of the cards' authority, where there is one
     qr_provider: str | None = None  # address of the simulated provider, where there is one
     emoney_socket: str | None = None  # of the simulated contract terminal, where there is one
     receipt_printer: str | None = None  # where the simulated receipt printer is, where there is one
@@ -78,6 +80,7 @@ class CardHolder(msgspec.Struct, frozen=True, kw_only=True):
     pin: str
     tries_left: int
     certificate_expired: bool
+    standing: Standing
     linked: bool
 
 
@@ -183,6 +186,19 @@ class World:
         answer = httpx.request(method, f"{self.place.qr_provider}{path}", timeout=10, trust_env=False)
         said: dict[str, Any] = answer.raise_for_status().json()
         return said
+
+    def is_suspended(self, resident_id: str) -> bool:
+        """Tell whether the hotline has suspended a resident's card."""
+        return self._hotline("GET", resident_id) is Standing.SUSPENDED
+
+    def report(self, resident_id: str, *, lost: bool) -> None:
+        """Call the hotline: a card was lost, or is found again."""
+        self._hotline("POST", resident_id, standing=Standing.SUSPENDED if lost else Standing.GOOD)
+
+    def _hotline(self, method: str, resident_id: str, **said: str) -> Standing:
+        url = f"{self.place.card_authority}{PATH_HOTLINE}/{self.pki.serial_of(resident_id)}"
+        answer = httpx.request(method, url, data=said, timeout=10, trust_env=False)
+        return Standing(answer.raise_for_status().json()["standing"])
 
     def papers(self) -> tuple[Path, ...]:
         """Return the papers that came out of the printer, oldest first."""

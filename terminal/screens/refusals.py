@@ -115,16 +115,42 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
     ),
     ErrorCode.CARD_CERTIFICATE_REVOKED: RefusalWords(
-        title=("このカードの電子証明書は、いま使えません", "The certificate on this card cannot be used now"),
+        title=("このカードの電子証明書は失効しています", "The certificate on this card has been revoked"),
         what=(
-            "電子証明書が失効しているか、一時停止になっています。"
-            "紛失の届け出をされた場合や、引っ越しなどで記載が変わった場合にも、こうなります。",
-            "The certificate has been revoked or suspended. This also happens after a card was reported lost, "
-            "or after what is written on it has changed.",
+            "カードの中の「利用者証明用電子証明書」が失効しています。"
+            "引っ越しや結婚などで記載が変わったとき、カードを作り直したときなどに失効します。",
+            "The user-authentication certificate in this card has been revoked. This happens when what is written on "
+            "the card has changed, or when a new card was made.",
         ),
         next=(
-            "マイナンバー総合フリーダイヤル 0120-95-0178 か、市区町村の窓口へお問い合わせください。",
-            "Please call the My Number hotline 0120-0178-27 (other languages), or ask your municipality's counter.",
+            "市区町村の窓口で、新しい電子証明書を入れてもらえます。お問い合わせ: 0120-95-0178",
+            "Your municipality's counter can put a new certificate on the card. Questions: 0120-0178-27 "
+            "(other languages).",
+        ),
+    ),
+    ErrorCode.CARD_CERTIFICATE_SUSPENDED: RefusalWords(
+        title=("このカードは一時停止されています", "This card is suspended"),
+        what=(
+            "カードをなくしたという届け出があったため、カードの利用が止められています。",
+            "The use of this card was stopped because it was reported lost.",
+        ),
+        next=(
+            "見つかったご本人のカードなら、市区町村の窓口で一時停止を解除できます。お問い合わせ: 0120-95-0178",
+            "If this is your own card and you found it again, your municipality's counter can lift the suspension. "
+            "Questions: 0120-0178-27 (other languages).",
+        ),
+    ),
+    ErrorCode.CARD_STATUS_UNKNOWN: RefusalWords(
+        title=("カードの有効性を、いま確かめられません", "We cannot check your card right now"),
+        what=(
+            "カードが有効かどうかを確かめる、国のシステムから答えがありません。カードやあなたの操作のせいではありません。"
+            "確かめられないままでは、発行しません。",
+            "The national system that says whether a card is valid does not answer. The fault is not with your card or "
+            "with you. Without its answer we do not issue anything.",
+        ),
+        next=(
+            "しばらくしてからもう一度お試しになるか、市区町村の窓口をご利用ください。",
+            "Please try again after a while, or visit your municipality's counter.",
         ),
     ),
     ErrorCode.SESSION_EXPIRED: _TOO_SLOW,

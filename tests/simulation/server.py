@@ -28,6 +28,7 @@ from protocol import codec, messages
 from protocol.errors import ErrorCode, IssueError
 from protocol.signing import verify_request
 from terminal.client import Paper, ServerRefused
+from tests.server_parts import SaidOfCards
 from tests.simulation import paper
 from tests.simulation.disk import ServerDisk, SimEngine
 from tests.simulation.hub import Hub, Process, Reply
@@ -133,6 +134,7 @@ class SimServer:
             engine=engine,  # type: ignore[arg-type]
             terminals=self._terminals,
             issuer=issuer,
+            revocation=SaidOfCards(clock),
             apply_events=partial(events.apply, engine, clock=clock),  # type: ignore[arg-type]
             codes=codes,
         )
