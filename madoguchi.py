@@ -22,10 +22,11 @@ from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.town_store import DatabaseKind
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
-from issuance_server import restore_command, seal_keys
+from issuance_server import restore_command, seal_keys, stops_command
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
 from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
 from issuance_server.codes_command import CANNOT_SETTLE, settle
+from issuance_server.command_parts import config_option, said_in_a_line
 from issuance_server.findings import Decision, Finding, Side
 from issuance_server.key_files import KeysError
 from issuance_server.publishing import publish
@@ -227,7 +228,7 @@ def keys() -> None:
 @keys_option
 def keys_list(keys_folder: Path) -> None:
     """Show every seal key, retired ones too. Example: madoguchi keys list --keys FOLDER"""
-    with _told(KeysError):
+    with said_in_a_line(KeysError):
         for line in seal_keys.lines(seal_keys.read_register(keys_folder), _today_jst()):
             click.echo(line)
 
@@ -247,7 +248,7 @@ def keys_rotate(
     Publish it to terminals and receivers before that date. Example: madoguchi keys rotate --keys FOLDER --municipality
     999993 --from 2027-04-01
     """
-    with _told(KeysError, TokenUnavailable):
+    with said_in_a_line(KeysError, TokenUnavailable):
         made = seal_keys.rotate(
             keys_folder,
             municipality,
@@ -271,7 +272,7 @@ def keys_revoke(keys_folder: Path, key_id: str, from_jst: datetime) -> None:
 
     Without another key from that date on, made by rotate, the municipality can seal nothing any more.
     """
-    with _told(KeysError):
+    with said_in_a_line(KeysError):
         revoked = seal_keys.revoke(keys_folder, key_id, from_jst=from_jst.date())
     click.echo(f"revoked: {revoked.key_id}, for papers from {revoked.revoked_from_jst} on; rotate and publish now")
 
@@ -283,7 +284,7 @@ def keys_publish(keys_folder: Path, to: Path) -> None:
     """Write the public keys that terminals pin and receivers check with. Example: madoguchi keys publish --keys FOLDER
     --to trust.json
     """
-    with _told(KeysError):
+    with said_in_a_line(KeysError):
         published = publish(keys_folder, to)
     click.echo(f"published: {len(published.seal_keys)} seal keys")
 
@@ -307,7 +308,7 @@ def audit_papers(
     One line a finding, then one JSON line. Exit codes: 0 all is right, 1 something is not. Example: madoguchi audit
     papers --config server.toml --since 2027-04-01
     """
-    with _told(*CANNOT_AUDIT):
+    with said_in_a_line(*CANNOT_AUDIT):
         auditing = Auditing(
             config,
             published=published,
@@ -320,11 +321,6 @@ def audit_papers(
     sys.exit(auditing.exit_code)
 
 
-config_option = click.option(
-    "--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration."
-)
-
-
 @main.command("backup")
 @config_option
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="The file to write; it must be new.")
@@ -334,7 +330,7 @@ def backup(config: Path, to: Path) -> None:
     A PostgreSQL is dumped by pg_dump, and pg_restore reads it. Example: madoguchi backup --config server.toml --to
     monday.db
     """
-    with _told(*restore_command.CANNOT):
+    with said_in_a_line(*restore_command.CANNOT):
         restore_command.back_up(config, to)
     click.echo(f"backed up: {to}")
 
@@ -350,7 +346,7 @@ def restored(config: Path, gap: int) -> None:
     Nothing is issued until every terminal has told again what the backup lacks. Example: madoguchi restored --config
     server.toml
     """
-    with _told(*restore_command.CANNOT):
+    with said_in_a_line(*restore_command.CANNOT):
         missing = restore_command.declare(config, gap)
     click.echo(f"issuing waits for {len(missing)} terminals: {' '.join(missing) or 'none'}")
 
@@ -365,18 +361,12 @@ def waive_restore(config: Path, officers: tuple[str, ...]) -> None:
     """
     if len(officers) != 2:
         raise click.UsageError("--officer: two people, each by name")
-    with _told(*restore_command.CANNOT):
+    with said_in_a_line(*restore_command.CANNOT):
         missing = restore_command.waive(config, (officers[0], officers[1]))
     click.echo(f"issuing goes on without {len(missing)} terminals: {' '.join(missing) or 'none'}")
 
 
-@contextmanager
-def _told(*errors: type[Exception]) -> Iterator[None]:
-    """Let what can be wrong with what was named be said in a line."""
-    try:
-        yield
-    except errors as error:
-        raise click.ClickException(str(error)) from error
+main.add_command(stops_command.group)
 
 
 def _today_jst() -> date:
@@ -388,9 +378,6 @@ def cases() -> None:
     """What is in doubt and waits for somebody to look: list, show, and say what was found."""
 
 
-config_option = click.option(
-    "--config", required=True, type=click.Path(path_type=Path), help="The issuing server's configuration."
-)
 at_option = click.option("--municipality", required=True, help="Whose case it is, by its code of six digits.")
 
 
@@ -441,7 +428,7 @@ def cases_found(config: Path, municipality: str, case_id: str, decision: str | N
 
 @contextmanager
 def _case_desk(config: Path) -> Iterator[CaseDesk]:
-    with _told(*CANNOT_TELL):
+    with said_in_a_line(*CANNOT_TELL):
         desk = CaseDesk(config)
         try:
             yield desk
@@ -459,7 +446,7 @@ def codes() -> None:
 @click.option("--every", "every_s", type=click.FloatRange(min=0.1), help="Again after so many seconds, until ended.")
 def codes_settle(config: Path, every_s: float | None) -> None:
     """Capture what was printed, and let the rest go. Example: madoguchi codes settle --config server.toml --every 5"""
-    with _told(*CANNOT_SETTLE):
+    with said_in_a_line(*CANNOT_SETTLE):
         click.echo(f"{settle(config, every_s)} settled")
 
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
-from issuance_server import boots, card_auth, openapi, restores, sessions
+from issuance_server import boots, card_auth, openapi, restores, sessions, stops
 from issuance_server.card_auth import Anchors
 from issuance_server.database import read, write
 from issuance_server.keys import Keys
@@ -150,6 +150,8 @@ class Api:
         """1. Hand out a challenge; no row is written. Where nothing can be issued, nobody is asked for a card."""
         terminal, body = self._signed()
         restores.require_none_for(self._services().engine, terminal.terminal_id)
+        with read(self._services().engine) as connection:
+            stops.require_none(connection, operator=terminal.operator)
         asked = codec.decode(ChallengeRequest, body)
         note(visit_id=asked.visit_id)
         challenge = card_auth.new_challenge(

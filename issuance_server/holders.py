@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from issuance_server import cases, rules
+from issuance_server import cases, rules, stops
 from issuance_server.register.person import Person
 from issuance_server.register.store import RegisterStore
 from issuance_server.revocation import require_accepted
@@ -32,12 +32,13 @@ class Holders:
         self._key = key
 
     def look_up(
-        self, connection: Connection, caller: Caller, code: str, now_utc: datetime
+        self, connection: Connection, caller: Caller, code: str, kind: str, now_utc: datetime
     ) -> tuple[MunicipalitySettings, Person]:
         """Return what a municipality decided and what its register says of the card's holder, both as of now.
 
-        Errors: IssueError INTEGRITY_STOP, and those of `who`.
+        Errors: IssueError ISSUING_STOPPED of this kind of document, INTEGRITY_STOP, and those of `who`.
         """
+        stops.require_none(connection, operator=caller.operator, municipality_code=code, kind=kind)
         if cases.is_stopped(connection, code):
             raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
         return self.who(connection, caller, code, now_utc)

@@ -142,7 +142,7 @@ class Issuer:
 
         Errors: IssueError SESSION_EXPIRED, TOO_MANY_PREPARATIONS; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE,
                 GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; SERVICE_RENEWED;
-                INTEGRITY_STOP; BUSY while the seal's key cannot be used.
+                ISSUING_STOPPED, INTEGRITY_STOP; BUSY while the seal's key cannot be used.
         """
         # 1. The session. An order id that is known is answered from what is stored.
         now_utc = self._clock()
@@ -152,7 +152,7 @@ class Issuer:
             known = ledger.find(connection, request.order_id)
             if known is None:
                 # 2. The person, afresh from the card's certificate.
-                settings, person = self._holders.look_up(connection, caller, code, now_utc)
+                settings, person = self._holders.look_up(connection, caller, code, request.kind, now_utc)
         if known is not None:
             return self._answer_again(known, caller, request, now_utc)
         # 3. The rules.
@@ -185,8 +185,8 @@ class Issuer:
         """Return a prepared order and its PDF again.
 
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_IN_FLIGHT, ORDER_STATE, SERVICE_RENEWED,
-                INTEGRITY_STOP; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE, RECORD_CHANGED where it would not be
-                prepared any more.
+                ISSUING_STOPPED, INTEGRITY_STOP; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE, RECORD_CHANGED where
+                it would not be prepared any more.
         """
         now_utc = self._clock()
         _check_session(caller, now_utc)
@@ -200,7 +200,7 @@ class Issuer:
         Shape:  caller.card is what its authority said of the card just now.
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_STATE, ORDER_CONFLICT; NOT_OFFERED, NOT_OFFERED_NOW,
                 CARD_STATUS_UNKNOWN, NOT_ISSUABLE_HERE, RECORD_CHANGED, SERVICE_RENEWED; PAYMENT_INSUFFICIENT;
-                INTEGRITY_STOP.
+                ISSUING_STOPPED, INTEGRITY_STOP.
         """
         # 1. The session and its order; a grant that stands is given again, while it still would be given.
         now_utc = self._clock()
@@ -252,7 +252,8 @@ class Issuer:
         self, connection: Connection, caller: Caller, order: Order, now_utc: datetime
     ) -> tuple[Snapshot, Person]:
         """Look at stops, hours, link and rules again."""
-        settings, person = self._holders.look_up(connection, caller, order.municipality_code, now_utc)
+        code, kind = order.municipality_code, order.kind
+        settings, person = self._holders.look_up(connection, caller, code, kind, now_utc)
         snapshot = self._open(connection, order)
         rules.decide(settings, person, snapshot.asked, now_utc)
         return snapshot, person

@@ -7,7 +7,9 @@ nothing that a terminal keeps or leaks joins two visits of one person.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from issuance_server import rules
 from issuance_server.kinds import KINDS, KindRow, Source, by_fiscal_year
@@ -69,14 +71,17 @@ def offers(
     refs: MemberRefs,
     now_utc: datetime,
     *,
-    refusal: ErrorCode | None = None,
+    refused: Mapping[str, ErrorCode | None] = MappingProxyType({}),
 ) -> tuple[Offer, ...]:
     """Return every document that the municipality offers, in its order, each with the reason why it cannot be had.
 
     What does not depend on the person is the same for everybody, refused or not. Who does not live there but stands
-    in a family register there is offered that register's documents alone. refusal: one for all, whoever asks.
+    in a family register there is offered that register's documents alone. refused: kinds that nobody gets now.
     """
-    made = (_offer(settings, document, person, refs, now_utc, for_all=refusal) for document in settings.documents)
+    made = (
+        _offer(settings, document, person, refs, now_utc, for_all=refused.get(document.kind))
+        for document in settings.documents
+    )
     return tuple(offer for offer in made if offer is not None)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from issuance_server import cases, refunds, reissues, restores
+from issuance_server import cases, refunds, reissues, restores, stops
 from issuance_server import offers as offering
 from issuance_server.cases import CaseReason, Subject
 from issuance_server.database import read
@@ -41,7 +42,8 @@ class _Known:
 
     settings: MunicipalitySettings
     person: Person
-    stopped: bool
+    stopped: ErrorCode | None  # all that it issues, whoever asks
+    refused: Mapping[str, ErrorCode | None]  # a kind of document, whoever asks
     reissues: tuple[ReissueOffer, ...]
 
 
@@ -58,7 +60,7 @@ class Reception:
     def welcome(self, caller: Caller, now_utc: datetime) -> Welcome:
         """Return who is there and what is there for them: destroyed papers to be had again, and what is owed.
 
-        Errors: IssueError INTEGRITY_STOP, NOT_OFFERED, NOT_ISSUABLE_HERE.
+        Errors: IssueError ISSUING_STOPPED, INTEGRITY_STOP, NOT_OFFERED, CARD_STATUS_UNKNOWN, NOT_ISSUABLE_HERE.
         """
         known: list[_Known] = []
         refusals: list[IssueError] = []
@@ -70,8 +72,9 @@ class Reception:
                 except IssueError as refused:
                     refusals.append(refused)  # that municipality's documents alone
             due = refunds.due_to(connection, [self._requester(one.person) for one in known])
-        if known and all(one.stopped for one in known):
-            raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
+        stopped = [one.stopped for one in known]
+        if stopped and all(stopped):
+            raise IssueError(stopped[0] or ErrorCode.INTERNAL, STOPPED)
         if not known:
             raise refusals[0]
         self._check_same_person(caller, known, now_utc)
@@ -80,13 +83,7 @@ class Reception:
         made = [
             offer
             for one in known
-            for offer in offering.offers(
-                one.settings,
-                one.person,
-                refs,
-                now_utc,
-                refusal=ErrorCode.INTEGRITY_STOP if one.stopped else None,
-            )
+            for offer in offering.offers(one.settings, one.person, refs, now_utc, refused=one.refused)
         ]
         return Welcome(
             masked(known[0].person.name),
@@ -101,13 +98,21 @@ class Reception:
         )
 
     def _known(self, connection: Connection, caller: Caller, code: str, refs: MemberRefs, now_utc: datetime) -> _Known:
-        stopped = cases.is_stopped(connection, code)
+        stands, integrity = stops.open_stops(connection), cases.is_stopped(connection, code)
+
+        def refusal(kind: str = "") -> ErrorCode | None:
+            if integrity:
+                return ErrorCode.INTEGRITY_STOP
+            ends = stops.reaches(stands, operator=caller.operator, municipality_code=code, kind=kind)
+            return ErrorCode.ISSUING_STOPPED if ends else None
+
         settings, person = self._holders.who(connection, caller, code, now_utc)
-        found: tuple[ReissueOffer, ...] = ()
-        if not stopped:
-            claimant = reissues.claimant(self._vault, person, now_utc)
-            found = tuple(reissues.offers(connection, self._vault, claimant, person, refs))
-        return _Known(settings, person, stopped, found)
+        refused = {document.kind: refusal(document.kind) for document in settings.documents}
+        claimant = reissues.claimant(self._vault, person, now_utc)
+        found = reissues.offers(connection, self._vault, claimant, person, refs)
+        return _Known(
+            settings, person, refusal(), refused, tuple(one for one in found if refused.get(one.kind) is None)
+        )
 
     def _requester(self, person: Person) -> tuple[str, bytes]:
         code = person.municipality_code

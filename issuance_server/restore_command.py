@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from sqlalchemy import Engine
 
 from issuance_server import backups, restores
 from issuance_server.backups import CannotBackUp
-from issuance_server.config import ConfigError, load
-from issuance_server.database import SchemaMismatch, open_engine, require_schema, write
+from issuance_server.command_parts import database
+from issuance_server.config import ConfigError
+from issuance_server.database import SchemaMismatch, write
 from issuance_server.restores import How, NothingToWaive
 from issuance_server.rules import Clock, utc_now
 
@@ -21,27 +18,17 @@ CANNOT = (CannotBackUp, ConfigError, NothingToWaive, SchemaMismatch, ValueError)
 
 def back_up(config_file: Path, to: Path) -> None:
     """Make a backup. Errors: CANNOT."""
-    with _database(config_file) as engine:
+    with database(config_file) as engine:
         backups.back_up(engine, to)
 
 
 def declare(config_file: Path, gap: int, clock: Clock = utc_now) -> tuple[str, ...]:
     """Say that the server was restored; return the terminals that are waited for. Errors: CANNOT."""
-    with _database(config_file) as engine, write(engine) as connection:
+    with database(config_file) as engine, write(engine) as connection:
         return restores.begin(connection, How.DECLARED, clock(), gap)
 
 
 def waive(config_file: Path, officers: tuple[str, str], clock: Clock = utc_now) -> tuple[str, ...]:
     """Wait for nobody any more; return the terminals that have not told what they have. Errors: CANNOT."""
-    with _database(config_file) as engine, write(engine) as connection:
+    with database(config_file) as engine, write(engine) as connection:
         return restores.waive(connection, officers, clock())
-
-
-@contextmanager
-def _database(config_file: Path) -> Iterator[Engine]:
-    engine = open_engine(load(config_file.absolute()).database_url)
-    try:
-        require_schema(engine)
-        yield engine
-    finally:
-        engine.dispose()

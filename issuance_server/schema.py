@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0012"
+SCHEMA_VERSION = "0013"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -136,6 +136,25 @@ municipality_stops = Table(
     Column("closed_at_utc", UtcDateTime),
     Column("finding", Text),  # only a finding closes it
 )
+
+# By an officer: one stops, two start again.
+stops = Table(
+    "stops",
+    metadata,
+    Column("stop_id", String(16), primary_key=True),
+    Column("reach", String(16), nullable=False),
+    Column("terminal_id", String(64)),
+    Column("operator", String(100)),
+    Column("municipality_code", _CODE),
+    Column("kind", String(32)),
+    Column("reason", Text, nullable=False),
+    Column("begun_by", String(200), nullable=False),
+    Column("begun_at_utc", UtcDateTime, nullable=False),
+    Column("ended_at_utc", UtcDateTime),
+    Column("ended_by", String(400)),  # the two officers who answer for it
+)
+_STANDS = text("ended_at_utc IS NULL")
+Index("ix_stops_open", stops.c.begun_at_utc, sqlite_where=_STANDS, postgresql_where=_STANDS)
 
 # Who is asking
 

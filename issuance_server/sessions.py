@@ -93,6 +93,7 @@ class Caller:
     """Who is asking: one card, as each municipality that knows it has it; one visit, one terminal."""
 
     terminal_id: str
+    operator: str
     session_hash: bytes
     known_as: tuple[KnownAs, ...]  # at least one, by municipality code
     visit_id: str
@@ -133,6 +134,7 @@ def open_session(
     session_id = secrets.token_urlsafe(_SESSION_ID_BYTES)
     caller = Caller(
         terminal_id=terminal.terminal_id,
+        operator=terminal.operator,
         session_hash=_hash(session_id),
         known_as=tuple(sorted(known_as, key=lambda known: known.municipality_code)),
         visit_id=visit_id,
@@ -219,6 +221,7 @@ def _caller(connection: Connection, row: Row[Any] | None, terminal: Terminal, no
     links = connection.execute(_FIND_LINKS, {"hash": row.session_hash})
     return Caller(
         terminal_id=row.terminal_id,
+        operator=terminal.operator,
         session_hash=row.session_hash,
         known_as=tuple(KnownAs(link.municipality_code, link.link_digest, link.holder_digest) for link in links),
         visit_id=row.visit_id,

@@ -26,6 +26,11 @@ _STOP: Final = (
     .where(terminals.c.terminal_id == bindparam("id"))
     .values(stopped=True, forked=or_(terminals.c.forked, bindparam("fork")))
 )
+_START: Final = (
+    update(terminals)
+    .where(terminals.c.terminal_id == bindparam("id"), terminals.c.forked.is_(False))
+    .values(stopped=False)
+)
 _FIND: Final = select(
     terminals.c.terminal_id,
     terminals.c.operator,
@@ -77,6 +82,11 @@ def stop(connection: Connection, terminal_id: str, *, forked: bool = False) -> N
     """Stop a terminal; every server refuses it within CACHE_S. Errors: IssueError TERMINAL_UNKNOWN."""
     if connection.execute(_STOP, {"id": terminal_id, "fork": forked}).rowcount != 1:
         raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "no such terminal")
+
+
+def start(connection: Connection, terminal_id: str) -> None:
+    """Let a stopped terminal go on, unless its identity is disabled for good: it gets a new one."""
+    connection.execute(_START, {"id": terminal_id})
 
 
 class Terminals:

@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
     REFUND_IN_REVIEW = "REFUND_IN_REVIEW"  # the code or card is right, and somebody looks at it first
     TOO_MANY_CODES = "TOO_MANY_CODES"  # wrong refund codes at this terminal
     # The house
+    ISSUING_STOPPED = "ISSUING_STOPPED"  # by an officer, until two start it again
     INTEGRITY_STOP = "INTEGRITY_STOP"
     RESTORING = "RESTORING"  # from a backup: until every terminal has told again what it lacks
     BUSY = "BUSY"
@@ -99,6 +100,7 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.NO_REFUND: (404, False),
     ErrorCode.REFUND_IN_REVIEW: (409, False),
     ErrorCode.TOO_MANY_CODES: (429, False),
+    ErrorCode.ISSUING_STOPPED: (503, False),
     ErrorCode.INTEGRITY_STOP: (503, False),
     ErrorCode.RESTORING: (503, False),
     ErrorCode.BUSY: (503, True),

@@ -64,6 +64,7 @@ def test_a_session_says_who_is_asking(engine: Engine) -> None:
     assert find(engine, session_id) == caller
     assert caller == Caller(
         terminal_id="T-0001",
+        operator="窓口商店",
         session_hash=caller.session_hash,
         known_as=KNOWN_AS,
         visit_id=VISIT,

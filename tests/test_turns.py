@@ -4,6 +4,7 @@ SQLite has one writer at a time (test_database.py).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -126,9 +127,7 @@ def acts_of(office: Office) -> dict[str, Callable[[], object]]:
 
     def expired_grant() -> None:
         office.clock.advance(minutes=11)
-        longer = sessions.Caller(
-            caller.terminal_id, caller.session_hash, caller.known_as, VISIT, NOW + timedelta(hours=1), GOOD
-        )
+        longer = dataclasses.replace(caller, expires_at_utc=NOW + timedelta(hours=1))
         with pytest.raises(IssueError, match="too long ago"):
             office.grant(longer, 2)
 

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -35,6 +36,7 @@ from issuance_server.revocation import CardStatus, Source
 from issuance_server.schema import order_events, orders
 from issuance_server.sessions import Caller, KnownAs
 from printing.paper import recheck
+from protocol.errors import ErrorCode
 from protocol.messages import Event, EventKind, EventsAnswer, SignedEvent
 from protocol.signing import RequestSigner, sign_event
 from terminal.client import NetworkDown, Paper, ServerClient, ServerRefused
@@ -45,6 +47,7 @@ from tests.server_parts import Authority
 pytestmark = [pytest.mark.parts, pytest.mark.xdist_group("two servers"), pytest.mark.timeout(240)]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+STOPPED_WITHIN_S = 10
 GUNICORN = [str(Path(sys.executable).with_name("gunicorn")), "--config", str(REPOSITORY / "deploy/gunicorn.conf.py")]
 
 
@@ -83,6 +86,7 @@ class Site:
     postgres: PrivatePostgres
     servers: list[Process]
     addresses: list[str]
+    config: Path
     clients: list[ServerClient] = field(default_factory=list)
     visits: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -148,7 +152,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         try:
             for server, port in zip(servers, ports, strict=True):
                 server.wait_until(lambda port=port: listens(port))  # type: ignore[misc]
-            made = Site(office, postgres, servers, [f"http://127.0.0.1:{port}" for port in ports])
+            made = Site(office, postgres, servers, [f"http://127.0.0.1:{port}" for port in ports], config)
             yield made
             for client in made.clients:
                 client.close()
@@ -254,6 +258,45 @@ def test_s9_s11_a_visit_settles_though_each_request_reaches_another_server(site:
         )
     assert site.office.open_cases() == []
     assert sum(site.office.balances().values()) == 0
+
+
+def test_the_kill_switch_works_in_less_than_ten_seconds_on_every_server(site: Site) -> None:
+    """Drilled by the command, on real servers: all of it, then one terminal. Nothing of that is a timed assertion: the
+    bound is that the answer changes before the deadline, on either server.
+    """
+    madoguchi = [sys.executable, str(REPOSITORY / "madoguchi.py"), "stops"]
+    named = ["--config", str(site.config)]
+
+    def command(*words: str) -> str:
+        done = subprocess.run([*madoguchi, *words, *named], capture_output=True, text=True, check=True)
+        return done.stdout.strip().removeprefix("stopped: ")
+
+    def refused(visit: Visit, server: int) -> str | None:
+        try:
+            visit.ask[server].challenge("9" * 32)
+        except ServerRefused as refusal:
+            return refusal.code
+        return None
+
+    def wait_for(code: str | None, *visits: Visit) -> None:
+        deadline_s = time.monotonic() + STOPPED_WITHIN_S
+        for visit in visits:
+            for server in (0, 1):
+                while refused(visit, server) != code:
+                    assert time.monotonic() < deadline_s, f"server {server + 1} of {visit.terminal_id}: not {code}"
+                    time.sleep(0.1)
+
+    first, second = site.visit("t-1"), site.visit("t-2", "r-hanako")
+    both = ["--officer", "a", "--officer", "b"]
+    wait_for(None, first, second)
+    stop_id = command("begin", "--by", "a", "--reason", "drill", "--all")
+    wait_for(ErrorCode.ISSUING_STOPPED, first, second)
+    command("end", *both, stop_id)
+    stop_id = command("begin", "--by", "a", "--reason", "drill", "--terminal", "t-1")
+    wait_for(ErrorCode.TERMINAL_STOPPED, first)
+    wait_for(None, second)
+    command("end", *both, stop_id)
+    wait_for(None, first, second)
 
 
 def test_s9_a_database_that_fell_and_came_again_is_used_by_both(site: Site) -> None:

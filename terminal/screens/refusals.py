@@ -266,6 +266,14 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_START_AGAIN,
     ),
+    ErrorCode.ISSUING_STOPPED: RefusalWords(
+        title=("ただいま、発行を止めています", "Issuing is stopped at the moment"),
+        what=(
+            "担当者が発行を止めています。カードやあなたの操作のせいではありません。",
+            "Officers have stopped it. The fault is not with your card or with you.",
+        ),
+        next=_ISSUERS_COUNTER,
+    ),
     ErrorCode.INTEGRITY_STOP: RefusalWords(
         title=("安全確認のため、発行を止めています", "Issuing is stopped for a safety check"),
         what=(
