@@ -22,10 +22,9 @@ from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.town_store import DatabaseKind
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
-from issuance_server import restore_command, seal_keys, stops_command
+from issuance_server import audit_log_command, beat, restore_command, seal_keys, stops_command
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
 from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
-from issuance_server.codes_command import CANNOT_SETTLE, settle
 from issuance_server.command_parts import config_option, said_in_a_line
 from issuance_server.findings import Decision, Finding, Side
 from issuance_server.key_files import KeysError
@@ -367,6 +366,9 @@ def waive_restore(config: Path, officers: tuple[str, ...]) -> None:
 
 
 main.add_command(stops_command.group)
+main.add_command(beat.command)
+audit.add_command(audit_log_command.verify)
+audit.add_command(audit_log_command.checkpoint)
 
 
 def _today_jst() -> date:
@@ -434,20 +436,6 @@ def _case_desk(config: Path) -> Iterator[CaseDesk]:
             yield desk
         finally:
             desk.close()
-
-
-@main.group()
-def codes() -> None:
-    """Payments by QR code."""
-
-
-@codes.command("settle")
-@config_option
-@click.option("--every", "every_s", type=click.FloatRange(min=0.1), help="Again after so many seconds, until ended.")
-def codes_settle(config: Path, every_s: float | None) -> None:
-    """Capture what was printed, and let the rest go. Example: madoguchi codes settle --config server.toml --every 5"""
-    with said_in_a_line(*CANNOT_SETTLE):
-        click.echo(f"{settle(config, every_s)} settled")
 
 
 @main.group()

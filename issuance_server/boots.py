@@ -66,7 +66,7 @@ def handshake(engine: Engine, terminal_id: str, asked: BootRequest, now_utc: dat
 
 def disable(connection: Connection, terminal_id: str, now_utc: datetime) -> None:
     """Disable an identity that two may use, and call a human."""
-    terminals.stop(connection, terminal_id, forked=True)
+    terminals.stop(connection, terminal_id, now_utc, forked=True)
     open_case(connection, CaseReason.TERMINAL_FORKED, Subject(NO_MUNICIPALITY, terminal_id), now_utc)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.sql.elements import TextClause
 
+from issuance_server import audit_log
+from issuance_server.audit_log import Written
 from issuance_server.schema import UtcDateTime, cases, municipality_stops
 
 _log = structlog.get_logger()
@@ -83,6 +87,7 @@ _CLOSE = (
     )
     .values(closed_at_utc=bindparam("closed"), finding=bindparam("found"))
 )
+_OPENED = {"cases": "case opened", "municipality_stops": "municipality stopped"}
 _IS_OPEN = select(cases.c.case_id).where(
     cases.c.municipality_code == bindparam("code"),
     cases.c.case_id == bindparam("case"),
@@ -116,7 +121,8 @@ def open_case(connection: Connection, reason: CaseReason, subject: Subject, at_u
         "terminal_id": subject.terminal_id,
         "opened_at_utc": at_utc,
     }
-    connection.execute(_OPEN, row)
+    if connection.execute(_OPEN, row).rowcount == 1:
+        _record_opened(connection, "cases", row)
     _log.warning(
         "case",
         reason=reason.value,
@@ -145,7 +151,12 @@ def close_case(connection: Connection, reason: CaseReason, subject: Subject, fin
 def close_by_id(connection: Connection, municipality_code: str, case_id: str, finding: str, at_utc: datetime) -> bool:
     """The same, by the case's id."""
     keys = {"code": municipality_code, "case": case_id, "closed": at_utc, "found": _checked(finding)}
-    return connection.execute(_CLOSE, keys).rowcount == 1
+    closed = connection.execute(_CLOSE, keys).rowcount == 1
+    if closed:
+        key = {"municipality_code": municipality_code, "case_id": case_id}
+        said = Written("cases", key, {"closed_at_utc": at_utc, "finding": finding})
+        audit_log.record(connection, "case closed", municipality_code, at_utc, said)
+    return closed
 
 
 def stop_municipality(connection: Connection, municipality_code: str, order_id: str, at_utc: datetime) -> None:
@@ -157,7 +168,8 @@ def stop_municipality(connection: Connection, municipality_code: str, order_id: 
         "order_id": order_id,
         "opened_at_utc": at_utc,
     }
-    connection.execute(_STOP, row)
+    if connection.execute(_STOP, row).rowcount == 1:
+        _record_opened(connection, "municipality_stops", row)
     _log.critical("municipality stopped", municipality=municipality_code, order_id=order_id)
 
 
@@ -172,7 +184,20 @@ def close_stop(connection: Connection, municipality_code: str, stop_id: str, fin
     Errors: ValueError without a finding: "it worked the second time" closes nothing.
     """
     keys = {"code": municipality_code, "stop": stop_id, "closed": at_utc, "found": _checked(finding)}
-    return connection.execute(_CLOSE_STOP, keys).rowcount == 1
+    closed = connection.execute(_CLOSE_STOP, keys).rowcount == 1
+    if closed:
+        key = {"municipality_code": municipality_code, "stop_id": stop_id}
+        said = Written("municipality_stops", key, {"closed_at_utc": at_utc, "finding": finding})
+        audit_log.record(connection, "municipality started", municipality_code, at_utc, said)
+    return closed
+
+
+def _record_opened(connection: Connection, table: str, row: Mapping[str, Any]) -> None:
+    """Shape: row begins with its key's two columns, as the tables do."""
+    (code_column, code), (id_column, row_id), *values = row.items()
+    key = {code_column: code, id_column: row_id}
+    said = Written(table, key, {**dict(values), "closed_at_utc": None, "finding": None})
+    audit_log.record(connection, _OPENED[table], str(code), row["opened_at_utc"], said)
 
 
 def _case_id(reason: CaseReason, subject: Subject) -> str:

@@ -65,6 +65,11 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     servers: Annotated[int, msgspec.Meta(ge=1)] = 1
     qr_provider: QrProviderConfig | None = None
 
+    @property
+    def audit_origin(self) -> str:
+        """What the tree of records is called on its checkpoints: the address that receivers know, and a word."""
+        return f"{self.check_address.partition('://')[2].strip('/')}/audit"
+
 
 def load(path: Path) -> ServerConfig:
     """Read the file; the name's end (.toml, .json) says which it is. Errors: ConfigError."""

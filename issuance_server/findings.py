@@ -14,7 +14,8 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from issuance_server import cases, payments, qr_codes, refunds
+from issuance_server import audit_log, cases, payments, qr_codes, refunds
+from issuance_server.audit_log import Written
 from issuance_server.cases import CaseReason
 from issuance_server.qr_codes import CodeEvent
 from issuance_server.refunds import RefundEvent
@@ -123,6 +124,9 @@ def add(connection: Connection, municipality_code: str, case_id: str, finding: F
     row = {"municipality_code": municipality_code, "case_id": case_id, "side": finding.side.value}
     said = {"person": person, "words": words, "decision": finding.decision and finding.decision.value}
     connection.execute(_ADD, {**row, **said, "found_at_utc": at_utc})
+    subject = {"municipality_code": municipality_code, "case_id": case_id}
+    written = Written("case_findings", row, {**said, "found_at_utc": at_utc})
+    audit_log.record(connection, "finding", municipality_code, at_utc, Written("cases", subject, {}), written)
     found = {other.side: other.words for other in before} | {finding.side: words}
     if set(found) != sides:
         return False

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from issuance_server import (
+    audit_log,
     cases,
     check_codes,
     documents,
@@ -71,6 +72,7 @@ from protocol.messages import (
 
 Renderer = Callable[[Fonts, Certificate, Issuance, str], bytes]
 Reread = Callable[[bytes, Expected], None]
+RequireCurrent = Callable[[Connection, datetime], None]
 RandomBytes = Callable[[int], bytes]
 
 _STATUS_ID_BYTES: Final = 16
@@ -112,9 +114,10 @@ class Issuer:
         random_bytes: RandomBytes = secrets.token_bytes,
         render: Renderer = certificates.render,
         reread: Reread = recheck.recheck,
+        require_current: RequireCurrent = audit_log.require_current,
         build: str | None = None,
     ) -> None:
-        """render, reread and build are arguments for tests alone, which show each check's fault with the check off."""
+        """render, reread, require_current and build are arguments for tests alone: each check's fault, with it off."""
         self._engine = engine
         self._vault = vault
         self._keys = keys
@@ -126,6 +129,7 @@ class Issuer:
         self._random_bytes = random_bytes
         self._render = render
         self._reread = reread
+        self._require_current = require_current
         self._build = build_id(fonts) if build is None else build
 
     def welcome(self, caller: Caller) -> Welcome:
@@ -142,7 +146,7 @@ class Issuer:
 
         Errors: IssueError SESSION_EXPIRED, TOO_MANY_PREPARATIONS; NOT_OFFERED, NOT_OFFERED_NOW, NOT_ISSUABLE_HERE,
                 GLYPH_NOT_PRINTABLE, FORM_TOO_SMALL; ORDER_CONFLICT, ORDER_IN_FLIGHT, ORDER_STATE; SERVICE_RENEWED;
-                ISSUING_STOPPED, INTEGRITY_STOP; BUSY while the seal's key cannot be used.
+                ISSUING_STOPPED, INTEGRITY_STOP, RECORDS_BEHIND; BUSY while the seal's key cannot be used.
         """
         # 1. The session. An order id that is known is answered from what is stored.
         now_utc = self._clock()
@@ -200,7 +204,7 @@ class Issuer:
         Shape:  caller.card is what its authority said of the card just now.
         Errors: IssueError SESSION_EXPIRED, UNKNOWN_ORDER, ORDER_STATE, ORDER_CONFLICT; NOT_OFFERED, NOT_OFFERED_NOW,
                 CARD_STATUS_UNKNOWN, NOT_ISSUABLE_HERE, RECORD_CHANGED, SERVICE_RENEWED; PAYMENT_INSUFFICIENT;
-                ISSUING_STOPPED, INTEGRITY_STOP.
+                ISSUING_STOPPED, INTEGRITY_STOP, RECORDS_BEHIND.
         """
         # 1. The session and its order; a grant that stands is given again, while it still would be given.
         now_utc = self._clock()
@@ -221,6 +225,7 @@ class Issuer:
         with turn(self._engine, order.terminal_id) as connection:
             # 4. Stops, hours, link, record and rules again.
             restores.require_none(connection)
+            self._require_current(connection, now_utc)
             order = _own(connection, caller, order_id)
             self._check_again(connection, caller, order, now_utc)
             # 5. The order as it is now: the same request may have come twice at once.
@@ -297,6 +302,7 @@ class Issuer:
         code, year = draft.person.municipality_code, now_utc.astimezone(JST).year
         with turn(self._engine, caller.terminal_id) as connection:
             restores.require_none(connection)
+            self._require_current(connection, now_utc)
             if cases.is_stopped(connection, code):
                 raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
             if events.are_about(connection, caller.terminal_id, request.order_id):

@@ -1,9 +1,10 @@
 """The server's own keys, in a folder that only it can read.
 
-server.json holds the symmetric keys (vault, links, challenge) in Base64, grant.pem the Ed25519 key of grants, and
-seals.json the register of the municipalities' ES256 keys, which are files in seals/ or keys in a token
-(seal_keys.py). check.key, 32 bytes for the look-up of printed check codes, is alone in its file because the receivers'
-check has it too. A production site points the same names at files that its key service provides.
+server.json holds the symmetric keys (vault, links, challenge) in Base64, grant.pem the Ed25519 key of grants,
+audit.pem that of the records' checkpoints, and seals.json the register of the municipalities' ES256 keys, which are
+files in seals/ or keys in a token (seal_keys.py). check.key, 32 bytes for the look-up of printed check codes, is alone
+in its file because the receivers' check has it too. A production site points the same names at files that its key
+service provides.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from protocol.trust import Trust
 
 _SYMMETRIC: Final = "server.json"
 _GRANT: Final = "grant.pem"
+_AUDIT: Final = "audit.pem"
 _CHECK: Final = "check.key"
 _FIRST_VAULT_KEY: Final = "v1"
 
@@ -62,6 +64,7 @@ class Keys:
             raise KeysError(f"{folder} already holds keys; they are never overwritten")
         seal_keys.create(folder, named)
         write_private(folder / _GRANT, pem(Ed25519PrivateKey.generate()))
+        write_private(folder / _AUDIT, pem(Ed25519PrivateKey.generate()))
         write_private(folder / _CHECK, os.urandom(KEY_BYTES))
         symmetric = _SymmetricKeys(
             vault_current=_FIRST_VAULT_KEY,
@@ -80,7 +83,7 @@ class Keys:
             vault = VaultKeys(symmetric.vault_current, symmetric.vault, symmetric.link)
         except (msgspec.DecodeError, ValueError):
             raise KeysError(f"{folder / _SYMMETRIC} is not a file of the server's keys") from None
-        grant, check = _load_grant(folder / _GRANT), load_check_key(folder / _CHECK)
+        grant, check = _load_ed25519(folder / _GRANT), load_check_key(folder / _CHECK)
         return cls(vault, symmetric.challenge, grant, check, SealKeys(folder))
 
     @property
@@ -104,7 +107,12 @@ def load_check_key(path: Path) -> bytes:
     return key
 
 
-def _load_grant(path: Path) -> Ed25519PrivateKey:
+def load_audit_key(folder: Path) -> Ed25519PrivateKey:
+    """Return the key that signs checkpoints; the servers do without. Errors: KeysError."""
+    return _load_ed25519(folder / _AUDIT)
+
+
+def _load_ed25519(path: Path) -> Ed25519PrivateKey:
     key = load_pem(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise KeysError(f"{path} is not an Ed25519 key")

@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, bindparam, insert, select, text, update
 
 from fees.postings import PostingKind
+from issuance_server import audit_log
+from issuance_server.audit_log import Written
 from issuance_server.cases import CaseReason
 from issuance_server.schema import UNGRANTED, order_events, orders
 from issuance_server.vault import Vault
@@ -194,6 +196,8 @@ _NEXT_NUMBER = text(
     " ON CONFLICT (municipality_code, number_year) DO UPDATE SET last_number = issue_number_counters.last_number + 1"
     " RETURNING last_number"
 )
+#: No decisions: sealed anew when keys change, or who is at work until when.
+NOT_RECORDED = frozenset(("snapshot", "seal_blob", "seal_for_code", "lease_until_utc", "expires_at_utc"))
 _INTEND = insert(orders)
 _LOG = insert(order_events)
 _TAKE_LEASE = (
@@ -250,9 +254,10 @@ def intend(connection: Connection, row: Mapping[str, Any], at_utc: datetime) -> 
 
     Errors: IntegrityError if its id or its number is taken.
     """
-    connection.execute(_INTEND, {"state": _I.value, "intended_at_utc": at_utc, **row})
+    written = {"state": _I.value, "intended_at_utc": at_utc, **row}
+    connection.execute(_INTEND, written)
     order = Order(**{**dict.fromkeys(_LATER), **{name: row[name] for name in _FIRST}, "state": _I})
-    _log(connection, order, from_state=None, event=_E.INTEND, to_state=_I, at_utc=at_utc)
+    _log(connection, order, from_state=None, event=_E.INTEND, to_state=_I, at_utc=at_utc, values=written)
     return order
 
 
@@ -345,7 +350,8 @@ def move(
     result = connection.execute(statement, {**keys, "to_state": line.to_state.value, **(values or {})})
     if result.rowcount != 1:
         raise IssueError(ErrorCode.ORDER_STATE, f"order: no longer {order.state.value}")
-    _log(connection, order, from_state=order.state, event=event, to_state=line.to_state, at_utc=at_utc)
+    new = {name.removeprefix("new_"): value for name, value in (values or {}).items() if name.startswith("new_")}
+    _log(connection, order, from_state=order.state, event=event, to_state=line.to_state, at_utc=at_utc, values=new)
     return line
 
 
@@ -373,15 +379,18 @@ def _log(
     event: OrderEvent,
     to_state: OrderState,
     at_utc: datetime,
+    values: Mapping[str, object],
 ) -> None:
-    connection.execute(
-        _LOG,
-        {
-            "municipality_code": order.municipality_code,
-            "order_id": order.order_id,
-            "from_state": None if from_state is None else from_state.value,
-            "event": event.value,
-            "to_state": to_state.value,
-            "at_utc": at_utc,
-        },
+    """Write the event's row, and the record of what it set."""
+    key = {"municipality_code": order.municipality_code, "order_id": order.order_id}
+    said = {"from_state": None if from_state is None else from_state.value, "event": event.value, "at_utc": at_utc}
+    connection.execute(_LOG, {**key, "to_state": to_state.value, **said})
+    kept = {name: value for name, value in values.items() if name not in NOT_RECORDED and name not in key}
+    audit_log.record(
+        connection,
+        f"order {event.value}",
+        order.municipality_code,
+        at_utc,
+        Written("orders", key, {**kept, "state": to_state.value}),
+        Written("order_events", {**key, "to_state": to_state.value}, said),
     )

@@ -9,6 +9,7 @@ The jump grows with the time since the backup's newest row: restored twice from 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -16,6 +17,8 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection, Engine, Integer, bindparam, func, insert, select, text, update
 
+from issuance_server import audit_log
+from issuance_server.audit_log import Written
 from issuance_server.cases import CaseReason, Subject, open_case
 from issuance_server.database import read
 from issuance_server.rules import JST
@@ -108,11 +111,13 @@ def begin(connection: Connection, how: How, now_utc: datetime, gap: int = GAP) -
     restore = connection.execute(_OPEN_LOCKED).scalar()
     if restore is None or how is How.DECLARED:
         if restore is not None:
-            connection.execute(_END, {"restore": restore, "now": now_utc, "officers": None})
+            _end(connection, restore, now_utc)
         restore = int(connection.execute(_LAST_ID).scalar_one()) + 1
         jump = gap + GAP_A_SECOND * _seconds_since_backup(connection, now_utc)
         row = {"restore": restore, "how": how.value, "jump": jump, "now": now_utc}
         if connection.execute(_BEGIN, row).rowcount == 1:
+            values = {"how": how.value, "jump": jump, "begun_at_utc": now_utc, "ended_at_utc": None, "waived_by": None}
+            _record(connection, "restore begun", restore, now_utc, values)
             connection.execute(_EXPECT, {"restore": restore})
             _jump(connection, jump, now_utc)
     return _missing(connection, restore, now_utc)
@@ -156,8 +161,19 @@ def waive(connection: Connection, officers: tuple[str, str], now_utc: datetime) 
     if restore is None:
         raise NothingToWaive("no restore is under way")
     missing = tuple(connection.execute(_MISSING, {"restore": restore}).scalars())
-    connection.execute(_END, {"restore": restore, "now": now_utc, "officers": ", ".join(names)})
+    _end(connection, restore, now_utc, ", ".join(names))
     return missing
+
+
+def _end(connection: Connection, restore: int, now_utc: datetime, officers: str | None = None) -> None:
+    if connection.execute(_END, {"restore": restore, "now": now_utc, "officers": officers}).rowcount == 1:
+        values = {"ended_at_utc": now_utc, "waived_by": officers}
+        _record(connection, "restore ended", restore, now_utc, values)
+
+
+def _record(connection: Connection, what: str, restore: int, now_utc: datetime, values: Mapping[str, object]) -> None:
+    row = Written("restores", {"restore_id": restore}, values)
+    audit_log.record(connection, what, NO_MUNICIPALITY, now_utc, row)
 
 
 def is_under_way(connection: Connection) -> bool:
@@ -196,7 +212,7 @@ def _missing(connection: Connection, restore: int, now_utc: datetime) -> tuple[s
     """Return who is waited for; if it is nobody any more, the restore is over."""
     missing = tuple(connection.execute(_MISSING, {"restore": restore}).scalars())
     if not missing:
-        connection.execute(_END, {"restore": restore, "now": now_utc, "officers": None})
+        _end(connection, restore, now_utc)
     return missing
 
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0013"
+SCHEMA_VERSION = "0014"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -454,6 +454,34 @@ case_findings = Table(
     Column("decision", String(16)),  # where money waits for it
     Column("found_at_utc", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["municipality_code", "case_id"], ["cases.municipality_code", "cases.case_id"]),
+)
+
+# What was decided, and the tree that holds it (audit_log.py, audit_tree.py).
+
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),  # in the order of deciding
+    Column("municipality_code", _CODE, nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("at_utc", UtcDateTime, nullable=False),
+    Column("subject", String(160), index=True),  # with salt and facts it is forgotten when retention ends
+    Column("salt", LargeBinary(16)),
+    Column("facts", LargeBinary),
+    Column("commitment", LargeBinary(32), nullable=False),
+    Column("leaf_index", BigInteger, unique=True),  # its place in the tree, once it has one
+    Column("leaf_hash", LargeBinary(32)),
+)
+_OUTSIDE = text("leaf_index IS NULL")
+Index("ix_audit_records_outside", audit_records.c.at_utc, sqlite_where=_OUTSIDE, postgresql_where=_OUTSIDE)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("signed_at_utc", UtcDateTime, nullable=False),
+    Column("note", Text, nullable=False),  # origin, size and root, signed
 )
 
 APPEND_ONLY = (order_events, terminal_events, payment_lines, postings, case_findings, terminal_boots)

@@ -8,6 +8,9 @@ from functools import lru_cache
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
 
+from issuance_server import audit_log
+from issuance_server.audit_log import Written
+from issuance_server.rules import Clock, utc_now
 from issuance_server.schema import settings
 from issuance_server.settings import MunicipalitySettings
 
@@ -24,19 +27,19 @@ _CODES = select(settings.c.municipality_code).distinct().order_by(settings.c.mun
 class SettingsStore:
     """The `settings` table. A row is never changed; a new decision is a row with a later valid_from."""
 
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self._clock = clock
+
     def put(self, connection: Connection, decided: MunicipalitySettings) -> None:
         """Add one decision.
 
         Errors: IntegrityError if that municipality has a row with this valid_from.
         """
-        connection.execute(
-            _PUT,
-            {
-                "municipality_code": decided.municipality_code,
-                "valid_from": decided.valid_from,
-                "body": msgspec.json.encode(decided),
-            },
-        )
+        code = decided.municipality_code
+        key = {"municipality_code": code, "valid_from": decided.valid_from}
+        values = {"body": msgspec.json.encode(decided)}
+        connection.execute(_PUT, {**key, **values})
+        audit_log.record(connection, "settings", code, self._clock(), Written("settings", key, values))
 
     def in_force(self, connection: Connection, municipality_code: str, on_jst: date) -> MunicipalitySettings | None:
         """Return what is in force on a JST date, or None where no row covers it."""

@@ -18,8 +18,9 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from issuance_server import terminals
-from issuance_server.schema import settings, stops
+from issuance_server import audit_log, terminals
+from issuance_server.audit_log import Written
+from issuance_server.schema import NO_MUNICIPALITY, settings, stops
 from issuance_server.schema import terminals as terminal_rows
 from printing.paper.records import CertificateKind
 from protocol.errors import ErrorCode, IssueError
@@ -118,11 +119,15 @@ def begin(connection: Connection, target: Target, *, reason: str, officer: str, 
         raise CannotStop("reason, officer: why, and who says so")
     _check_there(connection, target)
     if target.terminal_id is not None:
-        terminals.stop(connection, target.terminal_id)
+        terminals.stop(connection, target.terminal_id, now_utc)
     stop_id = secrets.token_hex(_STOP_ID_BYTES)
     row = {name: getattr(target, name) for name in ("reach", "terminal_id", "operator", "municipality_code", "kind")}
     told = {"stop_id": stop_id, "reason": reason, "begun_by": officer, "begun_at_utc": now_utc}
     connection.execute(_BEGIN, {**row, **told})
+    values = {**row, **told, "ended_at_utc": None, "ended_by": None}
+    del values["stop_id"]
+    said = Written("stops", {"stop_id": stop_id}, values)
+    audit_log.record(connection, "stop begun", target.municipality_code or NO_MUNICIPALITY, now_utc, said)
     return stop_id
 
 
@@ -141,7 +146,9 @@ def end(connection: Connection, stop_id: str, officers: tuple[str, str], now_utc
     terminal_id = stop.target.terminal_id
     others = (one.target.terminal_id for one in open_stops(connection))
     if terminal_id is not None and terminal_id not in others:
-        terminals.start(connection, terminal_id)
+        terminals.start(connection, terminal_id, now_utc)
+    said = Written("stops", {"stop_id": stop_id}, {"ended_at_utc": now_utc, "ended_by": keys["officers"]})
+    audit_log.record(connection, "stop ended", stop.target.municipality_code or NO_MUNICIPALITY, now_utc, said)
     return stop
 
 

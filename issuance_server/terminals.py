@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,8 +12,10 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, Engine, bindparam, insert, or_, select, update
 
+from issuance_server import audit_log
+from issuance_server.audit_log import Written
 from issuance_server.database import read
-from issuance_server.schema import terminals
+from issuance_server.schema import NO_MUNICIPALITY, terminals
 from protocol.errors import ErrorCode, IssueError
 from protocol.signing import key_thumbprint
 
@@ -64,29 +66,38 @@ def enrol(
     if _TERMINAL_ID.fullmatch(terminal_id) is None:
         raise ValueError("terminal_id must be 1 to 64 letters, digits and hyphens")
     thumbprint = key_thumbprint(public_key)
-    connection.execute(
-        _ENROL,
-        {
-            "terminal_id": terminal_id,
-            "operator": operator,
-            "public_key": public_key.public_bytes_raw(),
-            "key_thumbprint": thumbprint,
-            "stopped": False,
-            "enrolled_at_utc": now_utc,
-        },
-    )
+    values = {
+        "operator": operator,
+        "public_key": public_key.public_bytes_raw(),
+        "key_thumbprint": thumbprint,
+        "stopped": False,
+        "forked": False,
+        "enrolled_at_utc": now_utc,
+    }
+    connection.execute(_ENROL, {"terminal_id": terminal_id, **values})
+    _record(connection, "terminal enrolled", terminal_id, now_utc, values)
     return thumbprint
 
 
-def stop(connection: Connection, terminal_id: str, *, forked: bool = False) -> None:
+def stop(connection: Connection, terminal_id: str, now_utc: datetime, *, forked: bool = False) -> None:
     """Stop a terminal; every server refuses it within CACHE_S. Errors: IssueError TERMINAL_UNKNOWN."""
     if connection.execute(_STOP, {"id": terminal_id, "fork": forked}).rowcount != 1:
         raise IssueError(ErrorCode.TERMINAL_UNKNOWN, "no such terminal")
+    values = {"stopped": True, "forked": True} if forked else {"stopped": True}
+    _record(connection, "terminal stopped", terminal_id, now_utc, values)
 
 
-def start(connection: Connection, terminal_id: str) -> None:
+def start(connection: Connection, terminal_id: str, now_utc: datetime) -> None:
     """Let a stopped terminal go on, unless its identity is disabled for good: it gets a new one."""
-    connection.execute(_START, {"id": terminal_id})
+    if connection.execute(_START, {"id": terminal_id}).rowcount == 1:
+        _record(connection, "terminal started", terminal_id, now_utc, {"stopped": False})
+
+
+def _record(
+    connection: Connection, what: str, terminal_id: str, now_utc: datetime, values: Mapping[str, object]
+) -> None:
+    row = Written("terminals", {"terminal_id": terminal_id}, values)
+    audit_log.record(connection, what, NO_MUNICIPALITY, now_utc, row)
 
 
 class Terminals:

@@ -57,6 +57,7 @@ class ErrorCode(StrEnum):
     # The house
     ISSUING_STOPPED = "ISSUING_STOPPED"  # by an officer, until two start it again
     INTEGRITY_STOP = "INTEGRITY_STOP"
+    RECORDS_BEHIND = "RECORDS_BEHIND"  # what was decided is not recorded for good fast enough
     RESTORING = "RESTORING"  # from a backup: until every terminal has told again what it lacks
     BUSY = "BUSY"
     INTERNAL = "INTERNAL"
@@ -102,6 +103,7 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.TOO_MANY_CODES: (429, False),
     ErrorCode.ISSUING_STOPPED: (503, False),
     ErrorCode.INTEGRITY_STOP: (503, False),
+    ErrorCode.RECORDS_BEHIND: (503, True),
     ErrorCode.RESTORING: (503, False),
     ErrorCode.BUSY: (503, True),
     ErrorCode.INTERNAL: (500, False),

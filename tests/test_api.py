@@ -181,7 +181,7 @@ def test_a_body_that_was_altered_on_the_way(server: Server) -> None:
 def test_a_stopped_terminal_is_refused_everywhere_within_ten_seconds(server: Server) -> None:
     server.challenge()
     with write(server.engine) as connection:
-        stop(connection, "T-0001")
+        stop(connection, "T-0001", NOW)
     server.clock.pass_s(9.9)
     for method, target in routes(server.app):
         if method != "HEAD":

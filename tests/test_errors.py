@@ -20,5 +20,7 @@ def test_an_error_carries_its_row(code: ErrorCode) -> None:
 def test_only_what_changes_nothing_by_waiting_may_be_sent_again() -> None:
     assert {code for code, (_, retryable) in TABLE.items() if retryable} == {
         ErrorCode.ORDER_IN_FLIGHT,
+        ErrorCode.CARD_STATUS_UNKNOWN,
+        ErrorCode.RECORDS_BEHIND,
         ErrorCode.BUSY,
     }

@@ -79,6 +79,8 @@ VALUES: dict[OrderEvent, dict[str, object]] = {
         "new_grant_bytes": b"grant",
         "new_grant_signature": b"signature",
         "new_payment_id": "2" * 32,
+        "new_card_source": "ocsp",
+        "new_card_as_of_utc": NOW,
     },
     OrderEvent.PRINTED: {"new_sheets_out": 1},
     OrderEvent.PARTIAL: {"new_sheets_out": 1},

@@ -176,7 +176,7 @@ def test_a_terminal_with_two_stops_waits_for_both(office: Office) -> None:
 
 def test_a_forked_identity_stays_stopped(office: Office) -> None:
     with write(office.engine) as connection:
-        terminals.stop(connection, "t-1", forked=True)
+        terminals.stop(connection, "t-1", NOW, forked=True)
     end(office, begin(office, "a terminal"))
     assert code_of(lambda: terminals.Terminals(office.engine).active("t-1")) is ErrorCode.IDENTITY_FORKED
 

@@ -205,7 +205,7 @@ def test_a_terminal_that_is_stopped_is_not_waited_for(drill: Drill) -> None:
     drill.restore()
     drill.declare()
     with write(drill.office.engine) as connection:
-        terminals.stop(connection, "t-2")
+        terminals.stop(connection, "t-2", drill.office.clock())
     drill.machines[0].say()
     assert drill.may_issue()
 
@@ -326,7 +326,7 @@ def test_without_terminals_nobody_is_waited_for(databases: Databases, tmp_path: 
     office = Office(tmp_path, databases.declared())
     with write(office.engine) as connection:
         for name in ("t-1", "t-2"):
-            terminals.stop(connection, name)
+            terminals.stop(connection, name, office.clock())
         assert restores.begin(connection, How.DECLARED, office.clock()) == ()
         assert not restores.is_under_way(connection)
     office.close()

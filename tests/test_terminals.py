@@ -66,7 +66,7 @@ def test_a_stop_takes_effect_in_time(engine: Engine) -> None:
     terminals = Terminals(engine, lambda: now_s[0])
     terminals.active("T-0001")
     with write(engine) as connection:
-        stop(connection, "T-0001")
+        stop(connection, "T-0001", NOW)
     now_s[0] += CACHE_S
     assert CACHE_S < 10
     assert code_of(terminals, "T-0001") is ErrorCode.TERMINAL_STOPPED
@@ -93,5 +93,5 @@ def test_one_that_is_enrolled_now_is_known_now(engine: Engine) -> None:
 
 def test_stopping_nobody_is_an_error(engine: Engine) -> None:
     with pytest.raises(IssueError) as caught, write(engine) as connection:
-        stop(connection, "T-0001")
+        stop(connection, "T-0001", NOW)
     assert caught.value.code is ErrorCode.TERMINAL_UNKNOWN

@@ -149,6 +149,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         }
         config.write_text(json.dumps(values))
         servers = [start(folder, config, port, number) for number, port in enumerate(ports)]
+        beat = Process(
+            "beat",
+            [sys.executable, str(REPOSITORY / "madoguchi.py"), "beat", "--config", str(config), "--every", "1"],
+            log=folder / "beat.log",
+        )
         try:
             for server, port in zip(servers, ports, strict=True):
                 server.wait_until(lambda port=port: listens(port))  # type: ignore[misc]
@@ -157,7 +162,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             for client in made.clients:
                 client.close()
         finally:
-            for server in servers:
+            for server in (*servers, beat):
                 server.stop()
             office.close()
 

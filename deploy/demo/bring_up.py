@@ -229,12 +229,12 @@ def _start_outside(parts: contextlib.ExitStack, running: RunningTown) -> None:
     provider.wait_until(lambda: listens(port))
 
 
-def _start_settling(parts: contextlib.ExitStack, running: RunningTown, config: Path) -> None:
-    """What tells the provider to capture or to let go: a process beside the servers."""
-    command = [sys.executable, str(base.REPOSITORY / "madoguchi.py"), "codes", "settle", "--config", str(config)]
+def _start_beat(parts: contextlib.ExitStack, running: RunningTown, config: Path) -> None:
+    """What has to be done beside the servers: records into the tree, and word to the provider."""
+    command = [sys.executable, str(base.REPOSITORY / "madoguchi.py"), "beat", "--config", str(config)]
     environment = {"PYTHONPATH": str(base.REPOSITORY)}
-    settling = Process("settling of codes", [*command, "--every", "1"], log=running.run / "codes.log", env=environment)
-    parts.callback(settling.stop)
+    beat = Process("beat", [*command, "--every", "1"], log=running.run / "beat.log", env=environment)
+    parts.callback(beat.stop)
 
 
 def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: DatabaseKind, *, judged: bool) -> None:
@@ -258,7 +258,7 @@ def _start_servers(parts: contextlib.ExitStack, running: RunningTown, database: 
     told += f'[revocation]\nocsp_address = "{running.card_authority}{PATH_OCSP}"\nmax_age_s = {CARD_STATUS_MAX_AGE_S}\n'
     told += f'responders_folder = "{running.town / "pki" / RESPONDERS}"\n'
     config.write_text(told, encoding="utf-8")
-    _start_settling(parts, running, config)
+    _start_beat(parts, running, config)
     for number, own_port in enumerate(ports):
         log = running.run / ("server.log" if number == 0 else f"server{number + 1}.log")
         server = Server(own_port, config, log, running.run / FOLDER if judged else None)

@@ -282,6 +282,7 @@ REFUSALS: dict[str, RefusalWords] = {
         ),
         next=_ISSUERS_COUNTER,
     ),
+    ErrorCode.RECORDS_BEHIND: _TERMINAL_TROUBLE,
     ErrorCode.RESTORING: RefusalWords(
         title=("センターを復旧しています", "The centre is being restored"),
         what=(

@@ -121,6 +121,7 @@ class SimServer:
             random_bytes=self._hub.random.randbytes,
             render=self._render,
             reread=lambda pdf, expected: paper.reread(pdf, expected),  # noqa: PLW0108 - looked up anew: it is mutated
+            require_current=lambda *_: None,  # no tree grows here
             build="simulation",
         )
         codes = None
@@ -189,7 +190,7 @@ class SimServer:
         return QrDesk(engine, payments, self._hub.now_utc)  # type: ignore[arg-type]
 
     def _settle(self, desk: QrDesk) -> None:
-        """What `madoguchi codes settle --every 15` does beside the first server."""
+        """What `madoguchi beat --every 15` does beside the first server."""
         assert self._provider is not None
         while True:
             if self._provider.was_asked:
