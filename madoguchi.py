@@ -22,7 +22,7 @@ from deploy.demo.s1 import run_s1
 from deploy.demo.town import DEFAULT_RESIDENTS, SMALLEST
 from deploy.demo.town_store import DatabaseKind
 from deploy.demo.visit_file import VisitFile, VisitFileError, read_visit
-from issuance_server import audit_log_command, beat, restore_command, seal_keys, stops_command
+from issuance_server import audit_log_command, beat, restore_command, seal_keys, stops_command, terminals_command
 from issuance_server.audit_command import CANNOT_AUDIT, Auditing
 from issuance_server.cases_command import CANNOT_TELL, DECISIONS, SIDES, CaseDesk
 from issuance_server.command_parts import config_option, said_in_a_line
@@ -37,6 +37,7 @@ from issuance_server.verify.command import CannotCheck, verify_file
 from printing.paper import calibration
 from printing.paper.errors import FontMissing
 from printing.paper.fonts import Fonts
+from terminal import enrol_command
 
 # Set even where a shell had SIGINT ignored, as it does for what a script starts in the background.
 TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -367,6 +368,8 @@ def waive_restore(config: Path, officers: tuple[str, ...]) -> None:
 
 main.add_command(stops_command.group)
 main.add_command(beat.command)
+main.add_command(terminals_command.group)
+main.add_command(enrol_command.group)
 audit.add_command(audit_log_command.verify)
 audit.add_command(audit_log_command.checkpoint)
 

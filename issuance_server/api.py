@@ -1,6 +1,7 @@
 """The terminals' routes: the five requests of a visit, an order repeated, and the description of it all.
 
-Every route begins with the terminal's signature; nothing of a request is looked at before it holds.
+Every route begins with the terminal's signature; nothing of a request is looked at before it holds. Two are without:
+the description, and the one by which a terminal that nobody knows yet shows its key.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from cryptography import x509
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
-from issuance_server import boots, card_auth, openapi, restores, sessions, stops
+from issuance_server import boots, card_auth, enrolments, openapi, restores, sessions, stops
 from issuance_server.card_auth import Anchors
 from issuance_server.database import read, write
 from issuance_server.keys import Keys
@@ -37,6 +38,8 @@ from protocol.messages import (
     CodeQuestion,
     CodeRequest,
     CodeStatus,
+    EnrolAnswer,
+    EnrolRequest,
     Event,
     EventsAnswer,
     EventsRequest,
@@ -143,6 +146,7 @@ class Api:
         routes.add_url_rule(messages.PATH_CODE_STATUS, view_func=self.look_at_code, methods=["POST"])
         routes.add_url_rule(messages.PATH_EVENTS, view_func=self.events, methods=["POST"])
         routes.add_url_rule(messages.PATH_BOOT, view_func=self.boot, methods=["POST"])
+        routes.add_url_rule(messages.PATH_ENROLMENTS, view_func=self.enrol, methods=["POST"])
         routes.add_url_rule(messages.PATH_OPENAPI, view_func=self.description, methods=["GET"])
         return routes
 
@@ -250,6 +254,16 @@ class Api:
         asked = codec.decode(BootRequest, body)
         note(boot=asked.boot_number, last_sequence=asked.last_sequence)
         return _json(boots.handshake(self._services().engine, terminal.terminal_id, asked, self._clock()))
+
+    def enrol(self) -> Response:
+        """A terminal that nobody knows yet shows its key: nothing but an invitation's code speaks for it."""
+        asked = codec.decode(EnrolRequest, request.get_data(cache=False))
+        with read(self._services().engine) as connection:  # a flood of wrong codes locks and costs nothing
+            enrolments.require_known(connection, asked.code)
+        with write(self._services().engine) as connection:
+            terminal_id = enrolments.show(connection, asked, self._clock())
+        note(invited=terminal_id)
+        return _json(EnrolAnswer(terminal_id=terminal_id))
 
     def description(self) -> Response:
         """The OpenAPI description, for whoever writes a terminal; it is open to all."""

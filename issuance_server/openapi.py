@@ -57,6 +57,8 @@ def describe() -> dict[str, Any]:
         messages.EventsAnswer,
         messages.BootRequest,
         messages.BootAnswer,
+        messages.EnrolRequest,
+        messages.EnrolAnswer,
         messages.Event,
         messages.ErrorAnswer,
     )
@@ -104,6 +106,9 @@ def _paths() -> dict[str, Any]:
         },
         messages.PATH_EVENTS: {"post": _operation("events", messages.EventsRequest, _answer(messages.EventsAnswer))},
         messages.PATH_BOOT: {"post": _operation("boot", messages.BootRequest, _answer(messages.BootAnswer))},
+        messages.PATH_ENROLMENTS: {
+            "post": {**_operation("enrol", messages.EnrolRequest, _answer(messages.EnrolAnswer)), "security": []}
+        },
         messages.PATH_OPENAPI: {
             "get": {
                 "operationId": "openapi",

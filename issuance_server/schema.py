@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0014"
+SCHEMA_VERSION = "0015"
 
 #: Stands where money belongs to no municipality yet: a payment that no order was ever granted for.
 NO_MUNICIPALITY = "000000"
@@ -171,6 +171,27 @@ terminals = Table(
     Column("backed_up_through", BigInteger, nullable=False, server_default="0"),  # of these, what a backup has
     Column("forked", Boolean, nullable=False, server_default=false()),  # two may use this identity: it is over
 )
+
+# Invitations of terminals that are none yet: the code's digest, and the key that was shown with it.
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("code_digest", LargeBinary(32), primary_key=True),
+    Column("terminal_id", String(64), nullable=False),
+    Column("operator", String(100), nullable=False),
+    Column("invited_by", String(200), nullable=False),
+    Column("invited_at_utc", UtcDateTime, nullable=False),
+    Column("expires_at_utc", UtcDateTime, nullable=False),
+    Column("public_key", LargeBinary(32)),
+    Column("key_thumbprint", LargeBinary(32)),
+    Column("shown_at_utc", UtcDateTime),
+    Column("approved_by", String(200)),  # the first of the two officers
+    Column("ended_at_utc", UtcDateTime),
+    Column("ended_by", String(200)),
+)
+# One open invitation a terminal.
+_OPEN = text("ended_at_utc IS NULL")
+Index("uq_enrolments_open", enrolments.c.terminal_id, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 # Each start of a terminal, with the journal that it went on with.
 terminal_boots = Table(

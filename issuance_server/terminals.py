@@ -55,6 +55,11 @@ class Terminal:
     forked: bool = False
 
 
+def is_terminal_id(terminal_id: str) -> bool:
+    """Whether a terminal may be called so."""
+    return _TERMINAL_ID.fullmatch(terminal_id) is not None
+
+
 def enrol(
     connection: Connection, *, terminal_id: str, operator: str, public_key: Ed25519PublicKey, now_utc: datetime
 ) -> bytes:
@@ -63,7 +68,7 @@ def enrol(
     Errors: ValueError for an id that is not 1 to 64 letters, digits and hyphens; IntegrityError where the id or the
             key is enrolled already: a terminal's identity is never replaced, it gets a new one.
     """
-    if _TERMINAL_ID.fullmatch(terminal_id) is None:
+    if not is_terminal_id(terminal_id):
         raise ValueError("terminal_id must be 1 to 64 letters, digits and hyphens")
     thumbprint = key_thumbprint(public_key)
     values = {
@@ -127,7 +132,7 @@ class Terminals:
 
     def _read(self, terminal_id: str) -> Terminal:
         row = None
-        if _TERMINAL_ID.fullmatch(terminal_id) is not None:
+        if is_terminal_id(terminal_id):
             with read(self._engine) as connection:
                 row = connection.execute(_FIND, {"id": terminal_id}).one_or_none()
         if row is None:

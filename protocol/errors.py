@@ -21,6 +21,7 @@ class ErrorCode(StrEnum):
     REQUEST_EXPIRED = "REQUEST_EXPIRED"
     TERMINAL_UNKNOWN = "TERMINAL_UNKNOWN"
     TERMINAL_STOPPED = "TERMINAL_STOPPED"
+    ENROLMENT_REFUSED = "ENROLMENT_REFUSED"  # an invitation's code: wrong, used, or over
     EVENT_OUT_OF_ORDER = "EVENT_OUT_OF_ORDER"
     IDENTITY_FORKED = "IDENTITY_FORKED"  # two went on from one journal, or one was set back: it is disabled for good
     BOOT_REQUIRED = "BOOT_REQUIRED"  # the server was restored: say once more what you have
@@ -72,6 +73,7 @@ TABLE: dict[ErrorCode, tuple[int, bool]] = {
     ErrorCode.REQUEST_EXPIRED: (401, False),
     ErrorCode.TERMINAL_UNKNOWN: (401, False),
     ErrorCode.TERMINAL_STOPPED: (403, False),
+    ErrorCode.ENROLMENT_REFUSED: (403, False),
     ErrorCode.EVENT_OUT_OF_ORDER: (409, False),
     ErrorCode.IDENTITY_FORKED: (403, False),
     ErrorCode.BOOT_REQUIRED: (409, False),

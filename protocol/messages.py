@@ -21,6 +21,7 @@ PATH_AUTHENTICATE = "/v1/authenticate"
 PATH_ORDERS = "/v1/orders"  # POST prepares; GET PATH_ORDERS/<order_id> repeats the prepared PDF
 PATH_EVENTS = "/v1/events"
 PATH_BOOT = "/v1/boot"
+PATH_ENROLMENTS = "/v1/enrolments"  # the one request of a terminal that nobody knows yet
 PATH_REFUNDS = "/v1/refunds"  # POST claims one
 PATH_CODES = "/v1/codes"  # POST has a code made that a resident pays by
 PATH_CODE_STATUS = "/v1/codes/status"  # POST asks whether somebody has agreed
@@ -400,6 +401,23 @@ class BootAnswer(Message, frozen=True, kw_only=True):
 
     accepted_through: int
     backed_up_through: int
+
+
+# Before all of it
+
+
+class EnrolRequest(Message, frozen=True, kw_only=True):
+    """A terminal that nobody knows yet shows its Ed25519 key, with an invitation's code (protocol/enrolment.py)."""
+
+    code: Annotated[str, msgspec.Meta(max_length=40)]
+    public_key: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+    proof: Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+
+
+class EnrolAnswer(Message, frozen=True, kw_only=True):
+    """The key was taken in for this terminal; two officers let it in."""
+
+    terminal_id: str
 
 
 class ErrorAnswer(Message, frozen=True, kw_only=True):

@@ -189,10 +189,10 @@ class ServerClient:
             raise NetworkDown(f"{path}: the answer is larger than {MAX_ANSWER_BYTES} bytes")
         if response.status_code == httpx.codes.OK:
             return response
-        raise _refusal(path, response)
+        raise read_refusal(path, response)
 
 
-def _refusal(path: str, response: httpx.Response) -> Exception:
+def read_refusal(path: str, response: httpx.Response) -> Exception:
     """An error of the server's own making names its code; anything else (a proxy's page) is the network's."""
     try:
         answer = msgspec.json.decode(response.content, type=ErrorAnswer)

@@ -84,6 +84,7 @@ REFUSALS: dict[str, RefusalWords] = {
     ErrorCode.REQUEST_EXPIRED: _TERMINAL_TROUBLE,
     ErrorCode.TERMINAL_UNKNOWN: _TERMINAL_TROUBLE,
     ErrorCode.TERMINAL_STOPPED: _TERMINAL_TROUBLE,
+    ErrorCode.ENROLMENT_REFUSED: _TERMINAL_TROUBLE,
     ErrorCode.EVENT_OUT_OF_ORDER: _TERMINAL_TROUBLE,
     ErrorCode.IDENTITY_FORKED: RefusalWords(
         title=("この端末は、登録を取り消されています", "This machine's registration has been withdrawn"),
