@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 
-from issuance_server import enrolments
+from issuance_server import api, enrolments
 from issuance_server.database import read, write
 from issuance_server.enrolments import APPROVED_WITHIN, CODE_LIFETIME, CannotEnrol
 from issuance_server.terminals import Terminals
 from madoguchi import main
-from protocol import enrolment, messages
+from protocol import codec, enrolment, messages
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EnrolAnswer, EnrolRequest
 from protocol.signing import CONTENT_TYPE, RequestSigner, key_thumbprint
@@ -231,6 +231,14 @@ def test_a_new_terminal_asks_once_it_is_let_in(server: Server, tmp_path: Path) -
     assert challenged() == 200
     with pytest.raises(ServerRefused, match="ENROLMENT_REFUSED"):
         enrol_command.show(f"http://{AUTHORITY}", code, KEY, transport)
+
+
+def test_a_flood_of_wrong_codes_takes_no_lock(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to be known to send it: it must cost no more than a look."""
+    monkeypatch.setattr(api, "write", None)
+    body = codec.encode(enrolment.ask("0000-0000-0000-0000", KEY))
+    response = server.app.test_client().post(messages.PATH_ENROLMENTS, data=body, base_url=f"http://{AUTHORITY}")
+    assert server.code(response) is ErrorCode.ENROLMENT_REFUSED
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"code":"x","public_key":"AA==","proof":"AA=="}', b"[]", b"\xff"])
