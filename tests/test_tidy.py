@@ -69,3 +69,22 @@ def test_every_story_of_a_wrong_paper_stands_as_a_test_by_its_number() -> None:
     functions = {name for path, text in texts() if path.endswith(".py") for name in re.findall(r"def (test_\w+)", text)}
     told = {int(number) for name in functions for number in re.findall(r"_s(\d+)(?=_)", name)}
     assert set(range(1, 23)) - told == {12}
+
+
+def test_every_threat_names_a_test_that_there_is() -> None:
+    rows = re.findall(r"^\| (\d+) \|(.+)\|$", (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) >= 25
+    functions = {
+        (Path(path).name, name)
+        for path, text in texts()
+        if path.startswith("tests/") and path.endswith(".py")
+        for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)
+    }
+    files = {file for file, _ in functions}
+    for number, row in rows:
+        cells = [cell.strip() for cell in row.split(" | ")]
+        assert len(cells) == 4, f"threat {number}: threat, control, test, what is left"
+        assert all(cells), f"threat {number}: an empty cell"
+        file, _, name = cells[2].strip("`").partition("::")
+        assert (file, name) in functions if name else file in files, f"threat {number}: no test {cells[2]}"
