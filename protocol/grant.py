@@ -56,7 +56,7 @@ def verify(answer: GrantAnswer, public_key: Ed25519PublicKey) -> Grant:
         raise GrantInvalid("the signed bytes are no grant")
     try:
         grant = msgspec.json.decode(answer.grant[len(DOMAIN) :], type=Grant)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):  # the second is what msgspec raises for a field's name
         raise GrantInvalid("the signed bytes are no grant") from None
     if encode(grant) != answer.grant:
         raise GrantInvalid("the grant is not in its canonical form")

@@ -51,6 +51,7 @@ def test_another_servers_grant_is_refused() -> None:
         b"madoguchi-grant-v2\n" + grant.encode(GRANT)[len(grant.DOMAIN) :],
         grant.encode(GRANT) + b" ",
         grant.encode(GRANT).replace(b'"terminal_id"', b'"terminal"'),
+        grant.encode(GRANT).replace(b'"terminal_id"', b'"\xffterminal_id"'),
         grant.encode(GRANT).replace(b"Z", b"+00:00"),
         grant.encode(GRANT).replace(b"Z", b""),
     ],

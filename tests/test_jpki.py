@@ -267,6 +267,26 @@ def test_the_next_generations_key_is_named_and_refused(pki: TownPki) -> None:
     assert caught.value.algorithm == "ECDSA secp384r1"
 
 
+RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d010101")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (RSA_ENCRYPTION, RSA_ENCRYPTION[:-1] + b"\x41", UnsupportedKey),  # a kind of key that nobody knows
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x06", UnreadableCard),  # version 7
+    ],
+)
+def test_a_certificate_that_the_library_cannot_read_is_the_cards_fault(
+    pki: TownPki, old: bytes, new: bytes, error: type[CardError]
+) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    der = certificate_with(pki, key)
+    assert old in der
+    with pytest.raises(error):
+        jpki.signing_key(der.replace(old, new, 1))
+
+
 def test_a_key_whose_signature_needs_more_than_a_short_answer_is_refused(pki: TownPki) -> None:
     numbers = rsa.RSAPublicNumbers(65537, (1 << 3071) + 1)
     with pytest.raises(UnsupportedKey) as caught:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -124,7 +124,7 @@ def authentication_certificate(transmit: Transmit) -> bytes:
     der = read_der_file(transmit, EF_AUTH_CERTIFICATE)
     try:
         x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise UnreadableCard("the file 000A is no certificate") from error
     return der
 
@@ -170,7 +170,9 @@ def signing_key(certificate_der: bytes) -> rsa.RSAPublicKey:
     """Return the key whose kind and size rule the signature. Errors: UnsupportedKey, UnreadableCard."""
     try:
         key = x509.load_der_x509_certificate(certificate_der).public_key()
-    except ValueError as error:
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedKey("a kind that the library does not know") from error
+    except (ValueError, x509.InvalidVersion) as error:
         raise UnreadableCard("the certificate's key cannot be read") from error
     if isinstance(key, ec.EllipticCurvePublicKey):
         raise UnsupportedKey(f"ECDSA {key.curve.name}")
