@@ -18,7 +18,7 @@ SEEDS ?= 2000
 START ?= 1
 MUTATION ?=
 
-.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 browser-matrix sim sim-mutations fuzz judge-card judge-seal printer-scenarios kill-matrix bench-render bench-restart glyphs pictures gallery lock
+.PHONY: help setup setup-test setup-bench demo demo-once town test check s1 browser-matrix sim sim-mutations fuzz timing judge-card judge-seal printer-scenarios kill-matrix bench-render bench-restart glyphs pictures gallery lock
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1\t/' | expand -t 22
@@ -65,6 +65,9 @@ sim-mutations: setup-test ## twelve known ways to break the product, each caught
 
 fuzz: setup-test ## a million inputs that are almost right, for every reader of other people's bytes; INPUTS=n SEED=k TARGET=name
 	@$(PY) -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(findstring command,$(origin SEED)),--seed $(SEED)) $(if $(TARGET),--target "$(TARGET)")
+
+timing: setup-test ## how long refusals about a person take, by reason, with their fixed deadline and without
+	@$(PY) -m tests.timing
 
 judge-card: setup-test ## OpenSC and openssl judge the virtual card
 	@$(PY) -m tests.judges.card

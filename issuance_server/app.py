@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -34,12 +35,38 @@ from protocol.messages import ErrorAnswer
 from protocol.signing import CONTENT_TYPE
 
 MAX_BODY_BYTES: Final = 512 * 1024  # the largest request is a hundred signed events
+ANSWERS_EVERY_S: Final = 0.3  # longer than any of them takes, and no burden: few are refused
 _SILENT: Final = frozenset({ErrorCode.INTERNAL, ErrorCode.NOT_ISSUABLE_HERE})  # a detail could say why
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'",
 }
+
+
+class Deadline:
+    """When an answer about a person leaves: at fixed moments after the request, so that its time says no reason.
+
+    A card that nobody knows is refused by one look-up, a person who is stopped by reading a household and two
+    registers. What took longer than the first moment leaves at the next.
+    """
+
+    def __init__(
+        self,
+        every_s: float = ANSWERS_EVERY_S,
+        monotonic_s: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._every_s, self._monotonic_s, self._sleep = every_s, monotonic_s, sleep
+
+    def begin(self) -> None:
+        """Note when a request came."""
+        g.asked_s = self._monotonic_s()
+
+    def wait(self) -> None:
+        """Wait for its next moment."""
+        taken_s = self._monotonic_s() - g.asked_s
+        self._sleep((math.floor(taken_s / self._every_s) + 1) * self._every_s - taken_s)
 
 
 class PerProcess:
@@ -66,8 +93,9 @@ def create_app(
     vault: Vault,
     register: RegisterStore,
     clock: Clock = utc_now,
+    deadline: Deadline | None = None,
 ) -> Flask:
-    """Return the application, ready to be forked.
+    """Return the application, ready to be forked. deadline: for tests alone, which turn its clock.
 
     Errors: AnchorsError, SchemaMismatch: the server refuses to start.
     """
@@ -87,9 +115,11 @@ def create_app(
         services=PerProcess(lambda: make_services(open_engine(config.database_url))),
     )
     app.register_blueprint(api.blueprint())
+    deadline = deadline or Deadline()
     app.before_request(_begin)
+    app.before_request(deadline.begin)
     app.after_request(_end)
-    app.register_error_handler(Exception, _refuse)
+    app.register_error_handler(Exception, _Refusals(deadline))
     return app
 
 
@@ -149,13 +179,21 @@ def _end(response: Response) -> Response:
     return response
 
 
-def _refuse(error: Exception) -> Response:
+class _Refusals:
     """Every refusal goes through here, and nothing leaves that is not in the table of codes."""
-    refusal = _as_refusal(error)
-    g.line.update(code=refusal.code.value, detail=refusal.detail)
-    detail = "" if refusal.code in _SILENT else refusal.detail
-    answer = ErrorAnswer(code=refusal.code.value, detail=detail, retryable=refusal.retryable)
-    return Response(codec.encode(answer), status=refusal.http_status, content_type=CONTENT_TYPE)
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def __call__(self, error: Exception) -> Response:
+        refusal = _as_refusal(error)
+        g.line.update(code=refusal.code.value, detail=refusal.detail)
+        detail = "" if refusal.code in _SILENT else refusal.detail
+        answer = ErrorAnswer(code=refusal.code.value, detail=detail, retryable=refusal.retryable)
+        response = Response(codec.encode(answer), status=refusal.http_status, content_type=CONTENT_TYPE)
+        if refusal.code is ErrorCode.NOT_ISSUABLE_HERE:
+            self._deadline.wait()
+        return response
 
 
 def _as_refusal(error: Exception) -> IssueError:

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from issuance_server import events
 from issuance_server.api import Services
-from issuance_server.app import create_app
+from issuance_server.app import Deadline, create_app
 from issuance_server.config import ServerConfig
 from issuance_server.database import open_engine, write
 from issuance_server.keys import Keys
@@ -262,7 +262,7 @@ def make_folder(tmp_path: Path, url: str) -> ServerConfig:
 
 
 @contextmanager
-def serving(config: ServerConfig) -> Iterator[Server]:
+def serving(config: ServerConfig, deadline: Deadline | None = None) -> Iterator[Server]:
     """The application over that folder."""
     keys, clock = Keys.load(config.keys_folder), Clock()
     vault = Vault(keys.vault)
@@ -279,6 +279,8 @@ def serving(config: ServerConfig) -> Iterator[Server]:
             apply_events=partial(events.apply, engine, clock=clock),
         )
 
-    app = create_app(config, services, keys=keys, vault=vault, register=RegisterStore(vault), clock=clock)
+    at_once = Deadline(sleep=lambda _seconds: None)
+    parts: dict[str, Any] = {"keys": keys, "vault": vault, "register": RegisterStore(vault), "clock": clock}
+    app = create_app(config, services, deadline=deadline or at_once, **parts)
     yield Server(app, config, engine, keys, clock, issuer, cards, Authority().card(serial=77))
     engine.dispose()

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from issuance_server import events, sessions
 from issuance_server.api import Services
-from issuance_server.app import create_app
+from issuance_server.app import Deadline, create_app
 from issuance_server.config import ServerConfig
 from issuance_server.database import read, write
 from issuance_server.kinds import KINDS, Source
@@ -43,9 +43,10 @@ VISIT = "1" * 32
 class Desk:
     """The real routes over the real cycle, and one card's session at a terminal."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, deadline: Deadline | None = None) -> None:
         self.office = Office(folder, url, decided=(ALL_SETTINGS,))
         self.office.put(*MORE_RECORDS)
+        self._deadline = deadline or Deadline(sleep=lambda _seconds: None)
         self.app = self._app(folder)
         holder = sessions.holder_digest(self.office.keys.challenge, CODE, VISIT, "r-taro")
         with write(self.office.engine) as connection:
@@ -80,6 +81,7 @@ class Desk:
             apply_events=partial(events.apply, office.engine, clock=office.clock),
         )
         parts: dict[str, Any] = {"keys": office.keys, "vault": office.vault, "register": office.register}
+        parts["deadline"] = self._deadline
         return create_app(config, lambda _engine: services, clock=office.clock, **parts)
 
     def send(self, body: bytes) -> TestResponse:
