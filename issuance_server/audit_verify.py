@@ -34,6 +34,9 @@ from issuance_server.schema import (
     municipality_stops,
     order_events,
     orders,
+    payment_lines,
+    payments,
+    postings,
     restores,
     settings,
     stops,
@@ -111,6 +114,9 @@ _RECORDED: Final = (
     _Recorded(enrolments),
     _Recorded(cases),
     _Recorded(case_findings, root=cases),
+    _Recorded(payments),
+    _Recorded(payment_lines, root=payments),
+    _Recorded(postings, root=payments),
     _Recorded(restores),
 )
 _BY_NAME: Final = {one.table.name: one for one in _RECORDED}

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from fees import postings
 from fees.postings import Account, Posting, PostingKind
-from issuance_server import qr_codes
+from issuance_server import audit_log, qr_codes
+from issuance_server.audit_log import Written
 from issuance_server.cases import CaseReason, Subject, close_case, is_open, open_case
 from issuance_server.ledger import Order
 from issuance_server.schema import NO_MUNICIPALITY, payment_lines, payments
@@ -35,6 +38,7 @@ _CLOSE = (
     .values(closed_at_utc=bindparam("closed"))
 )
 _ADD_LINE = insert(payment_lines)
+_POSTING_KEY = ("municipality_code", "posting_id", "account")
 _ALLOCATED = select(func.coalesce(func.sum(payment_lines.c.allocated_yen), 0)).where(
     payment_lines.c.municipality_code == bindparam("code"), payment_lines.c.payment_id == bindparam("payment")
 )
@@ -102,15 +106,9 @@ def reserve(connection: Connection, order: Order, request: GrantRequest, at_utc:
     held_first = payment.method is not PaymentMethod.EMONEY
     if held_first and allocated_yen + request.allocated_yen > payment.reserved_yen:
         raise IssueError(ErrorCode.PAYMENT_INSUFFICIENT, "reserved_yen: less than all orders of the payment cost")
-    connection.execute(
-        _ADD_LINE,
-        {
-            "municipality_code": order.municipality_code,
-            "payment_id": payment.payment_id,
-            "order_id": order.order_id,
-            "allocated_yen": request.allocated_yen,
-        },
-    )
+    line, allocated = {**_key(payment), "order_id": order.order_id}, {"allocated_yen": request.allocated_yen}
+    connection.execute(_ADD_LINE, {**line, **allocated})
+    _record(connection, payment, "payment allocated", at_utc, Written("payment_lines", line, allocated))
 
 
 def earn(connection: Connection, payment: Payment, order: Order, kind: PostingKind, at_utc: datetime) -> None:
@@ -155,6 +153,7 @@ def close(connection: Connection, payment: Payment, counted: Counted, at_utc: da
     if connection.execute(_CLOSE, keys).rowcount != 1:
         open_case(connection, CaseReason.CONTRADICTION, _subject(payment), at_utc)
         return
+    _record(connection, payment, "payment closed", at_utc, values={"closed_at_utc": at_utc})
     # 1. What the device moved.
     for make, amount_yen, name in _moved(payment, counted):
         if amount_yen:
@@ -250,8 +249,10 @@ def _open(connection: Connection, order: Order, request: GrantRequest, at_utc: d
 
 
 def _insert(connection: Connection, payment: Payment) -> None:
-    row = {name: getattr(payment, name) for name in Payment.__dataclass_fields__}
-    connection.execute(_OPEN, {**row, "method": payment.method.value})
+    row = {name: getattr(payment, name) for name in Payment.__dataclass_fields__} | {"method": payment.method.value}
+    connection.execute(_OPEN, row)
+    values = _without(row, tuple(_key(payment)))
+    _record(connection, payment, "payment opened", payment.opened_at_utc, values=values)
 
 
 def _is_same(payment: Payment, order: Order, request: GrantRequest) -> bool:
@@ -309,6 +310,30 @@ def _post(
         for line in posting.lines
     ]
     connection.execute(_POST, rows)
+    keys = [{name: row[name] for name in _POSTING_KEY} for row in rows]
+    written = (Written("postings", key, _without(row, _POSTING_KEY)) for key, row in zip(keys, rows, strict=True))
+    _record(connection, payment, "posting", at_utc, *written)
+
+
+def _key(payment: Payment) -> dict[str, str]:
+    return {"municipality_code": payment.municipality_code, "payment_id": payment.payment_id}
+
+
+def _without(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _record(
+    connection: Connection,
+    payment: Payment,
+    what: str,
+    at_utc: datetime,
+    *more: Written,
+    values: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """Write down what a payment came to, by its rows."""
+    first = Written("payments", _key(payment), values)
+    audit_log.record(connection, what, payment.municipality_code, at_utc, first, *more)
 
 
 def _subject(payment: Payment) -> Subject:

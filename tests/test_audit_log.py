@@ -36,7 +36,7 @@ from issuance_server.stops import Reach, Target
 from protocol.errors import ErrorCode
 from protocol.messages import EventKind
 from tests.databases import Databases
-from tests.issuing_parts import CODE, SETTINGS, Office, code_of, order_id
+from tests.issuing_parts import CODE, SETTINGS, Office, code_of, order_id, payment_id
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 AT = datetime(2026, 7, 1, tzinfo=UTC)
@@ -157,6 +157,25 @@ CHANGES: dict[str, tuple[Callable[[], Any], tuple[Fault, str]]] = {
     "a setting put in": (
         lambda: insert(settings).values(municipality_code=CODE, valid_from=date(2030, 1, 1), body=b"{}"),
         (Fault.ROW_UNDECIDED, f"settings:{CODE}:2030-01-01"),
+    ),
+    "money": (
+        lambda: text("UPDATE postings SET amount_yen = 0 WHERE account = 'escrow'"),
+        (Fault.CELL, f"postings:{CODE}:reserve:{payment_id(1)}:escrow: amount_yen"),
+    ),
+    "money put in": (
+        lambda: text(
+            "INSERT INTO postings SELECT municipality_code, 'again', account, amount_yen, payment_id, order_id,"
+            " terminal_id, posted_at_utc FROM postings WHERE account = 'escrow'"
+        ),
+        (Fault.ROW_UNDECIDED, f"postings:{CODE}:again:escrow"),
+    ),
+    "money left out": (
+        lambda: text("DELETE FROM postings WHERE account = 'escrow'"),
+        (Fault.ROW_MISSING, f"postings:{CODE}:reserve:{payment_id(1)}:escrow"),
+    ),
+    "how it was paid": (
+        lambda: text("UPDATE payments SET method = 'emoney'"),
+        (Fault.CELL, f"payments:{CODE}:{payment_id(1)}: method"),
     ),
     "a terminal's key": (
         lambda: update(terminals).where(terminals.c.terminal_id == "t-1").values(public_key=bytes(32)),
