@@ -132,29 +132,31 @@ _OF_SUBJECT: Final = select(audit_records).where(_records.subject == bindparam("
 
 @dataclass
 class Verification:
-    """One run over a database. kept: checkpoints that somebody kept, as notes."""
+    """One run over a database. signer: for looks 1 and 2; kept: checkpoints that somebody kept, as notes."""
 
     engine: Engine
-    signer: Signer
+    signer: Signer | None
     now_utc: datetime
     kept: tuple[str, ...] = ()
     counts: Verified = field(default_factory=Verified)
 
     def run(self) -> Iterator[Found]:
         """Yield what is found."""
-        for look in (self._tree, self._rows):
+        for look in (self.tree, self.rows):
             for found in look():
                 self.counts.found += 1
                 yield found
 
     # 1 and 2: the tree
 
-    def _tree(self) -> Iterator[Found]:
+    def tree(self) -> Iterator[Found]:
+        """Yield what is wrong with records and checkpoints: looks 1 and 2."""
+        assert self.signer is not None
         with read(self.engine) as connection:
             roots = _Roots()
-            yield from self._signed(connection, roots)
+            yield from self._signed(connection, self.signer, roots)
             last_signed = roots.largest
-            yield from self._kept(roots)
+            yield from self._kept(self.signer, roots)
             frontier = Frontier()
             for row in self._inside(connection):
                 for place in range(frontier.size, row.leaf_index):
@@ -169,11 +171,11 @@ class Verification:
                 if self.now_utc - row.at_utc > MAX_LAG:
                     yield Found(Fault.OUTSIDE, f"record {row.number}")
 
-    def _signed(self, connection: Connection, roots: _Roots) -> Iterator[Found]:
+    def _signed(self, connection: Connection, signer: Signer, roots: _Roots) -> Iterator[Found]:
         for row in connection.execute(_CHECKPOINTS):
             self.counts.checkpoints += 1
             try:
-                checkpoint = self.signer.read(row.note)
+                checkpoint = signer.read(row.note)
             except BadCheckpoint as bad:
                 yield Found(Fault.CHECKPOINT, f"tree size {row.tree_size}: {bad}")
                 continue
@@ -181,10 +183,10 @@ class Verification:
                 yield Found(Fault.CHECKPOINT, f"tree size {row.tree_size}: its note says another")
             roots.want(Fault.ROOT, checkpoint)
 
-    def _kept(self, roots: _Roots) -> Iterator[Found]:
+    def _kept(self, signer: Signer, roots: _Roots) -> Iterator[Found]:
         for number, note in enumerate(self.kept, start=1):
             try:
-                roots.want(Fault.KEPT, self.signer.read(note))
+                roots.want(Fault.KEPT, signer.read(note))
             except BadCheckpoint as bad:
                 yield Found(Fault.KEPT, f"kept checkpoint {number}: {bad}")
 
@@ -208,7 +210,8 @@ class Verification:
 
     # 3: the rows
 
-    def _rows(self) -> Iterator[Found]:
+    def rows(self) -> Iterator[Found]:
+        """Yield what is wrong with rows: look 3."""
         with read(self.engine) as connection:
             for one in _RECORDED:
                 if one.root is None:

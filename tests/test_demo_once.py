@@ -76,6 +76,12 @@ def test_settled_and_nothing_stays(tmp_path: Path) -> None:
     run = paper.split("/")[2]
     assert children_of(run) == []
     assert not list(Path("/dev/shm").glob(f"mdg-{run.split('-')[1]}-*"))
+    # What the servers decided is recorded, and every row is what was decided of it.
+    config = str(REPOSITORY / "var" / "runs" / run / "server.toml")
+    verified = subprocess.run(command("audit", "verify", "--config", config), capture_output=True, check=False)
+    said = json.loads(verified.stdout.splitlines()[-1])
+    assert (verified.returncode, said["found"]) == (0, 0), verified.stdout
+    assert said["records"] > 15
 
 
 def test_settled_with_coins_counted_on_a_real_line(tmp_path: Path) -> None:

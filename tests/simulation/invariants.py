@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from fees.postings import Account
+from issuance_server.audit_verify import Verification
 from issuance_server.schema import cases, orders, payments, postings, refunds, terminal_events
 from terminal.journal import Case, RowKind
 from terminal.screens.view import REFERENCE_CHARACTERS
@@ -121,7 +122,15 @@ def broken(simulation: Simulation, books: Books) -> list[Violation]:
     found += _ledger_against_world(simulation, books)
     found += _journals(simulation)
     found += [Violation("the server failed", fault) for fault in simulation.server_faults]
+    if simulation.is_real:
+        found += _records(simulation)
     return found
+
+
+def _records(simulation: Simulation) -> list[Violation]:
+    """Every row is what was decided of it, whatever happened: a change that nobody recorded would look like a fraud."""
+    verification = Verification(simulation.server_disk.engine, None, simulation.hub.now_utc())
+    return [Violation("every decision is recorded", f"{one.fault}: {one.where}") for one in verification.rows()]
 
 
 # The world alone

@@ -116,7 +116,8 @@ class Simulation:
             Kiosk(self.hub, self.town, self.world, number, link, is_fitted=is_fitted)
             for number, link in enumerate(links)
         ]
-        if seed % REAL_EVERY == 0:
+        self.is_real = seed % REAL_EVERY == 0
+        if self.is_real:
             self._take_real_parts()
         self.staff = Staff(self.hub, self.world, self.kiosks)
         self.faults = Faults(self, faults)
