@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from deploy import migrations
 from deploy.demo.postgres import PrivatePostgres
@@ -17,6 +17,10 @@ from issuance_server.database import open_engine, read, write
 from issuance_server.schema import metadata
 
 _ROWS_AT_ONCE: Final = 1_000
+#: On PostgreSQL: what rows from elsewhere took from a sequence is taken.
+GO_ON: Final = (
+    "SELECT setval(pg_get_serial_sequence('audit_records', 'number'), (SELECT max(number) FROM audit_records))"
+)
 
 
 class DatabaseKind(StrEnum):
@@ -55,5 +59,6 @@ def _copy_rows(source_url: str, target_url: str) -> None:
         for table in metadata.sorted_tables:
             for rows in old.execute(select(table)).mappings().partitions(_ROWS_AT_ONCE):
                 new.execute(insert(table), [dict(row) for row in rows])
+        new.execute(text(GO_ON))
     source.dispose()
     target.dispose()

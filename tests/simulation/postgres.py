@@ -7,16 +7,13 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import delete, insert, select, text
 
+from deploy.demo.town_store import GO_ON
 from issuance_server import database
 from issuance_server.schema import metadata
 from tests.simulation.disk import ServerDisk
 from tests.simulation.statements import FastConnection, Statements
 
 _EMPTY: Final = "; ".join(str(delete(table)) for table in metadata.sorted_tables)
-#: What the template's rows took from a sequence is taken.
-_GO_ON: Final = (
-    "SELECT setval(pg_get_serial_sequence('audit_records', 'number'), (SELECT max(number) FROM audit_records))"
-)
 
 
 class PostgresDisk:
@@ -41,7 +38,7 @@ class PostgresDisk:
             connection.execute(text(_EMPTY))
             for table, rows in self._rows:
                 connection.execute(insert(table), rows)
-            connection.execute(text(_GO_ON))
+            connection.execute(text(GO_ON))
 
     def cut(self) -> None:
         """Errors: AssertionError; what PostgreSQL does after a power cut is its own."""
