@@ -24,6 +24,7 @@ from issuance_server.register.store import RegisterStore
 from issuance_server.revocation import CardStatus, Revocation
 from issuance_server.rules import Clock
 from issuance_server.sessions import Caller, KnownAs
+from issuance_server.stops import Asking
 from issuance_server.terminals import Terminal, Terminals
 from issuance_server.vault import Vault
 from protocol import codec, messages
@@ -155,7 +156,7 @@ class Api:
         terminal, body = self._signed()
         restores.require_none_for(self._services().engine, terminal.terminal_id)
         with read(self._services().engine) as connection:
-            stops.require_none(connection, operator=terminal.operator)
+            stops.require_none(connection, Asking(terminal.terminal_id, terminal.operator))
         asked = codec.decode(ChallengeRequest, body)
         note(visit_id=asked.visit_id)
         challenge = card_auth.new_challenge(
@@ -259,7 +260,7 @@ class Api:
         """A terminal that nobody knows yet shows its key: nothing but an invitation's code speaks for it."""
         asked = codec.decode(EnrolRequest, request.get_data(cache=False))
         with read(self._services().engine) as connection:  # a flood of wrong codes locks and costs nothing
-            enrolments.require_known(connection, asked.code)
+            enrolments.require_known(connection, asked.code, self._clock())
         with write(self._services().engine) as connection:
             terminal_id = enrolments.show(connection, asked, self._clock())
         note(invited=terminal_id)

@@ -33,9 +33,10 @@ _columns = audit_records.c
 _RECORD: Final = insert(audit_records)
 _OLDEST_OUTSIDE: Final = select(func.min(_columns.at_utc)).where(_columns.leaf_index.is_(None))
 _FORGET: Final = (
-    update(audit_records)
-    .where(_columns.subject == bindparam("about"), _columns.leaf_index.is_not(None))
-    .values(subject=None, salt=None, facts=None)
+    update(audit_records).where(_columns.number == bindparam("record")).values(subject=None, salt=None, facts=None)
+)
+_OF_SUBJECT: Final = select(_columns.number).where(
+    _columns.subject == bindparam("about"), _columns.leaf_index.is_not(None), _columns.what != FORGOTTEN
 )
 
 #: A row's value as it stands in a record: what JSON has of its own, and text for the rest.
@@ -56,6 +57,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 
     subject: str
     rows: tuple[tuple[str, dict[str, Value], dict[str, Value]], ...]
+    forgotten: tuple[int, ...] = ()  # of a record that others were forgotten: their numbers
 
 
 def subject_of(table: str, key: Mapping[str, Any]) -> str:
@@ -64,7 +66,13 @@ def subject_of(table: str, key: Mapping[str, Any]) -> str:
 
 
 def record(
-    connection: Connection, what: str, municipality_code: str, at_utc: datetime, first: Written, *more: Written
+    connection: Connection,
+    what: str,
+    municipality_code: str,
+    at_utc: datetime,
+    first: Written,
+    *more: Written,
+    forgotten: tuple[int, ...] = (),
 ) -> None:
     """Write one decision down, in the transaction that carries it out.
 
@@ -72,7 +80,7 @@ def record(
     """
     subject = subject_of(first.table, first.key)
     rows = tuple((one.table, _plain(one.key), _plain(one.values)) for one in (first, *more))
-    facts = msgspec.json.encode(Facts(subject, rows))
+    facts = msgspec.json.encode(Facts(subject, rows, forgotten))
     salt = secrets.token_bytes(SALT_BYTES)
     row = {
         "municipality_code": municipality_code,
@@ -106,11 +114,14 @@ def entry(row: Row[Any]) -> bytes:
 def forget(connection: Connection, municipality_code: str, at_utc: datetime, table: str, key: Mapping[str, Any]) -> int:
     """Forget what was decided about a row, and return how many records that were; they stay in the tree.
 
-    That it was forgotten is a record of its own. One that is not in the tree yet is kept: it goes the next time.
+    A record says which ones were: a record that is empty and that none accounts for was emptied by hand. One that is
+    not in the tree yet is kept: it goes the next time.
     """
-    forgotten = connection.execute(_FORGET, {"about": subject_of(table, key)}).rowcount
-    record(connection, FORGOTTEN, municipality_code, at_utc, Written(table, key, {}))
-    return forgotten
+    numbers = tuple(connection.execute(_OF_SUBJECT, {"about": subject_of(table, key)}).scalars())
+    for number in numbers:
+        connection.execute(_FORGET, {"record": number})
+    record(connection, FORGOTTEN, municipality_code, at_utc, Written(table, key, {}), forgotten=numbers)
+    return len(numbers)
 
 
 def require_current(connection: Connection, now_utc: datetime) -> None:

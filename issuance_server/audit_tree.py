@@ -15,11 +15,11 @@ from binascii import Error as NotBase64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from sqlalchemy import Engine, bindparam, insert, select, update
+from sqlalchemy import Engine, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from issuance_server.audit_log import entry
@@ -31,7 +31,8 @@ AT_ONCE: Final = 1_000
 _ED25519: Final = b"\x01"
 _records, _checkpoints = audit_records.c, audit_checkpoints.c
 _OUTSIDE: Final = select(audit_records).where(_records.leaf_index.is_(None)).order_by(_records.number).limit(AT_ONCE)
-_LAST_INSIDE: Final = select(_records.leaf_index).order_by(_records.leaf_index.desc().nulls_last()).limit(1)
+_ANY_OUTSIDE: Final = select(_records.number).where(_records.leaf_index.is_(None)).limit(1)
+_LAST_INSIDE: Final = select(func.max(_records.leaf_index))
 _PUT_IN: Final = (
     update(audit_records)
     .where(_records.number == bindparam("record"), _records.leaf_index.is_(None))
@@ -78,6 +79,16 @@ class Signer:
         signed = b64encode(self._key_hash + key.sign(text.encode())).decode()
         return f"{text}\n\u2014 {self._origin} {signed}\n"
 
+    def frontier(self, row: Row[Any]) -> Frontier:
+        """Return the tree that a checkpoint's row goes on from. Errors: BadCheckpoint unless it is what was signed."""
+        try:
+            frontier = Frontier.decode(row.tree_size, row.frontier)
+        except ValueError:
+            raise BadCheckpoint("its frontier is of no tree of this size") from None
+        if self.read(row.note) != Checkpoint(row.tree_size, frontier.root()):
+            raise BadCheckpoint("its note says another size or root")
+        return frontier
+
     def read(self, note: str) -> Checkpoint:
         """Return what a note states. Errors: BadCheckpoint."""
         text, blank, signature = note.partition("\n\n")
@@ -120,6 +131,9 @@ def grow(engine: Engine, signer: Signer, key: Ed25519PrivateKey, clock: Callable
 
 
 def _put_in(engine: Engine) -> int:
+    with read(engine) as connection:  # nothing to do is the usual case, and takes no lock
+        if connection.execute(_ANY_OUTSIDE).first() is None:
+            return 0
     with write(engine) as connection:
         last = connection.execute(_LAST_INSIDE).scalar()
         place = 0 if last is None else last + 1
@@ -134,7 +148,7 @@ def _put_in(engine: Engine) -> int:
 def _sign(engine: Engine, signer: Signer, key: Ed25519PrivateKey, clock: Callable[[], datetime]) -> None:
     with read(engine) as connection:
         last = connection.execute(_LAST).one_or_none()
-        frontier = Frontier() if last is None else Frontier.decode(last.tree_size, last.frontier)
+        frontier = Frontier() if last is None else signer.frontier(last)
         added = connection.execute(_UNSIGNED, {"size": frontier.size}).all()
     if not added:
         return

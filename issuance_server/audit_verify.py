@@ -12,13 +12,26 @@ It reads only, one subject at a time, and what it tells of names places and neve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Date, Engine, Row, Table, bindparam, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Date,
+    Engine,
+    LargeBinary,
+    Row,
+    Table,
+    bindparam,
+    exists,
+    select,
+)
 
 from issuance_server.audit_log import FORGOTTEN, MAX_LAG, Facts, Value, commitment, entry, plain, subject_of
 from issuance_server.audit_tree import BadCheckpoint, Checkpoint, Signer
@@ -55,7 +68,7 @@ class Fault(StrEnum):
     ROOT = "root"  # between two checkpoints something is not what was signed
     CHECKPOINT = "checkpoint"  # a checkpoint is not signed, or says something else
     KEPT = "kept"  # a checkpoint that somebody kept is not one of this tree
-    OUTSIDE = "outside"  # a record was put in behind, or the tree is not grown any more
+    OUTSIDE = "outside"  # a record waits for its place or its signature: the tree is not grown
     CELL = "cell"  # a row's column is not what was decided
     ROW_MISSING = "row missing"  # decided, and not there
     ROW_UNDECIDED = "row undecided"  # there, and nobody decided it
@@ -152,21 +165,25 @@ class Verification:
     def tree(self) -> Iterator[Found]:
         """Yield what is wrong with records and checkpoints: looks 1 and 2."""
         assert self.signer is not None
-        with read(self.engine) as connection:
+        with _one_moment(self.engine) as connection:
             roots = _Roots()
             yield from self._signed(connection, self.signer, roots)
             last_signed = roots.largest
             yield from self._kept(self.signer, roots)
-            frontier = Frontier()
+            frontier, emptied, accounted = Frontier(), set[int](), set[int]()
             for row in self._inside(connection):
                 for place in range(frontier.size, row.leaf_index):
                     yield Found(Fault.GAP, f"leaf {place}")
                     frontier = frontier.add(bytes(HASH_BYTES))
-                yield from self._record(row)
+                yield from self._record(row, emptied, accounted)
                 frontier = frontier.add(leaf_hash(entry(row)))
                 yield from roots.compare(frontier)
+                if frontier.size > last_signed and self.now_utc - row.at_utc > MAX_LAG:
+                    yield Found(Fault.OUTSIDE, f"leaf {row.leaf_index} is not signed")
             yield from roots.never_reached(frontier.size)
             self.counts.unsigned = max(0, frontier.size - last_signed)
+            for number in sorted(emptied ^ accounted):
+                yield Found(Fault.FACTS, f"record {number}: {'emptied' if number in emptied else 'not forgotten'}")
             for row in connection.execute(_OUTSIDE):
                 if self.now_utc - row.at_utc > MAX_LAG:
                     yield Found(Fault.OUTSIDE, f"record {row.number}")
@@ -175,13 +192,11 @@ class Verification:
         for row in connection.execute(_CHECKPOINTS):
             self.counts.checkpoints += 1
             try:
-                checkpoint = signer.read(row.note)
+                frontier = signer.frontier(row)
             except BadCheckpoint as bad:
                 yield Found(Fault.CHECKPOINT, f"tree size {row.tree_size}: {bad}")
                 continue
-            if checkpoint.tree_size != row.tree_size:
-                yield Found(Fault.CHECKPOINT, f"tree size {row.tree_size}: its note says another")
-            roots.want(Fault.ROOT, checkpoint)
+            roots.want(Fault.ROOT, Checkpoint(frontier.size, frontier.root()))
 
     def _kept(self, signer: Signer, roots: _Roots) -> Iterator[Found]:
         for number, note in enumerate(self.kept, start=1):
@@ -196,28 +211,34 @@ class Verification:
             yield from rows
             start = rows[-1].leaf_index + 1
 
-    def _record(self, row: Row[Any]) -> Iterator[Found]:
+    def _record(self, row: Row[Any], emptied: set[int], accounted: set[int]) -> Iterator[Found]:
+        """Judge one record. emptied: those of which nothing is left; accounted: those that records say were."""
         self.counts.records += 1
         where = f"leaf {row.leaf_index}, record {row.number}"
         if row.leaf_hash != leaf_hash(entry(row)):
             yield Found(Fault.RECORD, where)
         if row.salt is None and row.facts is None and row.subject is None:
             self.counts.forgotten += 1
+            emptied.add(row.number)
         elif row.salt is None or row.facts is None or row.commitment != commitment(row.salt, row.facts):
             yield Found(Fault.FACTS, where)
-        elif msgspec.json.decode(row.facts, type=Facts).subject != row.subject:
+        elif (facts := _facts(row)) is None or facts.subject != row.subject:
             yield Found(Fault.FACTS, f"{where}: it is about another row")
+        else:
+            accounted.update(facts.forgotten)
 
     # 3: the rows
 
     def rows(self) -> Iterator[Found]:
         """Yield what is wrong with rows: look 3."""
-        with read(self.engine) as connection:
+        with _one_moment(self.engine) as connection:
             for one in _RECORDED:
                 if one.root is None:
                     keys = [one.table.c[name] for name in one.key]
                     for row in connection.execute(select(*keys).order_by(*keys)).all():
                         yield from self._compare(connection, one, dict(row._mapping))
+                else:
+                    yield from _orphans(connection, one, one.root)
             for (subject,) in connection.execute(_SUBJECTS).all():
                 yield from _look_for(connection, subject)
 
@@ -231,6 +252,31 @@ class Verification:
                 yield from decided.compare(one, dict(row._mapping))
         for name in decided.rows:
             yield Found(Fault.ROW_MISSING, name)
+
+
+@contextmanager
+def _one_moment(engine: Engine) -> Iterator[Connection]:
+    """A transaction whose statements all see one moment: a server that issues meanwhile is no fraud."""
+    if engine.dialect.name != "sqlite":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with read(engine) as connection:
+        yield connection
+
+
+def _facts(row: Row[Any]) -> Facts | None:
+    """Return what a record says; None where nobody can read it, which is found by its commitment."""
+    try:
+        return msgspec.json.decode(row.facts, type=Facts)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _orphans(connection: Connection, one: _Recorded, root: Table) -> Iterator[Found]:
+    """Yield rows that are part of nothing: they would be compared with nothing."""
+    same = [one.table.c[column.name] == column for column in root.primary_key]
+    keys = [one.table.c[name] for name in one.key]
+    for row in connection.execute(select(*keys).where(~exists().where(*same))).all():
+        yield Found(Fault.ROW_UNDECIDED, one.name(dict(row._mapping)))
 
 
 def _look_for(connection: Connection, subject: str) -> Iterator[Found]:
@@ -295,12 +341,15 @@ class _Decided:
         made = cls()
         for record in connection.execute(_OF_SUBJECT, {"about": subject}):
             made.partly = made.partly or record.what == FORGOTTEN
-            if record.facts is not None:
-                made._take(msgspec.json.decode(record.facts, type=Facts))
+            facts = None if record.facts is None else _facts(record)
+            if facts is not None:
+                made._take(facts)
         return made
 
     def _take(self, facts: Facts) -> None:
         for table, key, values in facts.rows:
+            if table not in _BY_NAME:
+                continue
             name = _BY_NAME[table].name(key)
             if values or name != facts.subject:
                 self.rows.setdefault(name, {}).update(values)
@@ -323,4 +372,10 @@ class _Decided:
 
 def _is(column: Column[Any], value: Value) -> ColumnElement[bool]:
     """Compare a key's column with a value as records have it."""
-    return column == (date.fromisoformat(str(value)) if isinstance(column.type, Date) else value)
+    match column.type:
+        case Date():
+            return column == date.fromisoformat(str(value))
+        case LargeBinary():
+            return column == bytes.fromhex(str(value))
+        case _:
+            return column == value

@@ -8,9 +8,12 @@ Any number of these may run: the database says who was first.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from queue import Queue
 from typing import Final
 
 import click
@@ -47,24 +50,33 @@ def command(config: Path, every_s: float | None) -> None:
 def beat(
     config_file: Path, every_s: float | None, pause: Callable[[float], None] = time.sleep, clock: Clock = utc_now
 ) -> dict[str, int]:
-    """Do all of it once, or again and again; return how much each came to.
+    """Do all of it once and return how much each came to; or again and again, for ever.
 
     Errors: ConfigError, KeysError, SchemaMismatch; once, those of the tasks, too.
     """
     with database(config_file) as engine:
         tasks = _tasks(load(config_file.absolute()), engine, clock)
-        done = dict.fromkeys(tasks, 0)
+        if every_s is None:
+            return {name: task() for name, task in tasks.items()}
+        # Each by itself: a provider that hangs for minutes must not keep records from the tree.
+        ended: Queue[BaseException] = Queue()
+        for name, task in tasks.items():
+            turn = partial(_again, name, task, partial(pause, every_s), ended)
+            threading.Thread(target=turn, name=name, daemon=True).start()
+        raise ended.get()
+
+
+def _again(name: str, task: Callable[[], int], pause: Callable[[], None], ended: Queue[BaseException]) -> None:
+    """Do a task again and again, whatever it comes to; only what ends the pause ends it."""
+    try:
         while True:
-            for name, task in tasks.items():
-                try:
-                    done[name] += task()
-                except Exception as error:  # one bad minute of provider or database must not end all later ones
-                    if every_s is None:
-                        raise
-                    _log.error("beat failed", task=name, **where(error))
-            if every_s is None:
-                return done
-            pause(every_s)
+            try:
+                task()
+            except Exception as error:  # noqa: BLE001 - a bad minute of provider or database must not end later ones
+                _log.error("beat failed", task=name, **where(error))
+            pause()
+    except BaseException as error:  # noqa: BLE001 - whoever waits for the threads hears of it
+        ended.put(error)
 
 
 def _tasks(config: ServerConfig, engine: Engine, clock: Clock) -> Mapping[str, Callable[[], int]]:

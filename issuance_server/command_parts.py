@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from issuance_server.config import load
 from issuance_server.database import open_engine, require_schema
@@ -24,6 +25,9 @@ def said_in_a_line(*errors: type[Exception]) -> Iterator[None]:
         yield
     except errors as error:
         raise click.ClickException(str(error)) from error
+    except DBAPIError as error:  # its own words hold statements and values
+        why = type(error.orig).__name__
+        raise click.ClickException(f"NOT done, try again: the database refused or did not answer ({why})") from None
 
 
 @contextmanager

@@ -20,7 +20,14 @@ from cryptography.x509.oid import ExtensionOID
 from issuance_server.folders import Listing, listing
 from issuance_server.ocsp import CLOCKS_DIFFER, CardState, NoWord, Word
 
-_NO_LIST: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
+_NO_LIST: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 _UNDERSTOOD: Final = frozenset({ExtensionOID.ISSUING_DISTRIBUTION_POINT})
 
 
@@ -46,8 +53,11 @@ class Crls:
         return max(told, key=lambda word: word.as_of_utc)
 
     def _word(self, one: x509.CertificateRevocationList, certificate: x509.Certificate) -> Word:
-        entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        return Word(CardState.GOOD if entry is None else _state(entry), one.last_update_utc)
+        try:
+            entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
+            return Word(CardState.GOOD if entry is None else _state(entry), one.last_update_utc)
+        except _NO_LIST:
+            raise NoWord("the list says something of the certificate that cannot be read") from None
 
     def _is_signed_by(self, number: int, issuer: x509.Certificate) -> bool:
         """Whether the issuer's key signed it, which three generations of one name can differ in; found out once."""

@@ -17,6 +17,7 @@ from issuance_server.rules import JST
 from issuance_server.sessions import Caller, KnownAs, holder_digest
 from issuance_server.settings import MunicipalitySettings
 from issuance_server.settings_store import SettingsStore
+from issuance_server.stops import Asking
 from protocol.errors import ErrorCode, IssueError
 
 STOPPED: Final = "municipality: stopped until a finding"
@@ -38,7 +39,7 @@ class Holders:
 
         Errors: IssueError ISSUING_STOPPED of this kind of document, INTEGRITY_STOP, and those of `who`.
         """
-        stops.require_none(connection, operator=caller.operator, municipality_code=code, kind=kind)
+        stops.require_none(connection, Asking(caller.terminal_id, caller.operator, code, kind))
         if cases.is_stopped(connection, code):
             raise IssueError(ErrorCode.INTEGRITY_STOP, STOPPED)
         return self.who(connection, caller, code, now_utc)

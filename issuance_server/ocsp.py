@@ -6,11 +6,13 @@ Source: RFC 6960; the nonce is RFC 9654's. An answer is judged in numbered steps
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from queue import Empty, Queue
 from typing import Final
 
 import httpx
@@ -31,7 +33,16 @@ CLOCKS_DIFFER: Final = timedelta(seconds=60)
 _NONCE_BYTES: Final = 32
 _SIGNED_WITH: Final = (SHA256, SHA384, SHA512)
 #: What the library raises for bytes that are no answer, some of it only when the field in question is looked at.
-_NO_ANSWER: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+_NO_ANSWER: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+#: It would answer, but not now. Any other error is about what was asked, and says nothing of the next card.
+_NOT_NOW: Final = (ocsp.OCSPResponseStatus.TRY_LATER, ocsp.OCSPResponseStatus.INTERNAL_ERROR)
 #: How a request names the issuer; which of them a responder knows is its own affair. SHA-1 protects nothing here.
 CERT_ID_HASHES: Final[dict[str, HashAlgorithm]] = {"sha256": SHA256(), "sha1": SHA1()}  # noqa: S303 (see above)
 
@@ -42,6 +53,7 @@ class CardState(StrEnum):
     GOOD = "good"
     SUSPENDED = "suspended"  # certificateHold: reported lost; it may come back
     REVOKED = "revoked"
+    UNKNOWN = "unknown"  # its authority has no such certificate: no list's silence makes it good
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,8 @@ class OcspResponder:
         self._timeout_s = timeout_s
         self._trusted = trusted
         self._cert_id_hash = CERT_ID_HASHES[cert_id_hash]
-        self._client = httpx.Client(timeout=timeout_s, transport=transport, trust_env=False)
+        self._transport = transport
+        self._client = self._new_client()
         self._monotonic_s = monotonic_s
 
     def ask(self, certificate: x509.Certificate, issuer: x509.Certificate, now_utc: Callable[[], datetime]) -> Word:
@@ -106,24 +119,46 @@ class OcspResponder:
             max_age=self._max_age,
         )
 
+    def _new_client(self) -> httpx.Client:
+        return httpx.Client(timeout=self._timeout_s, transport=self._transport, trust_env=False)
+
     def _send(self, asked: bytes) -> bytes:
-        """Send a request; an answer that drips in counts as none, and so does one without end."""
+        """Send a request, and wait for the whole answer no longer than that: looking a name up has no time-out, and
+        one that drips in, head or body, is never late by a byte.
+        """
+        answered: Queue[bytes | NoWord] = Queue()
+        threading.Thread(target=self._post, args=(self._client, asked, answered), daemon=True).start()
+        try:
+            answer = answered.get(timeout=self._timeout_s)
+        except Empty:
+            self._client.close()  # which ends whoever still reads from it
+            self._client = self._new_client()
+            raise Unreachable("the responder is too slow") from None
+        if isinstance(answer, NoWord):
+            raise answer
+        return answer
+
+    def _post(self, client: httpx.Client, asked: bytes, answered: Queue[bytes | NoWord]) -> None:
+        try:
+            answered.put(self._answer(client, asked))
+        except NoWord as none:
+            answered.put(none)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits
+            answered.put(Unreachable(f"the responder cannot be asked: {type(error).__name__}"))
+
+    def _answer(self, client: httpx.Client, asked: bytes) -> bytes:
         until_s = self._monotonic_s() + self._timeout_s
         answer = b""
-        try:
-            with self._client.stream(
-                "POST", self._address, content=asked, headers={"Content-Type": REQUEST_TYPE}
-            ) as response:
-                if response.status_code != 200:
-                    raise Unreachable(f"the responder answers {response.status_code}")
-                for part in response.iter_raw():
-                    answer += part
-                    if len(answer) > MAX_ANSWER_BYTES:
-                        raise NoWord("the responder's answer has no end")
-                    if self._monotonic_s() > until_s:
-                        raise Unreachable("the responder is too slow")
-        except httpx.HTTPError as error:
-            raise Unreachable(f"the responder cannot be asked: {type(error).__name__}") from None
+        with client.stream("POST", self._address, content=asked, headers={"Content-Type": REQUEST_TYPE}) as response:
+            if response.status_code != 200:
+                kind = Unreachable if response.status_code >= 500 else NoWord
+                raise kind(f"the responder answers {response.status_code}")
+            for part in response.iter_raw():
+                answer += part
+                if len(answer) > MAX_ANSWER_BYTES:
+                    raise Unreachable("the responder's answer has no end")
+                if self._monotonic_s() > until_s:
+                    raise Unreachable("the responder is too slow")
         return answer
 
 
@@ -142,9 +177,10 @@ def read_answer(
         # 1. An answer, and not an error.
         response = ocsp.load_der_ocsp_response(answer)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            raise Unreachable(f"the responder says {response.response_status.name}")
+            kind = Unreachable if response.response_status in _NOT_NOW else NoWord
+            raise kind(f"the responder says {response.response_status.name}")
         # 2. Signed by the issuer of the card, by whom it has named for this, or by whom we trust for it.
-        _check_signature(response, _signer(response, issuer, trusted, now_utc))
+        _check_signed(response, _signers(response, issuer, trusted, now_utc))
         # 3. To this very question.
         if response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce != nonce:
             raise NoWord("the answer is to another question")
@@ -160,20 +196,19 @@ def read_answer(
         raise NoWord("the answer is none") from None
 
 
-def _signer(
+def _signers(
     response: ocsp.OCSPResponse,
     issuer: x509.Certificate,
     trusted: tuple[x509.Certificate, ...],
     now_utc: datetime,
-) -> x509.Certificate:
-    """Return who signed: one of those that may (RFC 6960, 4.2.2.2)."""
+) -> Iterator[x509.Certificate]:
+    """Yield who may have signed (RFC 6960, 4.2.2.2); of one name there are two while a responder is renewed."""
     for candidate in (issuer, *trusted, *response.certificates):
         begun = candidate.not_valid_before_utc <= now_utc <= candidate.not_valid_after_utc
         if not _is_named(response, candidate) or not begun:
             continue
         if candidate in (issuer, *trusted) or _is_delegated(candidate, issuer):
-            return candidate
-    raise NoWord("the answer is signed by nobody whose word counts for this card")
+            yield candidate
 
 
 def _is_delegated(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -194,19 +229,30 @@ def _is_named(response: ocsp.OCSPResponse, candidate: x509.Certificate) -> bool:
     return response.responder_key_hash == digest
 
 
-def _check_signature(response: ocsp.OCSPResponse, signer: x509.Certificate) -> None:
-    key, hashed = signer.public_key(), response.signature_hash_algorithm
+def _check_signed(response: ocsp.OCSPResponse, signers: Iterator[x509.Certificate]) -> None:
+    hashed = response.signature_hash_algorithm
     if not isinstance(hashed, _SIGNED_WITH):
         raise NoWord("the answer is signed by a method that is not taken")
+    why = "the answer is signed by nobody whose word counts for this card"
+    for signer in signers:
+        if _holds(response, signer, hashed):
+            return
+        why = "the answer's signature does not hold"
+    raise NoWord(why)
+
+
+def _holds(response: ocsp.OCSPResponse, signer: x509.Certificate, hashed: HashAlgorithm) -> bool:
+    key = signer.public_key()
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(response.signature, response.tbs_response_bytes, PKCS1v15(), hashed)
         elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(hashed))
         else:
-            raise NoWord("the answer is signed by a method that is not taken")
+            return False
     except InvalidSignature:
-        raise NoWord("the answer's signature does not hold") from None
+        return False
+    return True
 
 
 def _about(
@@ -246,4 +292,4 @@ def _state(single: ocsp.OCSPSingleResponse) -> CardState:
             held = single.revocation_reason is x509.ReasonFlags.certificate_hold
             return CardState.SUSPENDED if held else CardState.REVOKED
         case _:
-            raise NoWord("the responder does not know the certificate")
+            return CardState.UNKNOWN

@@ -20,6 +20,7 @@ from issuance_server.refunds import Refund, RefundState
 from issuance_server.register.person import Person
 from issuance_server.sessions import Caller, end_visit
 from issuance_server.settings import MunicipalitySettings
+from issuance_server.stops import Asking
 from issuance_server.turns import turn
 from issuance_server.vault import Vault
 from protocol.errors import ErrorCode, IssueError
@@ -100,10 +101,10 @@ class Reception:
     def _known(self, connection: Connection, caller: Caller, code: str, refs: MemberRefs, now_utc: datetime) -> _Known:
         stands, integrity = stops.open_stops(connection), cases.is_stopped(connection, code)
 
-        def refusal(kind: str = "") -> ErrorCode | None:
+        def refusal(kind: str | None = None) -> ErrorCode | None:
             if integrity:
                 return ErrorCode.INTEGRITY_STOP
-            ends = stops.reaches(stands, operator=caller.operator, municipality_code=code, kind=kind)
+            ends = stops.reaches(stands, Asking(caller.terminal_id, caller.operator, code, kind))
             return ErrorCode.ISSUING_STOPPED if ends else None
 
         settings, person = self._holders.who(connection, caller, code, now_utc)

@@ -19,6 +19,7 @@ from cryptography import x509
 
 from issuance_server.config import ConfigError, RevocationConfig
 from issuance_server.crl import Crls
+from issuance_server.folders import listing
 from issuance_server.ocsp import CardState, NoWord, OcspResponder, Unreachable, Word
 from protocol.errors import ErrorCode, IssueError
 
@@ -28,6 +29,7 @@ TRIED_AGAIN_AFTER: Final = timedelta(seconds=5)
 _REFUSALS: Final = {
     CardState.SUSPENDED: ErrorCode.CARD_CERTIFICATE_SUSPENDED,
     CardState.REVOKED: ErrorCode.CARD_CERTIFICATE_REVOKED,
+    CardState.UNKNOWN: ErrorCode.CARD_STATUS_UNKNOWN,
 }
 
 
@@ -108,10 +110,13 @@ def read_responders(config: RevocationConfig) -> tuple[x509.Certificate, ...]:
     if folder is None:
         return ()
     try:
-        paths = sorted(folder.glob("*.pem"))
-        return tuple(one for path in paths for one in x509.load_pem_x509_certificates(path.read_bytes()))
-    except (OSError, ValueError):
+        paths = [folder / name for name, _, _ in listing(folder, ".pem")]
+        found = tuple(one for path in paths for one in x509.load_pem_x509_certificates(path.read_bytes()))
+    except (OSError, ValueError, x509.InvalidVersion):
         raise ConfigError(f"revocation.responders_folder: {folder} holds what is no certificate in PEM") from None
+    if not found:
+        raise ConfigError(f"revocation.responders_folder: {folder} holds no certificate (*.pem)")
+    return found
 
 
 def open_authority(

@@ -119,6 +119,7 @@ def begin(connection: Connection, target: Target, *, reason: str, officer: str, 
         raise CannotStop("reason, officer: why, and who says so")
     _check_there(connection, target)
     if target.terminal_id is not None:
+        terminals.lock(connection, target.terminal_id)  # of two who stop and start it at once, one sees the other
         terminals.stop(connection, target.terminal_id, now_utc)
     stop_id = secrets.token_hex(_STOP_ID_BYTES)
     row = {name: getattr(target, name) for name in ("reach", "terminal_id", "operator", "municipality_code", "kind")}
@@ -140,6 +141,8 @@ def end(connection: Connection, stop_id: str, officers: tuple[str, str], now_utc
     if not all(names) or len(set(names)) != 2:
         raise CannotStop("officers: two people, each by name")
     stop = next((one for one in open_stops(connection) if one.stop_id == stop_id), None)
+    if stop is not None and stop.target.terminal_id is not None:
+        terminals.lock(connection, stop.target.terminal_id)
     keys = {"stop": stop_id, "now": now_utc, "officers": ", ".join(names)}
     if stop is None or connection.execute(_END, keys).rowcount != 1:
         raise NoSuchStop(f"no stop is open under {stop_id!r}")
@@ -179,22 +182,33 @@ def open_stops(connection: Connection) -> tuple[Stop, ...]:
     )
 
 
-def reaches(stands: Iterable[Stop], *, operator: str, municipality_code: str = "", kind: str = "") -> bool:
-    """Whether one of these stops ends this: everything of an operator, a municipality's, or one document of it."""
-    found = {(one.target.reach, one.target.operator, one.target.municipality_code, one.target.kind) for one in stands}
-    return bool(
-        found
-        & {
-            (Reach.ALL, None, None, None),
-            (Reach.OPERATOR, operator, None, None),
-            (Reach.MUNICIPALITY, None, municipality_code, None),
-            (Reach.DOCUMENT, None, municipality_code, kind),
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who wants something issued, and what."""
+
+    terminal_id: str
+    operator: str
+    municipality_code: str | None = None
+    kind: str | None = None
 
 
-def require_none(connection: Connection, *, operator: str, municipality_code: str = "", kind: str = "") -> None:
+def reaches(stands: Iterable[Stop], asking: Asking) -> bool:
+    """Whether one of these stops ends this."""
+    targets = {one.target for one in stands}
+    code, kind = asking.municipality_code, asking.kind
+    ending = [
+        Target(Reach.ALL),
+        Target(Reach.OPERATOR, operator=asking.operator),
+        Target(Reach.TERMINAL, terminal_id=asking.terminal_id),
+    ]
+    if code is not None:
+        ending.append(Target(Reach.MUNICIPALITY, municipality_code=code))
+        if kind is not None:
+            ending.append(Target(Reach.DOCUMENT, municipality_code=code, kind=kind))
+    return not targets.isdisjoint(ending)
+
+
+def require_none(connection: Connection, asking: Asking) -> None:
     """See that nothing of that is stopped. Errors: IssueError ISSUING_STOPPED."""
-    stands = open_stops(connection)
-    if reaches(stands, operator=operator, municipality_code=municipality_code, kind=kind):
+    if reaches(open_stops(connection), asking):
         raise IssueError(ErrorCode.ISSUING_STOPPED, "stopped by an officer")

@@ -28,6 +28,9 @@ _STOP: Final = (
     .where(terminals.c.terminal_id == bindparam("id"))
     .values(stopped=True, forked=or_(terminals.c.forked, bindparam("fork")))
 )
+_LOCK: Final = (
+    select(terminals.c.terminal_id).where(terminals.c.terminal_id == bindparam("id")).with_for_update(key_share=True)
+)
 _START: Final = (
     update(terminals)
     .where(terminals.c.terminal_id == bindparam("id"), terminals.c.forked.is_(False))
@@ -82,6 +85,11 @@ def enrol(
     connection.execute(_ENROL, {"terminal_id": terminal_id, **values})
     _record(connection, "terminal enrolled", terminal_id, now_utc, values)
     return thumbprint
+
+
+def lock(connection: Connection, terminal_id: str) -> None:
+    """Have whoever else changes this terminal wait until this transaction is over."""
+    connection.execute(_LOCK, {"id": terminal_id})
 
 
 def stop(connection: Connection, terminal_id: str, now_utc: datetime, *, forked: bool = False) -> None:

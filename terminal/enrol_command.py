@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from protocol import codec, enrolment
+from protocol.errors import IssueError
 from protocol.messages import PATH_ENROLMENTS, EnrolAnswer
 from protocol.signing import CONTENT_TYPE, key_thumbprint
 from terminal.client import TIMEOUT, NetworkDown, ServerRefused, read_refusal
@@ -54,7 +55,10 @@ def show(server: str, code: str, key: Ed25519PrivateKey, transport: httpx.BaseTr
         raise NetworkDown(f"{server}: {type(error).__name__}") from error
     if response.status_code != httpx.codes.OK:
         raise read_refusal(PATH_ENROLMENTS, response)
-    return codec.decode(EnrolAnswer, response.content)
+    try:
+        return codec.decode(EnrolAnswer, response.content)
+    except IssueError as error:  # a proxy's page is the network's
+        raise NetworkDown(f"{server}: {error.detail}") from error
 
 
 def fingerprint_of(key: Ed25519PrivateKey) -> str:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import delete, insert, select, text, update
 
-from issuance_server import audit_log, audit_tree, stops
+from issuance_server import audit_log, audit_tree, enrolments, stops
 from issuance_server.audit_log import MAX_LAG, Written, require_current
 from issuance_server.audit_tree import AT_ONCE, BadCheckpoint, Checkpoint, Signer
 from issuance_server.audit_verify import Fault, Found, Verification, Verified
@@ -55,6 +55,7 @@ def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
     with write(made.engine) as connection:
         target = Target(Reach.DOCUMENT, municipality_code=CODE, kind="income")
         stops.begin(connection, target, reason="why", officer="a", now_utc=made.clock())
+        enrolments.invite(connection, terminal_id="t-9", operator="x", officer="a", now_utc=made.clock())
     yield made
     made.close()
 
@@ -202,6 +203,32 @@ CHANGES: dict[str, tuple[Callable[[], Any], tuple[Fault, str]]] = {
         lambda: text("DELETE FROM audit_records WHERE leaf_index = (SELECT max(leaf_index) FROM audit_records)"),
         (Fault.GAP, "leaves "),
     ),
+    "a record emptied": (
+        lambda: (
+            update(audit_records).where(audit_records.c.leaf_index == 5).values(subject=None, salt=None, facts=None)
+        ),
+        (Fault.FACTS, "record "),
+    ),
+    "a record that nobody can read": (
+        lambda: update(audit_records).where(audit_records.c.leaf_index == 4).values(facts=b"\xff"),
+        (Fault.FACTS, "leaf 4, record "),
+    ),
+    "money of no payment": (
+        lambda: text(
+            "INSERT INTO postings SELECT municipality_code, 'x', account, amount_yen, 'nobody', order_id,"
+            " terminal_id, posted_at_utc FROM postings WHERE account = 'escrow'"
+        ),
+        (Fault.ROW_UNDECIDED, f"postings:{CODE}:x:escrow"),
+    ),
+    "an invitation": (
+        lambda: text("UPDATE enrolments SET operator = 'somebody'"),
+        (Fault.CELL, "enrolments:"),
+    ),
+    "an invitation left out": (lambda: text("DELETE FROM enrolments"), (Fault.ROW_MISSING, "enrolments:")),
+    "what a checkpoint goes on from": (
+        lambda: update(audit_checkpoints).values(frontier=bytes(32)),
+        (Fault.CHECKPOINT, "tree size "),
+    ),
     "a checkpoint": (
         lambda: text("UPDATE audit_checkpoints SET note = replace(note, 'audit', 'other')"),
         (Fault.CHECKPOINT, "tree size "),
@@ -247,7 +274,7 @@ def test_a_history_that_was_written_anew_is_found_by_whoever_kept_a_checkpoint(o
     last = grow(office) - 1
     kept = last_note(office)
     forge(office, last, b'"a"', b'"c"')
-    by_hand(office, text("UPDATE stops SET begun_by = 'c'"))
+    by_hand(office, text("UPDATE enrolments SET invited_by = 'c'"))
     by_hand(office, delete(audit_checkpoints))
     grow(office)
     assert verify(office)[0] == []
@@ -261,6 +288,15 @@ def test_what_was_kept_and_is_no_checkpoint_is_said_to_be_none(office: Office, n
 
 
 # forgetting
+
+
+def test_a_signed_tree_whose_last_checkpoint_was_changed_does_not_grow_on_from_it(office: Office) -> None:
+    """It would sign roots of a tree that never was."""
+    grow(office)
+    by_hand(office, update(audit_checkpoints).values(frontier=bytes(32)))
+    office.prepare(office.caller(), 3)
+    with pytest.raises(BadCheckpoint):
+        grow(office)
 
 
 def test_what_is_forgotten_leaves_the_tree_verifiable(office: Office) -> None:
@@ -370,7 +406,7 @@ def test_nothing_is_decided_any_more_while_records_wait(office: Office) -> None:
     issuer.prepare(caller, office.request(6, caller))
 
 
-def test_a_record_put_in_behind_is_seen(office: Office) -> None:
+def test_a_tree_that_is_not_grown_is_seen(office: Office) -> None:
     grow(office)
     office.clock.advance(seconds=100)
     with write(office.engine) as connection:

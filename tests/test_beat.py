@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -97,6 +99,35 @@ def test_one_bad_minute_does_not_end_it(site: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Enough):
         beat(site, 1, pause)
     assert grown == [2, 0]
+
+
+def test_a_provider_that_hangs_keeps_no_record_from_the_tree(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its orders take a minute each; half a minute without the tree, and nothing would be issued anywhere."""
+    hangs, grown = threading.Event(), threading.Event()
+
+    def pause(_seconds: float) -> None:
+        grown.set()
+        hangs.wait()
+        raise Enough
+
+    real = beats._tasks
+
+    def tasks(*parts: Any) -> Any:
+        return {"codes settled": hangs.wait, **real(*parts)}
+
+    monkeypatch.setattr(beats, "_tasks", tasks)
+
+    def run() -> None:
+        with pytest.raises(Enough):
+            beat(site, 1, pause)
+
+    running = threading.Thread(target=run)
+    running.start()
+    try:
+        assert grown.wait(timeout=10)
+    finally:
+        hangs.set()
+        running.join()
 
 
 def test_once_it_says_what_is_wrong(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

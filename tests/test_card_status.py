@@ -22,7 +22,7 @@ from protocol.messages import AuthenticateAnswer
 from tests.api_parts import ORDER, Server, make_folder, paid, serving, wanted
 from tests.databases import Databases, everything_in
 from tests.issuing_parts import SETTINGS, Office, code_of
-from tests.server_parts import NOW
+from tests.server_parts import NOW, Authority
 
 REFUSALS = (
     ErrorCode.CARD_CERTIFICATE_SUSPENDED,
@@ -77,7 +77,15 @@ def test_s13_a_card_that_was_reported_lost_since_gets_no_grant(server: Server, c
 
 
 def test_a_card_that_expires_in_mid_visit_gets_no_grant(server: Server) -> None:
-    """The certificate is looked at again as a whole; here its authority is not trusted any more."""
+    server.card = Authority().card(serial=77, not_after_utc=NOW + timedelta(seconds=60))
+    session = server.authenticate()
+    server.send("POST", messages.PATH_ORDERS, codec.encode(wanted(session.session_id)))
+    server.clock.pass_s(61)
+    refused = server.send("POST", messages.grant_path(ORDER), codec.encode(paid(session.session_id)))
+    assert server.code(refused) is ErrorCode.CARD_CERTIFICATE_EXPIRED
+
+
+def test_a_card_whose_authority_is_not_trusted_any_more_gets_no_grant(server: Server) -> None:
     session = server.authenticate()
     server.send("POST", messages.PATH_ORDERS, codec.encode(wanted(session.session_id)))
     for anchor in server.config.anchors_folder.iterdir():
@@ -98,7 +106,7 @@ def test_the_grant_is_judged_by_what_was_said_just_now(server: Server) -> None:
 
 
 def test_the_certificate_stands_nowhere_in_the_open(server: Server) -> None:
-    """Neither it nor its serial: only who sends the session's id can ask about it again."""
+    """Only who sends the session's id can ask about it again."""
     server.authenticate()
     stored = everything_in(server.engine)
     assert server.card.certificate_der[60:100] not in stored

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 
 from issuance_server import api, enrolments
-from issuance_server.database import read, write
+from issuance_server.database import open_engine, read, write
 from issuance_server.enrolments import APPROVED_WITHIN, CODE_LIFETIME, CannotEnrol
 from issuance_server.terminals import Terminals
 from madoguchi import main
@@ -164,11 +164,47 @@ def test_one_officer_is_not_two(engine: Engine, officer: str) -> None:
     assert not is_enrolled(engine)
 
 
+@pytest.mark.parametrize("meanwhile", ["approved by another", "withdrawn"])
+def test_what_somebody_else_did_at_the_same_moment_is_not_overlooked(
+    databases: Databases, meanwhile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read the invitation as it was; the second one's word must not count, and must not be recorded."""
+    engine = open_engine(databases.declared())
+    show(engine, enrolment.ask(invite(engine), KEY))
+    if meanwhile == "withdrawn":
+        approve(engine, "officer b")
+    with read(engine) as connection:
+        (as_it_was,) = connection.execute(enrolments._OPEN_OF, {"terminal": "T-0009"}).all()
+    if meanwhile == "withdrawn":
+        with write(engine) as connection:
+            enrolments.refuse(connection, "T-0009", "officer a", NOW)
+    else:
+        approve(engine, "officer b")
+    monkeypatch.setattr(enrolments, "_waiting_of", lambda *_: [as_it_was])
+    with pytest.raises(CannotEnrol, match="same moment"):
+        approve(engine, "officer c")
+    assert not is_enrolled(engine)
+    engine.dispose()
+
+
+def test_a_key_that_is_enrolled_already_is_not_shown_again(engine: Engine) -> None:
+    """A machine whose identity is over makes a new key: the old one would be refused at the last step."""
+    show(engine, enrolment.ask(invite(engine), KEY))
+    approve(engine, "officer b")
+    approve(engine, "officer c")
+    other = invite(engine, "T-0010")
+    assert code_of(lambda: show(engine, enrolment.ask(other, KEY))) is ErrorCode.ENROLMENT_REFUSED
+
+
 def test_a_key_that_nobody_compares_in_time_is_not_let_in(engine: Engine) -> None:
     show(engine, enrolment.ask(invite(engine), KEY))
     approve(engine, "officer b")
     with pytest.raises(CannotEnrol, match="has shown no key that waits"):
         approve(engine, "officer c", at=NOW + APPROVED_WITHIN)
+    again = invite(engine)
+    show(engine, enrolment.ask(again, KEY))
+    too_late = NOW + APPROVED_WITHIN
+    assert code_of(lambda: show(engine, enrolment.ask(again, KEY), too_late)) is ErrorCode.ENROLMENT_REFUSED
     assert not is_enrolled(engine)
 
 

@@ -1,4 +1,4 @@
-"""The tree of RFC 6962: its published vectors, and pymerkle's judgement of roots and proofs."""
+"""The tree of RFC 6962: its published vectors, and pymerkle's judgement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 from pymerkle.proof import verify_consistency
 
-from issuance_server.merkle import Frontier, consistency_proof, is_consistent, leaf_hash, root_of
+from issuance_server.merkle import Frontier, leaf_hash
 
 #: Entries and roots by size. Source: Certificate Transparency's reference tests (merkletree, Google, Apache-2.0).
 ENTRIES = [
@@ -48,44 +48,16 @@ def judge(entries: list[bytes]) -> InmemoryTree:
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=70), st.data())
-def test_pymerkle_sees_the_same_roots_and_takes_our_proofs(entries: list[bytes], data: st.DataObject) -> None:
-    leaves = [leaf_hash(entry) for entry in entries]
-    tree = judge(entries)
-    assert root_of(leaves) == tree.get_root()
+def test_pymerkle_sees_the_same_roots_and_that_one_goes_on_from_the_other(
+    entries: list[bytes], data: st.DataObject
+) -> None:
+    tree, roots, frontier = judge(entries), [b""], Frontier()
+    for entry in entries:
+        frontier = frontier.add(leaf_hash(entry))
+        roots.append(frontier.root())
     old_size = data.draw(st.integers(1, len(entries)))
-    old_root = root_of(leaves[:old_size])
-    assert old_root == tree.get_root(old_size)
-    verify_consistency(old_root, tree.get_root(), tree.prove_consistency(old_size, len(entries)))
-    proof = consistency_proof(leaves, old_size)
-    assert is_consistent(old_size, old_root, len(leaves), root_of(leaves), proof)
-
-
-@pytest.mark.parametrize("new_size", range(1, 9))
-def test_no_other_tree_is_shown_to_go_on_from_it(new_size: int) -> None:
-    new_root = root_of(LEAVES[:new_size])
-    for old_size in range(1, new_size + 1):
-        old_root, proof = root_of(LEAVES[:old_size]), consistency_proof(LEAVES[:new_size], old_size)
-        assert is_consistent(old_size, old_root, new_size, new_root, proof)
-        wrong = hashlib.sha256(b"another").digest()
-        tries = [
-            (old_size, wrong, new_size, new_root, proof),
-            (old_size, old_root, new_size, wrong, proof),
-            (old_size, old_root, new_size, new_root, (*proof, wrong)),
-            (old_size + 1, old_root, new_size, new_root, proof),
-            (new_size + 1, old_root, new_size, new_root, proof),
-            (0, old_root, new_size, new_root, proof),
-        ]
-        tries += [
-            (old_size, old_root, new_size, new_root, (*proof[:at], wrong, *proof[at + 1 :])) for at in range(len(proof))
-        ]
-        tries += [(old_size, old_root, new_size, new_root, proof[:at]) for at in range(len(proof))]
-        assert not any(is_consistent(*one) for one in tries)
-
-
-def test_a_proof_is_of_a_size_that_the_tree_has_had() -> None:
-    for size in (0, 9, -1):
-        with pytest.raises(ValueError, match="old_size"):
-            consistency_proof(LEAVES, size)
+    assert (roots[-1], roots[old_size]) == (tree.get_root(), tree.get_root(old_size))
+    verify_consistency(roots[old_size], roots[-1], tree.prove_consistency(old_size, len(entries)))
 
 
 @pytest.mark.parametrize(("size", "packed"), [(1, b""), (0, bytes(32)), (3, bytes(32)), (1, bytes(31)), (1, bytes(33))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -146,7 +147,6 @@ def test_a_lost_card_is_suspended_and_any_other_revocation_is_one(
         (Answer(this_update=NOW - MAX_AGE - timedelta(seconds=1)), "too long ago"),
         (Answer(this_update=NOW + timedelta(seconds=61)), "from the future"),
         (Answer(this_update=NOW - timedelta(seconds=300), next_update=NOW - timedelta(seconds=61)), "too long ago"),
-        (Answer(status=ocsp.OCSPCertStatus.UNKNOWN), "does not know"),
     ],
 )
 def test_what_is_no_word(answer: Answer, why: str) -> None:
@@ -192,10 +192,31 @@ def test_what_is_no_answer(answer: bytes) -> None:
         read(answer)
 
 
+NOT_NOW = {ocsp.OCSPResponseStatus.TRY_LATER, ocsp.OCSPResponseStatus.INTERNAL_ERROR}
+
+
 @pytest.mark.parametrize("status", list(ocsp.OCSPResponseStatus)[1:])
-def test_a_responder_that_answers_with_an_error_does_not_answer(status: ocsp.OCSPResponseStatus) -> None:
-    with pytest.raises(Unreachable, match=status.name):
+def test_an_error_of_the_responder_is_no_word_and_only_some_say_that_it_is_down(
+    status: ocsp.OCSPResponseStatus,
+) -> None:
+    """`unauthorized` is about one card: it must not cost all others theirs (RFC 5019)."""
+    with pytest.raises(NoWord, match=status.name) as none:
         read(ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER))
+    assert isinstance(none.value, Unreachable) == (status in NOT_NOW)
+
+
+def test_a_certificate_that_its_authority_does_not_know_is_not_good() -> None:
+    assert read(Answer(status=ocsp.OCSPCertStatus.UNKNOWN).der()).state is CardState.UNKNOWN
+
+
+def test_while_a_responder_is_renewed_two_of_one_name_count() -> None:
+    """Found by name, the old one comes first."""
+    old = responder(OTHER, rsa_key("stranger"))
+    new = responder(OTHER, rsa_key("renewed"))
+    answer = Answer(by=new, named=ocsp.OCSPResponderEncoding.NAME, carries=()).der()
+    assert read(answer, trusted=(old.certificate, new.certificate)).state is CardState.GOOD
+    with pytest.raises(NoWord, match="does not hold"):
+        read(answer, trusted=(old.certificate,))
 
 
 # over HTTP
@@ -245,6 +266,7 @@ def test_the_hotline_suspends_and_the_counter_lifts_it() -> None:
     ("response", "why"),
     [
         (httpx.Response(500), "answers 500"),
+        (httpx.Response(404), "answers 404"),
         (httpx.Response(302, headers={"Location": "http://elsewhere.example/"}), "answers 302"),
         (said(bytes(MAX_ANSWER_BYTES + 1)), "no end"),
         (httpx.ConnectError("refused"), "ConnectError"),
@@ -265,9 +287,10 @@ class Dripping(BaseHTTPRequestHandler):
     """Answers byte by byte for ever: no byte is late, the answer is."""
 
     def do_POST(self) -> None:
-        """Drip until nobody listens."""
-        self.send_response(200)
-        self.end_headers()
+        """Drip until nobody listens: in the body, or in a header already."""
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Drips: ")
+        if self.path == "/body":
+            self.wfile.write(b"no\r\n\r\n")
         try:
             while not self.server.over.wait(0.02):  # type: ignore[attr-defined]
                 self.wfile.write(b"0")
@@ -286,7 +309,7 @@ def dripping() -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.over.set()  # type: ignore[attr-defined]
         server.shutdown()
@@ -294,8 +317,15 @@ def dripping() -> Iterator[str]:
         server.server_close()
 
 
-def test_an_answer_that_drips_in_keeps_nobody_waiting() -> None:
+@pytest.mark.parametrize("where", ["/body", "/header"])
+def test_an_answer_that_drips_in_keeps_nobody_waiting(where: str) -> None:
+    before = threading.active_count()
     with dripping() as address:
-        client = OcspResponder(address, max_age=MAX_AGE, timeout_s=0.2, cert_id_hash="sha256")
-        with pytest.raises(Unreachable, match="too slow"):
-            client.ask(CARD, AUTHORITY.certificate, Clock())
+        client = OcspResponder(address + where, max_age=MAX_AGE, timeout_s=0.2, cert_id_hash="sha256")
+        for _ in range(3):  # a new connection each time
+            with pytest.raises(Unreachable, match="too slow"):
+                client.ask(CARD, AUTHORITY.certificate, Clock())
+    deadline_s = time.monotonic() + 10
+    while threading.active_count() > before:  # nobody goes on reading for ever
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)

@@ -62,6 +62,7 @@ def end(office: Office, stop_id: str, *officers: str) -> None:
 @pytest.mark.parametrize(
     ("what", "residence", "tax", "elsewhere"),
     [
+        ("a terminal", STOPPED, STOPPED, STOPPED),
         ("an operator", STOPPED, STOPPED, STOPPED),
         ("a municipality", STOPPED, STOPPED, None),
         ("a document", STOPPED, None, None),
@@ -88,7 +89,7 @@ def test_a_stop_ends_what_it_names_and_nothing_else(
         act()
 
 
-@pytest.mark.parametrize("what", ["an operator", "a municipality", "a document", "everything"])
+@pytest.mark.parametrize("what", ["a terminal", "an operator", "a municipality", "a document", "everything"])
 def test_s21_a_stop_in_mid_visit_ends_it_before_the_grant_and_not_behind(office: Office, what: str) -> None:
     """S21: what is prepared gets no grant and costs nothing; what is granted is printed, and the books go on."""
     caller = office.caller(elsewhere=ELSEWHERE)

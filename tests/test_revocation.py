@@ -211,6 +211,7 @@ def test_nonsense_keeps_nobody_waiting_and_closes_nothing() -> None:
     [
         (CardState.SUSPENDED, ErrorCode.CARD_CERTIFICATE_SUSPENDED),
         (CardState.REVOKED, ErrorCode.CARD_CERTIFICATE_REVOKED),
+        (CardState.UNKNOWN, ErrorCode.CARD_STATUS_UNKNOWN),
     ],
 )
 def test_the_responders_no_is_not_asked_of_a_list(tmp_path: Path, state: CardState, code: ErrorCode) -> None:
@@ -262,6 +263,11 @@ def test_responders_that_the_configuration_trusts_are_read_at_start(tmp_path: Pa
     (tmp_path / "b.pem").write_bytes(b"no certificate")
     with pytest.raises(ConfigError, match="responders_folder"):
         read_responders(config)
+    for folder in (tmp_path / "nowhere", tmp_path / "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        empty = RevocationConfig(ocsp_address="http://127.0.0.1:9/", max_age_s=60, responders_folder=folder)
+        with pytest.raises(ConfigError, match="responders_folder"):
+            read_responders(empty)
 
 
 def test_no_proxy_of_the_environment_comes_between(monkeypatch: pytest.MonkeyPatch) -> None:
