@@ -261,6 +261,17 @@ def make_folder(tmp_path: Path, url: str) -> ServerConfig:
     )
 
 
+def write_toml(config: ServerConfig, file: Path) -> Path:
+    """Write a server's configuration as its operator does; the file's folder is no matter."""
+    file.write_text(
+        f'database_url = "{config.database_url}"\nkeys_folder = "{config.keys_folder}"\n'
+        f'anchors_folder = "{config.anchors_folder}"\nauthorities = ["a.example"]\n'
+        f'check_address = "{config.check_address}"\nproduction = false\n'
+        f'[revocation]\nocsp_address = "{config.revocation.ocsp_address}"\nmax_age_s = {config.revocation.max_age_s}\n'
+    )
+    return file
+
+
 @contextmanager
 def serving(config: ServerConfig, deadline: Deadline | None = None) -> Iterator[Server]:
     """The application over that folder."""

@@ -16,22 +16,14 @@ from issuance_server.beat import beat
 from issuance_server.database import open_engine, write
 from issuance_server.key_files import KeysError
 from madoguchi import main
-from tests.api_parts import make_folder
+from tests.api_parts import make_folder, write_toml
 from tests.databases import Databases
 
 
 @pytest.fixture
 def site(tmp_path: Path, databases: Databases) -> Path:
     """A server's configuration, beside a migrated database in which something was decided."""
-    url = databases.migrated()
-    config = make_folder(tmp_path, url)
-    file = tmp_path / "server.toml"
-    file.write_text(
-        f'database_url = "{url}"\nkeys_folder = "{config.keys_folder}"\nanchors_folder = "{config.anchors_folder}"\n'
-        'authorities = ["a.example"]\ncheck_address = "https://check.example/"\nproduction = false\n'
-        '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n'
-    )
-    return file
+    return write_toml(make_folder(tmp_path, databases.migrated()), tmp_path / "server.toml")
 
 
 def invoke(*words: str) -> tuple[int, list[str]]:

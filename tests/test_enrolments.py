@@ -24,7 +24,7 @@ from protocol.messages import EnrolAnswer, EnrolRequest
 from protocol.signing import CONTENT_TYPE, RequestSigner, key_thumbprint
 from terminal import enrol_command
 from terminal.client import ServerRefused
-from tests.api_parts import AUTHORITY, CHALLENGE_BODY, Server, make_folder, serving
+from tests.api_parts import AUTHORITY, CHALLENGE_BODY, Server, make_folder, serving, write_toml
 from tests.databases import Databases, everything_in
 from tests.issuing_parts import code_of
 from tests.server_parts import NOW
@@ -295,12 +295,7 @@ def test_the_key_is_its_owners_alone_and_never_written_over(tmp_path: Path) -> N
 def test_the_commands_from_invitation_to_list(tmp_path: Path, databases: Databases) -> None:
     url = databases.migrated()
     config = make_folder(tmp_path, url)
-    file = tmp_path / "server.toml"
-    file.write_text(
-        f'database_url = "{url}"\nkeys_folder = "{config.keys_folder}"\nanchors_folder = "{config.anchors_folder}"\n'
-        'authorities = ["a.example"]\ncheck_address = "https://check.example/"\nproduction = false\n'
-        '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n'
-    )
+    file = write_toml(config, tmp_path / "server.toml")
 
     def run(*words: str) -> tuple[int, str]:
         done = CliRunner().invoke(main, ["terminals", *words[:1], "--config", str(file), *words[1:]])

@@ -18,7 +18,7 @@ from protocol import codec, messages
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EventKind, EventsAnswer, EventsRequest
 from protocol.signing import sign_event
-from tests.api_parts import CHALLENGE_BODY, Server, make_folder, serving, told
+from tests.api_parts import CHALLENGE_BODY, Server, make_folder, serving, told, write_toml
 from tests.databases import Databases
 from tests.issuing_parts import CODE, Office, code_of
 from tests.register_parts import ALL_SETTINGS, ELSEWHERE, OTHER, OTHER_SETTINGS, two_towns
@@ -248,12 +248,7 @@ def test_a_stopped_terminals_word_is_not_taken_within_ten_seconds(server: Server
 def test_the_commands_say_what_they_did_and_what_is_wrong(tmp_path: Path, databases: Databases) -> None:
     url = databases.migrated()
     config = make_folder(tmp_path, url)
-    file = tmp_path / "server.toml"
-    file.write_text(
-        f'database_url = "{url}"\nkeys_folder = "{config.keys_folder}"\nanchors_folder = "{config.anchors_folder}"\n'
-        'authorities = ["a.example"]\ncheck_address = "https://check.example/"\nproduction = false\n'
-        '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n'
-    )
+    file = write_toml(config, tmp_path / "server.toml")
     run, named = CliRunner(), ["--config", str(file)]
 
     def stop(*what: str) -> tuple[int, str]:

@@ -22,7 +22,7 @@ from madoguchi import main
 from protocol import messages
 from protocol.errors import ErrorCode, IssueError
 from protocol.messages import EventKind, RefundClaim
-from tests.api_parts import CHALLENGE_BODY, make_folder, serving
+from tests.api_parts import CHALLENGE_BODY, make_folder, serving, write_toml
 from tests.databases import Databases, declare, everything_in
 from tests.issuing_parts import FEE_YEN, Office, code_of, counted, order_id, payment_id
 from tests.machine_parts import Machine
@@ -291,12 +291,7 @@ def test_a_grant_is_not_given_while_a_restore_is_under_way(drill: Drill) -> None
 def test_the_commands_say_what_they_did_and_what_is_wrong(tmp_path: Path, databases: Databases) -> None:
     url = databases.migrated()
     config = make_folder(tmp_path, url)
-    file = tmp_path / "server.toml"
-    file.write_text(
-        f'database_url = "{url}"\nkeys_folder = "{config.keys_folder}"\nanchors_folder = "{config.anchors_folder}"\n'
-        'authorities = ["a.example"]\ncheck_address = "https://check.example/"\nproduction = false\n'
-        '[revocation]\nocsp_address = "http://127.0.0.1:9/"\nmax_age_s = 60\n'
-    )
+    file = write_toml(config, tmp_path / "server.toml")
     run, to = CliRunner(), tmp_path / "copy.db"
     named = ["--config", str(file)]
     made = run.invoke(main, ["backup", *named, "--to", str(to)])
