@@ -182,11 +182,13 @@ class Verification:
                     yield Found(Fault.OUTSIDE, f"leaf {row.leaf_index} is not signed")
             yield from roots.never_reached(frontier.size)
             self.counts.unsigned = max(0, frontier.size - last_signed)
-            for number in sorted(emptied ^ accounted):
-                yield Found(Fault.FACTS, f"record {number}: {'emptied' if number in emptied else 'not forgotten'}")
             for row in connection.execute(_OUTSIDE):
                 if self.now_utc - row.at_utc > MAX_LAG:
                     yield Found(Fault.OUTSIDE, f"record {row.number}")
+                if row.facts is not None and (facts := _facts(row)) is not None:
+                    accounted.update(facts.forgotten)
+            for number in sorted(emptied ^ accounted):
+                yield Found(Fault.FACTS, f"record {number}: {'emptied' if number in emptied else 'not forgotten'}")
 
     def _signed(self, connection: Connection, signer: Signer, roots: _Roots) -> Iterator[Found]:
         for row in connection.execute(_CHECKPOINTS):

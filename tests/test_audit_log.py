@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import delete, insert, select, text, update
 
-from issuance_server import audit_log, audit_tree, enrolments, stops
+from issuance_server import audit_log, audit_tree, audit_verify, enrolments, stops
 from issuance_server.audit_log import MAX_LAG, Written, require_current
 from issuance_server.audit_tree import AT_ONCE, BadCheckpoint, Checkpoint, Signer
 from issuance_server.audit_verify import Fault, Found, Verification, Verified
@@ -115,6 +115,26 @@ def test_what_was_decided_is_recorded_and_nothing_is_found(office: Office) -> No
     assert counts.rows > 8
     assert grow(office) == 0
     assert len(verify(office, last_note(office))[0]) == 0
+
+
+def test_a_server_that_issues_meanwhile_is_no_fraud(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paper is granted between the look at its records and the look at its rows."""
+    grow(office)
+    caller = office.caller()
+    office.prepare(caller, 3)
+    grow(office)
+    real, granted = audit_verify._Decided.read.__func__, list[str]()  # type: ignore[attr-defined]
+
+    def read_and_grant(cls: Any, connection: Any, subject: str) -> Any:
+        decided = real(cls, connection, subject)
+        if subject.endswith(order_id(3)) and not granted:
+            granted.append(subject)
+            office.grant(caller, 3, payment=3)
+        return decided
+
+    monkeypatch.setattr(audit_verify._Decided, "read", classmethod(read_and_grant))
+    assert verify(office)[0] == []
+    assert len(granted) == 1
 
 
 # what somebody changes by hand
@@ -306,6 +326,7 @@ def test_what_is_forgotten_leaves_the_tree_verifiable(office: Office) -> None:
     with write(office.engine) as connection:
         forgotten = audit_log.forget(connection, CODE, office.clock(), "orders", key)
     assert forgotten > 3
+    assert verify(office, kept)[0] == [], "what says so waits for its place yet"
     grow(office)
     found, counts = verify(office, kept)
     assert found == []
