@@ -153,8 +153,8 @@ stops = Table(
     Column("ended_at_utc", UtcDateTime),
     Column("ended_by", String(400)),  # the two officers who answer for it
 )
-_STANDS = text("ended_at_utc IS NULL")
-Index("ix_stops_open", stops.c.begun_at_utc, sqlite_where=_STANDS, postgresql_where=_STANDS)
+_NOT_ENDED = text("ended_at_utc IS NULL")
+Index("ix_stops_open", stops.c.begun_at_utc, sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED)
 
 # Who is asking
 
@@ -190,8 +190,7 @@ enrolments = Table(
     Column("ended_by", String(200)),
 )
 # One open invitation a terminal.
-_OPEN = text("ended_at_utc IS NULL")
-Index("uq_enrolments_open", enrolments.c.terminal_id, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("uq_enrolments_open", enrolments.c.terminal_id, unique=True, sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED)
 
 # Each start of a terminal, with the journal that it went on with.
 terminal_boots = Table(
